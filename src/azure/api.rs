@@ -1,0 +1,88 @@
+//! Every kind of thing that aksiso asks ARM for: the API version, the permission and the smallest role.
+//!
+//! The versions are stable ones that hold every field we read; `roleAssignmentMode` of a registry, for example,
+//! needs 2025-04-01, and `status.provisioningError` of a cluster 2025-10-01.
+
+/// One kind of request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Api {
+    /// The `api-version` parameter.
+    pub version: &'static str,
+    /// The permission that the request needs.
+    pub action: &'static str,
+    /// The smallest built-in role that grants it.
+    pub role: &'static str,
+}
+
+const fn reader(version: &'static str, action: &'static str) -> Api {
+    Api { version, action, role: "Reader" }
+}
+
+const COMPUTE: &str = "2024-07-01";
+const CONTAINER_REGISTRY: &str = "2025-04-01";
+const CONTAINER_SERVICE: &str = "2025-10-01";
+const NETWORK: &str = "2024-05-01";
+const PRIVATE_DNS: &str = "2024-06-01";
+const AUTHORIZATION: &str = "2022-04-01";
+
+/// A cluster, and the list of a subscription's clusters.
+pub const MANAGED_CLUSTERS: Api = Api {
+    version: CONTAINER_SERVICE,
+    action: "Microsoft.ContainerService/managedClusters/read",
+    role: "Azure Kubernetes Service Cluster User Role",
+};
+/// The credential that a user of the cluster gets; the only POST, and a read all the same.
+pub const CLUSTER_USER_CREDENTIAL: Api = Api {
+    version: CONTAINER_SERVICE,
+    action: "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action",
+    role: "Azure Kubernetes Service Cluster User Role",
+};
+/// Node pools; asked only where the cluster's own answer lists none.
+pub const AGENT_POOLS: Api = reader(CONTAINER_SERVICE, "Microsoft.ContainerService/managedClusters/agentPools/read");
+/// The newest node image of a pool.
+pub const UPGRADE_PROFILES: Api =
+    reader(CONTAINER_SERVICE, "Microsoft.ContainerService/managedClusters/agentPools/upgradeProfiles/read");
+/// Activity Log.
+pub const ACTIVITY_LOG: Api = reader("2015-04-01", "Microsoft.Insights/eventtypes/values/read");
+/// A registry.
+pub const REGISTRIES: Api = reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/read");
+/// Cache rules of a registry.
+pub const CACHE_RULES: Api = reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/cacheRules/read");
+/// Credential sets of a registry.
+pub const CREDENTIAL_SETS: Api =
+    reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/credentialSets/read");
+/// Geo-replicas of a registry.
+pub const REPLICATIONS: Api = reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/replications/read");
+/// Private endpoints.
+pub const PRIVATE_ENDPOINTS: Api = reader(NETWORK, "Microsoft.Network/privateEndpoints/read");
+/// Zone groups of a private endpoint.
+pub const ZONE_GROUPS: Api = reader(NETWORK, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read");
+/// Interfaces of a private endpoint.
+pub const NETWORK_INTERFACES: Api = reader(NETWORK, "Microsoft.Network/networkInterfaces/read");
+/// Virtual networks with their subnets and peerings.
+pub const VIRTUAL_NETWORKS: Api = reader(NETWORK, "Microsoft.Network/virtualNetworks/read");
+/// Route tables of node subnets.
+pub const ROUTE_TABLES: Api = reader(NETWORK, "Microsoft.Network/routeTables/read");
+/// Network managers, which connect networks without peerings.
+pub const NETWORK_MANAGERS: Api = reader(NETWORK, "Microsoft.Network/networkManagers/read");
+/// Private DNS zones.
+pub const DNS_ZONES: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/read");
+/// Links of a private DNS zone.
+pub const DNS_LINKS: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read");
+/// A records of a private DNS zone.
+pub const DNS_RECORDS: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/A/read");
+/// DNS forwarding rulesets.
+pub const FORWARDING_RULESETS: Api = reader("2022-07-01", "Microsoft.Network/dnsForwardingRulesets/read");
+/// Links of a DNS forwarding ruleset.
+pub const FORWARDING_LINKS: Api =
+    reader("2022-07-01", "Microsoft.Network/dnsForwardingRulesets/virtualNetworkLinks/read");
+/// Role assignments at or above a scope.
+pub const ROLE_ASSIGNMENTS: Api = reader(AUTHORIZATION, "Microsoft.Authorization/roleAssignments/read");
+/// Role definitions.
+pub const ROLE_DEFINITIONS: Api = reader(AUTHORIZATION, "Microsoft.Authorization/roleDefinitions/read");
+/// What the reader may do at a scope: tells a complete list from one that ARM filtered.
+pub const OWN_PERMISSIONS: Api = reader(AUTHORIZATION, "Microsoft.Authorization/permissions/read");
+/// Scale sets of the node resource group.
+pub const SCALE_SETS: Api = reader(COMPUTE, "Microsoft.Compute/virtualMachineScaleSets/read");
+/// Machines of the node resource group.
+pub const VIRTUAL_MACHINES: Api = reader(COMPUTE, "Microsoft.Compute/virtualMachines/read");

@@ -1,0 +1,82 @@
+//! What a check works with: the evidence, and a place for findings and gaps.
+
+use crate::evidence::{Evidence, Fact, Gap, Ownership};
+use crate::evidence::registry::Registry;
+use crate::finding::Finding;
+
+/// The check does not apply to this cluster, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotApplicable(pub String);
+
+/// Gathers what a check finds and what it could not see.
+#[derive(Debug)]
+pub struct Judge<'e> {
+    /// The evidence.
+    pub evidence: &'e Evidence,
+    findings: Vec<Finding>,
+    gaps: Vec<Gap>,
+}
+
+impl<'e> Judge<'e> {
+    /// A judge of this evidence.
+    pub fn new(evidence: &'e Evidence) -> Self {
+        Self { evidence, findings: Vec::new(), gaps: Vec::new() }
+    }
+
+    /// The findings and gaps.
+    pub fn finish(self) -> (Vec<Finding>, Vec<Gap>) {
+        (self.findings, self.gaps)
+    }
+
+    /// Reports a finding.
+    pub fn report(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Notes that something could not be seen; the same gap is noted once.
+    pub fn note(&mut self, gap: Gap) {
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    /// The answer, or a noted gap. `what` names the fact where nobody asked for it.
+    pub fn know<T>(&mut self, fact: &'e Fact<T>, what: &str) -> Option<&'e T> {
+        if let Some(gap) = fact.gap() {
+            self.note(gap.clone().about(what));
+        }
+        fact.known()
+    }
+
+    /// The bootstrap registry: the entry of every check that is about it. `Ok(None)` = a gap was noted.
+    ///
+    /// # Errors
+    /// The cluster has no such registry, which another check reports.
+    pub fn registry(&mut self) -> Result<Option<&'e Registry>, NotApplicable> {
+        self.cache_is_used()?;
+        if self.evidence.ownership() == Ownership::None {
+            return Err(NotApplicable("the cluster names no bootstrap registry".to_owned()));
+        }
+        match self.know(&self.evidence.registry.registry, "the bootstrap registry") {
+            Some(None) => Err(NotApplicable("the bootstrap registry does not exist".to_owned())),
+            Some(Some(registry)) => Ok(Some(registry)),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the cluster takes its artifacts from a registry.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn cache_is_used(&self) -> Result<(), NotApplicable> {
+        if self.evidence.uses_cache() {
+            return Ok(());
+        }
+        let reason = if self.evidence.egress_closed() {
+            "the cluster does not use a bootstrap registry (artifactSource is not Cache)"
+        } else {
+            "the cluster is not network isolated"
+        };
+        Err(NotApplicable(reason.to_owned()))
+    }
+}

@@ -1,0 +1,78 @@
+//! Commands that a report prints: built from words, so that quoting is never left to a format string.
+
+/// One command line, as words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command(Vec<String>);
+
+impl Command {
+    /// A command from its fixed words: `Command::new("az aks update")`.
+    pub fn new(words: &str) -> Self {
+        Self(words.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// Adds one word as it is.
+    #[must_use]
+    pub fn word(mut self, word: impl Into<String>) -> Self {
+        self.0.push(word.into());
+        self
+    }
+
+    /// Adds an option and its value.
+    #[must_use]
+    pub fn with(self, option: &str, value: impl Into<String>) -> Self {
+        self.word(option).word(value)
+    }
+
+    /// The words.
+    pub fn words(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The line for a POSIX shell. A control character, which no Azure name can hold, becomes `?`, so that a line
+    /// stays one line.
+    pub fn posix(&self) -> String {
+        let words = self.0.iter().map(|word| {
+            let printable: String = word.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+            quote(&printable)
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A word that needs no quotes stays readable; a placeholder such as `<SUBNET_ID>` is quoted and thus never redirects.
+fn quote(word: &str) -> String {
+    // Single quotes keep everything as it is, `!` in an interactive shell included.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if !word.contains('\'') {
+        return format!("'{word}'");
+    }
+    shlex::try_quote(word).map_or_else(|_| "'?'".to_owned(), std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_was_put_in() {
+        let hostile = ["a b", "$(reboot)", "`id`", "it's", "!x'y", "a;b", "*", "~", "", "\"", "\\", "#", "-n", "ü"];
+        let command = hostile.iter().fold(Command::new("printf %s\\n"), |command, word| command.word(*word));
+        let output = std::process::Command::new("sh").arg("-c").arg(command.posix()).output();
+        // Without a POSIX shell (Windows) the same line is read back by the quoting library.
+        match output {
+            Ok(output) if cfg!(unix) => {
+                let read = String::from_utf8(output.stdout).expect("UTF-8");
+                assert_eq!(read.lines().collect::<Vec<_>>(), hostile);
+            }
+            _ => assert_eq!(shlex::split(&command.posix()).expect("valid")[2..], hostile),
+        }
+    }
+
+    #[test]
+    fn a_line_break_never_leaves_its_line() {
+        assert_eq!(Command::new("az").word("a\nb\u{1b}").posix(), "az 'a?b?'");
+    }
+}

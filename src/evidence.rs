@@ -1,0 +1,155 @@
+//! Everything that was gathered, as plain data: what a live run, a snapshot and a fixture share.
+//!
+//! The types have the shape of ARM's own answers, cut down to the fields that a check reads, so that a finding
+//! can name the field it rests on and a reader of a snapshot recognizes it.
+
+pub mod access;
+pub mod cluster;
+pub mod fact;
+pub mod kubernetes;
+pub mod lenient;
+pub mod network;
+pub mod registry;
+pub mod resource;
+mod view;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use fact::{Fact, Gap, Reason};
+pub use view::{Ownership, PoolState};
+
+use access::AccessFacts;
+use cluster::{ManagedCluster, PoolFacts};
+use kubernetes::KubernetesFacts;
+use network::NetworkFacts;
+use registry::RegistryFacts;
+
+/// All facts of one run. The cluster itself is always known: without it there is nothing to judge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// When collection began; the only clock that a check ever sees.
+    pub collected_at: Timestamp,
+    /// The managed cluster.
+    pub cluster: ManagedCluster,
+    /// Node pools, scale sets and the Activity Log.
+    #[serde(default)]
+    pub pools: PoolFacts,
+    /// The bootstrap registry.
+    #[serde(default)]
+    pub registry: RegistryFacts,
+    /// Networks, endpoints and DNS.
+    #[serde(default)]
+    pub network: NetworkFacts,
+    /// Role assignments.
+    #[serde(default)]
+    pub access: AccessFacts,
+    /// The Kubernetes API.
+    #[serde(default)]
+    pub kubernetes: KubernetesFacts,
+}
+
+impl Evidence {
+    /// Evidence that holds nothing but the cluster.
+    pub fn new(collected_at: Timestamp, cluster: ManagedCluster) -> Self {
+        Self {
+            collected_at,
+            cluster,
+            pools: PoolFacts::default(),
+            registry: RegistryFacts::default(),
+            network: NetworkFacts::default(),
+            access: AccessFacts::default(),
+            kubernetes: KubernetesFacts::default(),
+        }
+    }
+}
+
+/// A part of the evidence that a check may need. The sections of the chosen checks decide what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    /// The node pools.
+    AgentPools,
+    /// The newest image of each pool.
+    UpgradeProfiles,
+    /// Writes of the bootstrap profile in the Activity Log.
+    ActivityLog,
+    /// Scale sets and machines of the node resource group.
+    ScaleSets,
+    /// The bootstrap registry.
+    Registry,
+    /// Its cache rules and credential sets.
+    CacheRules,
+    /// The endpoints that the registry's connections name.
+    PrivateEndpoints,
+    /// The node networks.
+    VirtualNetworks,
+    /// Private DNS zones, their links and records.
+    PrivateDns,
+    /// Role assignments and definitions.
+    RoleAssignments,
+    /// Nodes.
+    Nodes,
+    /// Events of failed pulls.
+    Events,
+}
+
+impl Section {
+    /// Every section.
+    pub const ALL: [Self; 12] = [
+        Self::AgentPools,
+        Self::UpgradeProfiles,
+        Self::ActivityLog,
+        Self::ScaleSets,
+        Self::Registry,
+        Self::CacheRules,
+        Self::PrivateEndpoints,
+        Self::VirtualNetworks,
+        Self::PrivateDns,
+        Self::RoleAssignments,
+        Self::Nodes,
+        Self::Events,
+    ];
+
+    /// Forgets the section, as if nobody had asked: how the tests prove that a check says what it needs.
+    pub fn blank(self, evidence: &mut Evidence) {
+        match self {
+            Self::AgentPools => {
+                evidence.pools.agent_pools = Fact::default();
+                evidence.cluster.properties.agent_pool_profiles = None;
+            }
+            Self::UpgradeProfiles => evidence.pools.upgrade_profiles.clear(),
+            Self::ActivityLog => evidence.pools.bootstrap_writes = Fact::default(),
+            Self::ScaleSets => {
+                evidence.pools.scale_sets = Fact::default();
+                evidence.pools.virtual_machines = Fact::default();
+            }
+            Self::Registry => {
+                evidence.registry.registry = Fact::default();
+                evidence.registry.replications = Fact::default();
+            }
+            Self::CacheRules => {
+                evidence.registry.cache_rules = Fact::default();
+                evidence.registry.credential_sets = Fact::default();
+            }
+            Self::PrivateEndpoints => {
+                evidence.network.private_endpoints.clear();
+                evidence.network.listed_endpoints = Fact::default();
+            }
+            Self::VirtualNetworks => {
+                evidence.network.virtual_networks.clear();
+                evidence.network.managed_networks = Fact::default();
+                evidence.network.route_tables.clear();
+                evidence.network.network_managers.clear();
+            }
+            Self::PrivateDns => {
+                evidence.network.dns_zones.clear();
+                evidence.network.dns_zone_lists.clear();
+                evidence.network.forwarding_links.clear();
+            }
+            Self::RoleAssignments => evidence.access = AccessFacts::default(),
+            Self::Nodes => evidence.kubernetes.nodes = Fact::default(),
+            Self::Events => evidence.kubernetes.mirror_failures = Fact::default(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What is known and what is not: the two are never mixed up.
+
+use serde::{Deserialize, Serialize};
+
+/// A fact that was asked for: known, or missing with the reason.
+///
+/// A confirmed absence (a 404 on a thing that should exist, an empty list) is [`Fact::Known`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fact<T> {
+    /// The answer.
+    Known(T),
+    /// No answer, and why.
+    Missing(Gap),
+}
+
+impl<T> Fact<T> {
+    /// The answer, where there is one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Missing(_) => None,
+        }
+    }
+
+    /// The gap, where there is one.
+    pub fn gap(&self) -> Option<&Gap> {
+        match self {
+            Self::Known(_) => None,
+            Self::Missing(gap) => Some(gap),
+        }
+    }
+
+    /// The same fact with its answer turned into another form.
+    pub fn map<U>(self, turn: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Self::Known(value) => Fact::Known(turn(value)),
+            Self::Missing(gap) => Fact::Missing(gap),
+        }
+    }
+
+    /// Whether nobody asked, as against: asked and not answered.
+    pub fn not_collected(&self) -> bool {
+        self.gap().is_some_and(|gap| gap.reason == Reason::NotCollected)
+    }
+}
+
+impl<T> Default for Fact<T> {
+    /// Nothing is known until somebody asks.
+    fn default() -> Self {
+        Self::Missing(Gap::not_collected())
+    }
+}
+
+/// Why a fact is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reason {
+    /// 403: signed in, but without the permission.
+    Forbidden,
+    /// 401: the sign-in itself was refused.
+    Unauthorized,
+    /// 404 where absence is no answer (a subscription or tenant that cannot be seen).
+    NotFound,
+    /// 429: the server asks to wait longer than a run may take.
+    Throttled,
+    /// 5xx, after the retries.
+    ServerError,
+    /// No complete answer within the time limit.
+    TimedOut,
+    /// Name resolution, connection or TLS failed.
+    Unreachable,
+    /// An answer that could not be read.
+    Malformed,
+    /// No call that aksiso makes shows it: what a DNS server of the operator's own answers, for example.
+    NotVisible,
+    /// The answer is about another cluster.
+    WrongCluster,
+    /// Nobody asked: not in the snapshot, or left out on purpose.
+    NotCollected,
+}
+
+/// One thing that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// Why.
+    pub reason: Reason,
+    /// The permission that reads it, for example `Microsoft.Authorization/roleAssignments/read`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<String>,
+    /// The scope at which that permission is needed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope: String,
+    /// The smallest built-in role that grants it; only where the permission is what was missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// One sentence for a person.
+    pub detail: String,
+}
+
+impl Gap {
+    /// A gap that is about no single permission.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, needed: None, scope: String::new(), role: None, detail: detail.into() }
+    }
+
+    /// The gap of a fact that nobody asked for.
+    pub fn not_collected() -> Self {
+        Self::new(Reason::NotCollected, "it was not collected")
+    }
+
+    /// The same gap, saying what it was that was not collected.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
+        if self.reason == Reason::NotCollected && self.detail == "it was not collected" {
+            self.detail = format!("{what}: not collected");
+        }
+        self
+    }
+}

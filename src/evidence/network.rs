@@ -1,0 +1,333 @@
+//! Virtual networks, private endpoints and private DNS.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::Fact;
+use super::lenient::null_is_default;
+use super::registry::ConnectionState;
+use super::resource::{Part, Reference, Resource};
+use crate::azure::id::ResourceId;
+
+/// `Microsoft.Network/virtualNetworks`.
+pub type VirtualNetwork = Resource<VirtualNetworkProperties>;
+
+/// What aksiso reads of a virtual network's `properties`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VirtualNetworkProperties {
+    /// The network's own addresses.
+    pub address_space: Option<AddressSpace>,
+    /// Its DNS servers; none = Azure-provided DNS.
+    pub dhcp_options: Option<DhcpOptions>,
+    /// Its subnets.
+    #[serde(deserialize_with = "null_is_default")]
+    pub subnets: Vec<Part<SubnetProperties>>,
+    /// Its peerings.
+    #[serde(deserialize_with = "null_is_default")]
+    pub virtual_network_peerings: Vec<Part<PeeringProperties>>,
+}
+
+/// `addressSpace`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AddressSpace {
+    /// CIDR prefixes.
+    #[serde(deserialize_with = "null_is_default")]
+    pub address_prefixes: Vec<String>,
+}
+
+/// `dhcpOptions`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DhcpOptions {
+    /// Addresses of DNS servers.
+    #[serde(deserialize_with = "null_is_default")]
+    pub dns_servers: Vec<String>,
+}
+
+/// What aksiso reads of a subnet.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubnetProperties {
+    /// The subnet's route table.
+    pub route_table: Option<Reference>,
+}
+
+/// What aksiso reads of a peering.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PeeringProperties {
+    /// `Connected`, `Initiated`, `Disconnected`.
+    pub peering_state: Option<String>,
+    /// Whether the networks may talk to each other.
+    pub allow_virtual_network_access: Option<bool>,
+    /// Whether the other network's gateway is used.
+    pub use_remote_gateways: Option<bool>,
+    /// The other network.
+    pub remote_virtual_network: Option<Reference>,
+    /// The other network's addresses.
+    pub remote_address_space: Option<AddressSpace>,
+}
+
+impl PeeringProperties {
+    /// The other network's id.
+    pub fn remote_id(&self) -> Option<&ResourceId> {
+        self.remote_virtual_network.as_ref()?.id.as_ref()
+    }
+
+    /// Whether traffic passes.
+    pub fn connects(&self) -> bool {
+        let connected = self.peering_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("Connected"));
+        connected && self.allow_virtual_network_access != Some(false)
+    }
+}
+
+/// `Microsoft.Network/routeTables`.
+pub type RouteTable = Resource<RouteTableProperties>;
+
+/// What aksiso reads of a route table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RouteTableProperties {
+    /// Its routes.
+    #[serde(deserialize_with = "null_is_default")]
+    pub routes: Vec<Part<RouteProperties>>,
+}
+
+/// `properties` of a route.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RouteProperties {
+    /// CIDR prefix.
+    pub address_prefix: Option<String>,
+    /// `VirtualAppliance`, `VirtualNetworkGateway`, `Internet`, `VnetLocal`, `None`.
+    pub next_hop_type: Option<String>,
+}
+
+/// `Microsoft.Network/privateEndpoints`.
+pub type PrivateEndpoint = Resource<PrivateEndpointProperties>;
+
+/// What aksiso reads of a private endpoint's `properties`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PrivateEndpointProperties {
+    /// State of the last operation.
+    pub provisioning_state: Option<String>,
+    /// The subnet that holds its addresses.
+    pub subnet: Option<Reference>,
+    /// Its interfaces.
+    #[serde(deserialize_with = "null_is_default")]
+    pub network_interfaces: Vec<Reference>,
+    /// Connections that the target approves by itself.
+    #[serde(deserialize_with = "null_is_default")]
+    pub private_link_service_connections: Vec<Part<ServiceConnectionProperties>>,
+    /// Connections that somebody must approve.
+    #[serde(deserialize_with = "null_is_default")]
+    pub manual_private_link_service_connections: Vec<Part<ServiceConnectionProperties>>,
+    /// Names and addresses; empty also for a healthy endpoint with a zone group.
+    #[serde(deserialize_with = "null_is_default")]
+    pub custom_dns_configs: Vec<CustomDnsConfig>,
+}
+
+impl PrivateEndpointProperties {
+    /// Both kinds of connections.
+    pub fn connections(&self) -> impl Iterator<Item = &Part<ServiceConnectionProperties>> {
+        self.private_link_service_connections.iter().chain(&self.manual_private_link_service_connections)
+    }
+
+    /// The virtual network that holds the endpoint.
+    pub fn network_id(&self) -> Option<ResourceId> {
+        self.subnet.as_ref()?.id.as_ref()?.up_to("virtualNetworks")
+    }
+}
+
+/// `properties` of an endpoint's connection.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceConnectionProperties {
+    /// The target resource.
+    pub private_link_service_id: Option<ResourceId>,
+    /// Sub-resources; `registry` for a container registry.
+    #[serde(deserialize_with = "null_is_default")]
+    pub group_ids: Vec<String>,
+    /// Approval.
+    pub private_link_service_connection_state: Option<ConnectionState>,
+}
+
+/// One entry of `customDnsConfigs`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CustomDnsConfig {
+    /// Public name.
+    pub fqdn: Option<String>,
+    /// Private addresses.
+    #[serde(deserialize_with = "null_is_default")]
+    pub ip_addresses: Vec<String>,
+}
+
+/// `…/privateEndpoints/…/privateDnsZoneGroups`.
+pub type ZoneGroup = Resource<ZoneGroupProperties>;
+
+/// What aksiso reads of a zone group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ZoneGroupProperties {
+    /// The zones in which the endpoint's records are kept.
+    #[serde(deserialize_with = "null_is_default")]
+    pub private_dns_zone_configs: Vec<Part<ZoneConfigProperties>>,
+}
+
+/// `properties` of a zone group's zone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ZoneConfigProperties {
+    /// The private DNS zone.
+    pub private_dns_zone_id: Option<ResourceId>,
+}
+
+/// `Microsoft.Network/networkInterfaces`.
+pub type NetworkInterface = Resource<InterfaceProperties>;
+
+/// What aksiso reads of an interface.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InterfaceProperties {
+    /// Its addresses.
+    #[serde(deserialize_with = "null_is_default")]
+    pub ip_configurations: Vec<Part<IpConfigurationProperties>>,
+}
+
+/// `properties` of an address.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IpConfigurationProperties {
+    /// The private address.
+    #[serde(rename = "privateIPAddress")]
+    pub private_ip_address: Option<String>,
+    /// What the address stands for.
+    pub private_link_connection_properties: Option<PrivateLinkConnection>,
+}
+
+/// `privateLinkConnectionProperties`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PrivateLinkConnection {
+    /// `registry`, or `registry_data_<region>`.
+    pub required_member_name: Option<String>,
+    /// Public names that must resolve to the address.
+    #[serde(deserialize_with = "null_is_default")]
+    pub fqdns: Vec<String>,
+}
+
+/// `Microsoft.Network/privateDnsZones`.
+pub type DnsZone = Resource<DnsZoneProperties>;
+
+/// What aksiso reads of a zone: its name says it all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DnsZoneProperties {
+    /// State of the last operation.
+    pub provisioning_state: Option<String>,
+}
+
+/// `…/privateDnsZones/…/virtualNetworkLinks`.
+pub type NetworkLink = Resource<NetworkLinkProperties>;
+
+/// What aksiso reads of a link between a zone (or forwarding ruleset) and a network.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkLinkProperties {
+    /// The network.
+    pub virtual_network: Option<Reference>,
+    /// `InProgress` or `Completed`.
+    pub virtual_network_link_state: Option<String>,
+    /// `Default` or `NxDomainRedirect`.
+    pub resolution_policy: Option<String>,
+}
+
+impl NetworkLinkProperties {
+    /// The linked network's id.
+    pub fn network_id(&self) -> Option<&ResourceId> {
+        self.virtual_network.as_ref()?.id.as_ref()
+    }
+}
+
+/// `…/privateDnsZones/…/A`.
+pub type AddressRecord = Resource<AddressRecordProperties>;
+
+/// What aksiso reads of an A record set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AddressRecordProperties {
+    /// The addresses; an empty list is a record set without an address.
+    #[serde(rename = "aRecords", deserialize_with = "null_is_default")]
+    pub a_records: Vec<ARecord>,
+}
+
+/// One address of a record set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ARecord {
+    /// The address.
+    #[serde(rename = "ipv4Address")]
+    pub ipv4_address: Option<String>,
+}
+
+/// What was read of one private endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointFacts {
+    /// The endpoint; `None` when ARM says that it does not exist.
+    pub endpoint: Fact<Option<PrivateEndpoint>>,
+    /// Its zone groups.
+    pub zone_groups: Fact<Vec<ZoneGroup>>,
+    /// Its interfaces by id.
+    pub interfaces: BTreeMap<ResourceId, Fact<NetworkInterface>>,
+}
+
+/// What was read of one private DNS zone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ZoneFacts {
+    /// The zone; `None` when ARM says that it does not exist.
+    pub zone: Fact<Option<DnsZone>>,
+    /// Its links.
+    pub links: Fact<Vec<NetworkLink>>,
+    /// Its A records that bear the registry's label; others are dropped.
+    pub records: Fact<Vec<AddressRecord>>,
+}
+
+/// Everything read of networks, endpoints and DNS.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkFacts {
+    /// Virtual networks by id: the pools' own, and linked ones where custom DNS servers make them matter.
+    pub virtual_networks: BTreeMap<ResourceId, Fact<VirtualNetwork>>,
+    /// Networks in the node resource group; asked only where a pool has no subnet of its own.
+    pub managed_networks: Fact<Vec<VirtualNetwork>>,
+    /// The endpoints that the registry's connections name.
+    pub private_endpoints: BTreeMap<ResourceId, EndpointFacts>,
+    /// Endpoints of the subscriptions; asked only where the registry has no approved connection.
+    pub listed_endpoints: Fact<Vec<PrivateEndpoint>>,
+    /// Route tables of the node subnets; asked only where an endpoint lies in an unrelated network.
+    pub route_tables: BTreeMap<ResourceId, Fact<RouteTable>>,
+    /// Network managers by subscription; asked only where an endpoint lies in an unrelated network.
+    pub network_managers: BTreeMap<String, Fact<Vec<ResourceId>>>,
+    /// Private DNS zones that could answer for the registry.
+    pub dns_zones: BTreeMap<ResourceId, ZoneFacts>,
+    /// Whether the zones of a subscription could be listed, by subscription.
+    pub dns_zone_lists: BTreeMap<String, Fact<ListedZones>>,
+    /// Networks that a DNS forwarding ruleset is linked to, by subscription; asked only where no zone is linked.
+    pub forwarding_links: BTreeMap<String, Fact<Vec<ResourceId>>>,
+}
+
+/// The outcome of listing a subscription's zones.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ListedZones {
+    /// Whether the reader may read every zone of the subscription; ARM filters a list by the reader's rights
+    /// without saying so. Asked only where no zone is linked to the node network.
+    pub whole_subscription: Fact<bool>,
+}

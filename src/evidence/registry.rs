@@ -1,0 +1,149 @@
+//! The bootstrap registry and what belongs to it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::fact::Fact;
+use super::lenient::{null_is_default, timestamp};
+use super::resource::{Part, Reference, Resource, filled_id};
+use crate::azure::id::ResourceId;
+
+/// `Microsoft.ContainerRegistry/registries`.
+pub type Registry = Resource<RegistryProperties>;
+
+/// What aksiso reads of a registry's `properties`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RegistryProperties {
+    /// Host name that clients use; never derived from the registry's name (domain name labels differ).
+    pub login_server: Option<String>,
+    /// When the registry was created.
+    #[serde(deserialize_with = "timestamp")]
+    pub creation_date: Option<Timestamp>,
+    /// State of the last operation.
+    pub provisioning_state: Option<String>,
+    /// Whether anybody may pull without signing in.
+    pub anonymous_pull_enabled: Option<bool>,
+    /// `LegacyRegistryPermissions` or `AbacRepositoryPermissions`; absent in old API versions.
+    pub role_assignment_mode: Option<String>,
+    /// Connections of private endpoints, as the registry sees them.
+    #[serde(deserialize_with = "null_is_default")]
+    pub private_endpoint_connections: Vec<Part<ConnectionProperties>>,
+}
+
+/// What the registry says of one private endpoint connection. It does not return group ids.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConnectionProperties {
+    /// The endpoint; may belong to another tenant or to a Microsoft service.
+    pub private_endpoint: Option<Reference>,
+    /// Approval.
+    pub private_link_service_connection_state: Option<ConnectionState>,
+    /// State of the last operation on the connection.
+    pub provisioning_state: Option<String>,
+}
+
+impl ConnectionProperties {
+    /// The endpoint's id, where the connection names one.
+    pub fn endpoint_id(&self) -> Option<&ResourceId> {
+        self.private_endpoint.as_ref()?.id.as_ref()
+    }
+
+    /// `Approved`, `Pending`, `Rejected`, `Disconnected`, or "unknown".
+    pub fn status(&self) -> &str {
+        let state = self.private_link_service_connection_state.as_ref();
+        state.and_then(|state| state.status.as_deref()).unwrap_or("unknown")
+    }
+}
+
+/// `privateLinkServiceConnectionState`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConnectionState {
+    /// `Approved`, `Pending`, `Rejected`, `Disconnected`.
+    pub status: Option<String>,
+    /// Free text of whoever approved or refused.
+    pub description: Option<String>,
+}
+
+/// `…/registries/…/cacheRules`.
+pub type CacheRule = Resource<CacheRuleProperties>;
+
+/// What aksiso reads of a cache rule's `properties`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CacheRuleProperties {
+    /// Where the rule pulls from, for example `mcr.microsoft.com/*`.
+    pub source_repository: Option<String>,
+    /// Where the rule stores, for example `aks-managed-repository/*`.
+    pub target_repository: Option<String>,
+    /// Credentials for the source.
+    #[serde(deserialize_with = "filled_id")]
+    pub credential_set_resource_id: Option<ResourceId>,
+    /// When the rule was created.
+    #[serde(deserialize_with = "timestamp")]
+    pub creation_date: Option<Timestamp>,
+    /// State of the last operation.
+    pub provisioning_state: Option<String>,
+}
+
+/// `…/registries/…/credentialSets`.
+pub type CredentialSet = Resource<CredentialSetProperties>;
+
+/// What aksiso reads of a credential set's `properties`: never where its secrets lie.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CredentialSetProperties {
+    /// Registry that the credentials are for.
+    pub login_server: Option<String>,
+    /// The credentials' health.
+    #[serde(deserialize_with = "null_is_default")]
+    pub auth_credentials: Vec<AuthCredential>,
+}
+
+/// One credential of a set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AuthCredential {
+    /// `Credential1`.
+    pub name: Option<String>,
+    /// Whether the registry could read the secrets.
+    pub credential_health: Option<CredentialHealth>,
+}
+
+/// `credentialHealth`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CredentialHealth {
+    /// `Healthy` or `Unhealthy`.
+    pub status: Option<String>,
+    /// For example `Forbidden`.
+    pub error_code: Option<String>,
+}
+
+/// `…/registries/…/replications`.
+pub type Replication = Resource<ReplicationProperties>;
+
+/// What aksiso reads of a geo-replica's `properties`; its region is the resource's `location`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicationProperties {
+    /// State of the last operation.
+    pub provisioning_state: Option<String>,
+    /// Whether requests are routed to the replica.
+    pub region_endpoint_enabled: Option<bool>,
+}
+
+/// Everything read of the bootstrap registry.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RegistryFacts {
+    /// The registry; `None` when ARM says that it does not exist.
+    pub registry: Fact<Option<Registry>>,
+    /// Its cache rules.
+    pub cache_rules: Fact<Vec<CacheRule>>,
+    /// Its credential sets; asked only where a cache rule names one.
+    pub credential_sets: Fact<Vec<CredentialSet>>,
+    /// Its geo-replicas; asked only where an endpoint lists another region.
+    pub replications: Fact<Vec<Replication>>,
+}

@@ -1,0 +1,119 @@
+//! The envelope that every ARM resource shares.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::lenient::null_is_default;
+use crate::azure::id::ResourceId;
+
+/// An ARM resource with the properties `P`.
+///
+/// `id` and `properties` are required: a body without them is not this resource, and counts as malformed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resource<P> {
+    /// The resource id, in the casing that ARM used.
+    pub id: ResourceId,
+    /// Azure region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Managed identities of the resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// Pricing tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<Sku>,
+    /// The two tags that AKS itself writes on scale sets and machines; others are the operator's and not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<PoolTags>,
+    /// What the resource is.
+    pub properties: P,
+}
+
+impl<P> Resource<P> {
+    /// The resource's name, taken from its id.
+    pub fn name(&self) -> &str {
+        self.id.name()
+    }
+
+    /// How a finding names the call that read this resource.
+    pub fn source(&self) -> String {
+        format!("GET {}", self.id)
+    }
+}
+
+/// A part of a resource that ARM wraps like a resource of its own: a subnet, a peering, a connection.
+///
+/// Nothing is required here, so that one odd part never loses the whole resource.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Part<P> {
+    /// The part's id, where it has one.
+    #[serde(deserialize_with = "filled_id", skip_serializing_if = "Option::is_none")]
+    pub id: Option<ResourceId>,
+    /// What the part is.
+    pub properties: P,
+}
+
+/// The `identity` block.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Identity {
+    /// `SystemAssigned`, `UserAssigned`, `None`, or a list of these.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Object id of the system-assigned identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<String>,
+    /// The user-assigned identities, by resource id.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub user_assigned_identities: BTreeMap<ResourceId, AssignedIdentity>,
+}
+
+/// One user-assigned identity of a resource.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AssignedIdentity {
+    /// Application id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Object id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<String>,
+}
+
+/// The `sku` block.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Sku {
+    /// `Premium`, `Standard`, `Basic` for a registry; `Base`, `Automatic` for a cluster.
+    pub name: Option<String>,
+}
+
+/// Tags by which AKS marks the pool of a scale set or machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PoolTags {
+    /// Current tag.
+    #[serde(rename = "aks-managed-poolName", skip_serializing_if = "Option::is_none")]
+    pub managed_pool_name: Option<String>,
+    /// Older tag.
+    #[serde(rename = "poolName", skip_serializing_if = "Option::is_none")]
+    pub pool_name: Option<String>,
+}
+
+/// A reference to another resource: `{ "id": "…" }`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reference {
+    /// The id, where the reference is set.
+    #[serde(deserialize_with = "filled_id")]
+    pub id: Option<ResourceId>,
+}
+
+/// An id; ARM writes an unset one as `null` or as an empty text.
+pub(super) fn filled_id<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<ResourceId>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.filter(|text| !text.trim().is_empty()).map(ResourceId::new))
+}

@@ -1,0 +1,252 @@
+//! Paged lists of the Kubernetes API: each page is cut down to what a check reads before the next one is asked.
+
+use std::collections::BTreeMap;
+
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1 as core;
+use kube::Client;
+use kube::api::{ListParams, Request};
+use kube::client::Body;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Permission;
+use crate::azure::arm::Limits;
+use crate::azure::error::Failure;
+use crate::evidence::kubernetes::{MirrorFailure, Node};
+use crate::evidence::lenient::{null_is_default, timestamp};
+use crate::evidence::{Fact, Gap, Reason};
+use crate::progress::Progress;
+
+/// Objects of one page.
+const PAGE: u32 = 500;
+/// Largest page that is read, in bytes.
+const PAGE_LIMIT: usize = 64 << 20;
+/// Most pages of one list; a server that never stops would otherwise be followed to the deadline.
+const PAGES: usize = 2_000;
+
+/// One Kubernetes API.
+pub struct Lister<'l> {
+    /// The client.
+    pub client: &'l Client,
+    /// Time limits.
+    pub limits: Limits,
+    /// Progress and log.
+    pub progress: &'l Progress,
+}
+
+#[derive(Deserialize)]
+struct Page<T> {
+    items: Vec<T>,
+    #[serde(default)]
+    metadata: PageMetadata,
+}
+
+#[derive(Default, Deserialize)]
+struct PageMetadata {
+    #[serde(rename = "continue")]
+    next: Option<String>,
+}
+
+impl Lister<'_> {
+    /// All nodes.
+    pub async fn nodes(&self) -> Fact<Vec<Node>> {
+        let mut nodes = Vec::new();
+        let path = <core::Node as kube::Resource>::url_path(&(), None);
+        let read = self.each(Permission::NODES, &path, None, |node: RawNode| nodes.push(node.into())).await;
+        read.map_or_else(Fact::Missing, |()| Fact::Known(nodes))
+    }
+
+    /// The mirror hosts that failed pulls name, once per node and host.
+    pub async fn mirror_failures(&self) -> Fact<Vec<MirrorFailure>> {
+        let mut newest: BTreeMap<(String, String), Option<Timestamp>> = BTreeMap::new();
+        let path = <core::Event as kube::Resource>::url_path(&(), None);
+        let keep = |event: RawEvent| {
+            let (Some(host), Some(node)) = (mirror_host(&event.message), event.node()) else { return };
+            let seen = newest.entry((node, host)).or_default();
+            *seen = (*seen).max(event.seen());
+        };
+        let read = self.each(Permission::EVENTS, &path, Some("reason=Failed"), keep).await;
+        let failures = newest.into_iter().map(|((node, host), last_seen)| MirrorFailure { node, host, last_seen });
+        read.map_or_else(Fact::Missing, |()| Fact::Known(failures.collect()))
+    }
+
+    async fn each<T: DeserializeOwned>(
+        &self,
+        permission: Permission,
+        path: &str,
+        selector: Option<&str>,
+        mut keep: impl FnMut(T),
+    ) -> Result<(), Gap> {
+        let mut params = ListParams { limit: Some(PAGE), field_selector: selector.map(str::to_owned), ..ListParams::default() };
+        for number in 1..=PAGES {
+            self.progress.asking(&format!("Kubernetes {} (page {number})", permission.resource));
+            let body = match tokio::time::timeout_at(self.limits.call_deadline(), self.page(path, &params)).await {
+                Ok(answer) => answer.map_err(|failure| permission.gap(failure.reason, failure.detail))?,
+                Err(_) => return Err(permission.gap(Reason::TimedOut, "the Kubernetes API did not answer in time")),
+            };
+            let page: Page<T> = serde_json::from_slice(&body)
+                .map_err(|_| permission.gap(Reason::Malformed, "the answer is not a list of the Kubernetes API"))?;
+            page.items.into_iter().for_each(&mut keep);
+            match page.metadata.next.filter(|next| !next.is_empty()) {
+                Some(next) => params.continue_token = Some(next),
+                None => return Ok(()),
+            }
+        }
+        Err(permission.gap(Reason::Malformed, "the list of the Kubernetes API does not end"))
+    }
+
+    async fn page(&self, path: &str, params: &ListParams) -> Result<Vec<u8>, Failure> {
+        const HOST: &str = "the Kubernetes API";
+        let request = Request::new(path).list(params).map_err(|_| Failure::new(Reason::Malformed, "no valid request"))?;
+        let answer = self.client.send(request.map(Body::from)).await;
+        let response = answer.map_err(|error| Failure::from_transport(&error, HOST))?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), PAGE_LIMIT).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                Failure::new(Reason::Malformed, format!("a page of the answer is larger than {} MiB", PAGE_LIMIT >> 20))
+            } else {
+                Failure::from_transport(error.as_ref(), HOST)
+            }
+        })?;
+        let body = body.to_bytes();
+        match status {
+            200 => Ok(body.into()),
+            401 => Err(Failure::new(Reason::Unauthorized, "401: the Kubernetes API does not accept the sign-in")),
+            403 => Err(Failure::new(Reason::Forbidden, "403: the Kubernetes API forbids it")),
+            _ => Err(Failure::from_status(status, &[])),
+        }
+    }
+}
+
+/// The host in `https://<host>/v2/aks-managed-repository/…`.
+fn mirror_host(message: &str) -> Option<String> {
+    let before = message.split("/v2/aks-managed-repository/").next().filter(|before| before.len() < message.len())?;
+    let host = before.rsplit("https://").next()?;
+    let valid = !host.is_empty() && host.len() <= 253 && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c));
+    valid.then(|| host.to_ascii_lowercase())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawNode {
+    #[serde(deserialize_with = "null_is_default")]
+    metadata: RawMetadata,
+    #[serde(deserialize_with = "null_is_default")]
+    spec: RawNodeSpec,
+    #[serde(deserialize_with = "null_is_default")]
+    status: RawNodeStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawMetadata {
+    name: Option<String>,
+    #[serde(deserialize_with = "timestamp")]
+    creation_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "null_is_default")]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawNodeSpec {
+    #[serde(rename = "providerID")]
+    provider_id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawNodeStatus {
+    #[serde(deserialize_with = "null_is_default")]
+    conditions: Vec<RawCondition>,
+    #[serde(deserialize_with = "null_is_default")]
+    node_info: RawNodeInfo,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawCondition {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    status: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawNodeInfo {
+    container_runtime_version: Option<String>,
+}
+
+impl From<RawNode> for Node {
+    fn from(raw: RawNode) -> Self {
+        let mut labels = raw.metadata.labels;
+        let ready = raw.status.conditions.iter().any(|condition| {
+            condition.kind.as_deref() == Some("Ready") && condition.status.as_deref() == Some("True")
+        });
+        Self {
+            name: raw.metadata.name.unwrap_or_default(),
+            created: raw.metadata.creation_timestamp,
+            provider_id: raw.spec.provider_id,
+            agent_pool: labels.remove("kubernetes.azure.com/agentpool").or_else(|| labels.remove("agentpool")),
+            node_pool: labels.remove("karpenter.sh/nodepool"),
+            image_version: labels.remove("kubernetes.azure.com/node-image-version"),
+            is_virtual: labels.get("type").is_some_and(|kind| kind == "virtual-kubelet"),
+            ready,
+            container_runtime: raw.status.node_info.container_runtime_version,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawEvent {
+    #[serde(deserialize_with = "null_is_default")]
+    message: String,
+    #[serde(deserialize_with = "null_is_default")]
+    source: RawEventSource,
+    #[serde(deserialize_with = "null_is_default")]
+    reporting_instance: String,
+    #[serde(deserialize_with = "timestamp")]
+    last_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "timestamp")]
+    event_time: Option<Timestamp>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawEventSource {
+    host: Option<String>,
+}
+
+impl RawEvent {
+    fn node(&self) -> Option<String> {
+        let named = self.source.host.clone().filter(|host| !host.is_empty());
+        named.or_else(|| Some(self.reporting_instance.clone()).filter(|name| !name.is_empty()))
+    }
+
+    fn seen(&self) -> Option<Timestamp> {
+        self.last_timestamp.max(self.event_time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mirror_host_of_a_message_is_found() {
+        let message = "Failed to pull image \"mcr.microsoft.com/a:1\": Head \"https://Old.azurecr.io/v2/aks-managed-repository/a/manifests/1?ns=mcr.microsoft.com\": dial tcp 10.0.0.4:443: i/o timeout";
+        assert_eq!(mirror_host(message).as_deref(), Some("old.azurecr.io"));
+        assert_eq!(mirror_host("Head \"https://mcr.microsoft.com/v2/a/manifests/1\": EOF"), None);
+        assert_eq!(mirror_host("https://a b/v2/aks-managed-repository/x"), None);
+    }
+
+    #[test]
+    fn a_node_is_read_from_labels_and_status() {
+        let json = r#"{"metadata":{"name":"n","creationTimestamp":"2026-01-01T00:00:00Z","labels":{"agentpool":"np1","kubernetes.azure.com/node-image-version":"v"}},"spec":{"providerID":"azure:///x"},"status":{"conditions":[{"type":"Ready","status":"True"}],"images":[{"names":["x"]}]}}"#;
+        let node: Node = serde_json::from_str::<RawNode>(json).expect("a node").into();
+        assert_eq!((node.agent_pool.as_deref(), node.image_version.as_deref(), node.ready), (Some("np1"), Some("v"), true));
+    }
+}

@@ -1,0 +1,129 @@
+//! Text from servers and clusters is hostile until it has been through here.
+
+/// Replaces what could steer a terminal or hide its meaning: control characters (C0, C1), line and paragraph
+/// separators, bidirectional overrides and zero-width characters become `\u{…}`.
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hostile(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// At most `limit` characters, with line breaks turned into spaces; says how much was cut.
+pub fn bounded(text: &str, limit: usize) -> String {
+    let one_line = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    match one_line.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}… ({} more characters)", &one_line[..end], one_line[end..].chars().count()),
+        None => one_line,
+    }
+}
+
+/// Takes out what may carry a secret: query strings of addresses, bearer tokens, JSON web tokens.
+pub fn without_secrets(text: &str) -> String {
+    text.split_inclusive(char::is_whitespace).map(|word| secretless(word)).collect()
+}
+
+fn secretless(word: &str) -> String {
+    if let Some(at) = word.find("://").and_then(|scheme| word[scheme..].find('?').map(|query| scheme + query)) {
+        let end = word[at..].find(['"', '\'', ')', '>', ' ', '\n']).map_or(word.len(), |end| at + end);
+        return format!("{}?…{}", &word[..at], &word[end..]);
+    }
+    // Every JSON web token begins with the encoding of `{"`.
+    match word.find("eyJ") {
+        Some(at) if word.len() - at > 40 => format!("{}…", &word[..at]),
+        _ => word.to_owned(),
+    }
+}
+
+/// Makes finished lines harmless for logs of CI systems, which obey `::command::` at the start of a line and
+/// `##vso[…]` or `##[…]` anywhere.
+pub fn for_ci_log(rendered: &str) -> String {
+    let mut out = String::with_capacity(rendered.len());
+    for line in rendered.split_inclusive('\n') {
+        if line.trim_start().starts_with("::") {
+            let indent = line.len() - line.trim_start().len();
+            out.push_str(&line[..indent]);
+            out.push_str(": :");
+            out.push_str(&break_hashes(&line[indent + 2..], "# "));
+        } else {
+            out.push_str(&break_hashes(line, "# "));
+        }
+    }
+    out
+}
+
+/// Writes `instead` for every `#` that another one follows.
+pub fn break_hashes(text: &str, instead: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek()) {
+            ('#', Some('#')) => out.push_str(instead),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// The name that is most like `word`, if any is near enough to be meant.
+pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let word = word.to_lowercase();
+    let scored = names.into_iter().map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), name));
+    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+/// `1 node`, `2 nodes`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_survives() {
+        let hostile = "a\u{1b}[31mb\u{9b}c\u{7}\u{202e}d\u{2066}e\nf\u{200b}";
+        let clean = clean(hostile);
+        assert!(clean.chars().all(|c| !is_hostile(c)), "{clean}");
+        assert!(clean.contains("\\u{1b}[31m"));
+    }
+
+    #[test]
+    fn secrets_in_addresses_and_headers_are_cut() {
+        let text = "GET https://store/x?sig=SECRET&se=1 failed: Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ.SECRET.SECRET end";
+        let safe = without_secrets(text);
+        assert!(!safe.contains("SECRET") && safe.contains("https://store/x?…") && safe.ends_with("end"), "{safe}");
+    }
+
+    #[test]
+    fn ci_commands_are_broken() {
+        let safe = for_ci_log("  ::error::x\nname ##vso[task.x] ####[y]\n::1 is fine in the middle ::1\n");
+        assert!(!safe.contains("##"), "{safe}");
+        assert!(safe.lines().all(|line| !line.trim_start().starts_with("::")), "{safe}");
+    }
+
+    #[test]
+    fn long_text_says_that_it_was_cut() {
+        assert_eq!(bounded("a\n\n b", 10), "a b");
+        assert_eq!(bounded("äöü", 2), "äö… (1 more characters)");
+    }
+
+    #[test]
+    fn the_nearest_name_is_suggested_only_when_it_is_near() {
+        assert_eq!(nearest("cache-rule", ["cache-rules", "private-dns"]), Some("cache-rules"));
+        assert_eq!(nearest("zzz", ["cache-rules", "private-dns"]), None);
+    }
+}
