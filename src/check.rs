@@ -13,6 +13,7 @@ mod remedy;
 
 pub use judge::{Judge, NotApplicable};
 
+use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Gap, Section};
 use crate::finding::{Finding, Rule};
 
@@ -42,6 +43,36 @@ pub const ALL: &[&Check] = &[
     &kubelet_acrpull::CHECK,
     &node_image::CHECK,
 ];
+
+/// Whether a private DNS zone of this name could answer for the registry: what collection keeps of a list.
+pub fn zone_could_answer(zone: &str, registry: &Registry) -> bool {
+    private_dns::could_answer(zone, registry)
+}
+
+/// What the first answers leave open, and collection may ask further for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenQuestions {
+    /// No zone that is known is linked to a node network that uses Azure's DNS.
+    pub zone_unlinked: bool,
+    /// A node network uses DNS servers of its own.
+    pub own_dns_servers: bool,
+    /// An approved endpoint lies in a network that no peering joins with the nodes'.
+    pub endpoint_elsewhere: bool,
+    /// An endpoint lists a data endpoint of another region than the registry's home.
+    pub other_regions: bool,
+}
+
+/// Looks at the evidence as the checks will, and says what they would have to leave open.
+pub fn open_questions(evidence: &Evidence) -> OpenQuestions {
+    let Some(registry) = evidence.known_registry() else { return OpenQuestions::default() };
+    let candidates = reach::candidates(evidence, registry);
+    OpenQuestions {
+        zone_unlinked: private_dns::unlinked(evidence, registry),
+        own_dns_servers: private_dns::uses_own_servers(evidence),
+        endpoint_elsewhere: candidates.iter().any(|candidate| candidate.reach == reach::Reach::Elsewhere),
+        other_regions: private_dns::other_regions(registry, &candidates),
+    }
+}
 
 /// What became of one check.
 #[derive(Debug, Clone, PartialEq)]

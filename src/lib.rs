@@ -4,10 +4,18 @@
 //! cluster, a snapshot and a fixture are the same thing to a check.
 
 pub mod azure;
+pub mod check;
+pub mod cli;
+pub mod collect;
+pub mod command;
+pub mod correlate;
 pub mod evidence;
+pub mod exit;
+pub mod finding;
 pub mod kubernetes;
 pub mod progress;
+pub mod report;
+pub mod run;
+pub mod snapshot;
+pub mod target;
 pub mod text;
-pub mod check;
-pub mod command;
-pub mod finding;

@@ -64,6 +64,24 @@ pub fn for_ci_log(rendered: &str) -> String {
     out
 }
 
+/// Writes characters of finished JSON that could steer a terminal as `\uXXXX`, and breaks `##` in the same way: the
+/// value that a reader of the JSON gets is unchanged.
+pub fn escape_json(json: &str) -> String {
+    use std::fmt::Write as _;
+    let broken = break_hashes(json, "\\u0023");
+    let mut out = String::with_capacity(broken.len());
+    for c in broken.chars() {
+        if c != '\n' && is_hostile(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Writes `instead` for every `#` that another one follows.
 pub fn break_hashes(text: &str, instead: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -113,6 +131,14 @@ mod tests {
         let safe = for_ci_log("  ::error::x\nname ##vso[task.x] ####[y]\n::1 is fine in the middle ::1\n");
         assert!(!safe.contains("##"), "{safe}");
         assert!(safe.lines().all(|line| !line.trim_start().starts_with("::")), "{safe}");
+    }
+
+    #[test]
+    fn escaped_json_reads_back_as_it_was() {
+        let value = serde_json::json!({ "##vso[x]": "a###b \u{9b}31m \u{202e} \u{e0001} \n" });
+        let json = escape_json(&serde_json::to_string_pretty(&value).expect("JSON"));
+        assert!(!json.contains("##") && !json.contains('\u{9b}') && !json.contains('\u{202e}'), "{json}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON"), value);
     }
 
     #[test]

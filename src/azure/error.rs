@@ -99,6 +99,12 @@ impl Failure {
         let code = self.code.as_deref().unwrap_or_default();
         self.reason == Reason::NotFound && CODES.iter().any(|known| known.eq_ignore_ascii_case(code))
     }
+
+    /// Whether ARM does not know the path at all: a 404 that is not about the subscription or the tenant.
+    pub fn unknown_path(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        self.reason == Reason::NotFound && !code.starts_with("Subscription") && !code.starts_with("InvalidAuthentication")
+    }
 }
 
 #[derive(Deserialize)]

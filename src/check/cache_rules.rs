@@ -187,7 +187,10 @@ impl<'e> Case<'e> {
         let mut remediation = self.recreate(Some(rule));
         remediation.summary.push_str(" Do all of it in one maintenance window and reimage every pool at the end: nodes that still use the old target cannot pull in between.");
         let pools = self.evidence.pools.agent_pools.known().into_iter().flatten().filter(|pool| !pool.stopped());
-        let reimages: Vec<Command> = pools.map(|pool| remedy::upgrade_pool(self.evidence, &pool.name)).collect();
+        let mut reimages: Vec<Command> = pools.map(|pool| remedy::upgrade_pool(self.evidence, &pool.name)).collect();
+        if reimages.is_empty() {
+            reimages.push(remedy::upgrade_all_pools(self.evidence));
+        }
         if !remediation.script.is_empty() {
             remediation.script.extend(reimages.clone());
         }

@@ -9,10 +9,11 @@ use super::{Check, Judge, NotApplicable};
 use crate::azure::id::ResourceId;
 use crate::command::Command;
 use crate::evidence::network::{NetworkLink, VirtualNetwork};
+use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact, Gap, Ownership, Reason, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 use names::RegistryNames;
-pub(crate) use names::could_answer;
+pub(super) use names::could_answer;
 use zones::{Zone, Zones};
 
 const ZONE_MISSING: Rule = Rule {
@@ -219,8 +220,35 @@ impl<'e> Resolver<'_, 'e> {
     }
 }
 
+/// Whether a node network is linked to no zone that answers the login server.
+pub(super) fn unlinked(evidence: &Evidence, registry: &Registry) -> bool {
+    let Some(names) = RegistryNames::of(registry) else { return false };
+    let zones = Zones::of(evidence, &names);
+    let (networks, _) = evidence.node_networks();
+    networks.iter().any(|id| {
+        let own = evidence.network(id).known().is_some_and(|network| !own_servers(network).is_empty());
+        if own {
+            // Whether the servers answer is another question, but whether there is a zone at all is open too.
+            return zones.existing().is_empty();
+        }
+        !zones.linked_to(id).iter().any(|zone| names.record(zone.name(), &names.server).is_some())
+    })
+}
+
+/// Whether a node network uses DNS servers of its own.
+pub(super) fn uses_own_servers(evidence: &Evidence) -> bool {
+    let (networks, _) = evidence.node_networks();
+    networks.iter().filter_map(|id| evidence.network(id).known().copied()).any(|network| !own_servers(network).is_empty())
+}
+
+/// Whether an endpoint lists a data endpoint of another region than the registry's home.
+pub(super) fn other_regions(registry: &Registry, candidates: &[super::reach::Candidate<'_>]) -> bool {
+    let Some(names) = RegistryNames::of(registry) else { return false };
+    records::listed_names(candidates).iter().any(|name| names.region_of(name).is_some_and(|region| region != names.home))
+}
+
 /// The network's DNS servers, without Azure's own.
-pub(crate) fn own_servers(network: &VirtualNetwork) -> Vec<&str> {
+fn own_servers(network: &VirtualNetwork) -> Vec<&str> {
     let options = network.properties.dhcp_options.iter();
     options.flat_map(|options| &options.dns_servers).map(String::as_str).filter(|server| *server != AZURE_DNS).collect()
 }

@@ -50,6 +50,16 @@ pub fn candidates<'e>(evidence: &'e Evidence, registry: &'e Registry) -> Vec<Can
         .collect()
 }
 
+/// Why approved endpoints could not be read.
+pub fn unreadable(evidence: &Evidence, registry: &Registry) -> Vec<Gap> {
+    let facts = approved(registry).map(|id| evidence.network.private_endpoints.get(id).map(|facts| &facts.endpoint));
+    let gaps = facts.filter_map(|fact| match fact {
+        Some(fact) => fact.gap().cloned(),
+        None => Some(Gap::not_collected()),
+    });
+    gaps.map(|gap| gap.about("the registry's private endpoints")).collect()
+}
+
 /// Whether the endpoint connects to the registry itself.
 pub fn names(endpoint: &PrivateEndpoint, registry: &ResourceId) -> bool {
     endpoint.properties.connections().any(|connection| {

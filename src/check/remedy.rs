@@ -118,6 +118,12 @@ pub fn upgrade_pool(evidence: &Evidence, pool: &str) -> Command {
     in_subscription(command, &evidence.cluster.id)
 }
 
+/// Makes the nodes of every pool anew; returns before they are.
+pub fn upgrade_all_pools(evidence: &Evidence) -> Command {
+    let command = addressed(Command::new("az aks upgrade"), &evidence.cluster.id);
+    in_subscription(command.word("--node-image-only").word("--yes"), &evidence.cluster.id)
+}
+
 /// `az acr cache … -r REGISTRY -g GROUP …`.
 pub fn acr(words: &str, registry: &ResourceId) -> Command {
     in_group(Command::new(words).with("-r", registry.name()), registry)

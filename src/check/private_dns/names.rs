@@ -51,7 +51,7 @@ impl RegistryNames {
 }
 
 /// Whether a zone of this name could answer for a registry of this login server: its login server or a data endpoint.
-pub(crate) fn could_answer(zone: &str, registry: &Registry) -> bool {
+pub fn could_answer(zone: &str, registry: &Registry) -> bool {
     RegistryNames::of(registry).is_some_and(|names| {
         let data = names.data(&names.home);
         names.record(zone, &names.server).or_else(|| names.record(zone, &data)).is_some()

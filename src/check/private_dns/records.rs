@@ -44,6 +44,9 @@ pub fn judge<'e>(judge: &mut Judge<'e>, registry: &'e Registry, names: &Registry
 /// The names that the reachable endpoints' interfaces list; else the two that every registry has.
 fn wanted(judge: &mut Judge<'_>, registry: &Registry, names: &RegistryNames) -> Wanted {
     let candidates = reach::candidates(judge.evidence, registry);
+    if candidates.is_empty() {
+        reach::unreadable(judge.evidence, registry).into_iter().for_each(|gap| judge.note(gap));
+    }
     let serving: Vec<&Candidate<'_>> = candidates.iter().filter(|candidate| candidate.reach == Reach::Serves).collect();
     let used = if serving.is_empty() { candidates.iter().collect() } else { serving };
     let mut wanted = Wanted::new();
@@ -75,6 +78,17 @@ fn wanted(judge: &mut Judge<'_>, registry: &Registry, names: &RegistryNames) -> 
         wanted.insert(names.data(&names.home), BTreeSet::new());
     }
     wanted
+}
+
+/// Every name that the endpoints list, whatever its address.
+pub fn listed_names(candidates: &[Candidate<'_>]) -> BTreeSet<String> {
+    let interfaces = candidates.iter().flat_map(|candidate| candidate.facts.interfaces.values()).filter_map(Fact::known);
+    let links = interfaces
+        .flat_map(|interface| &interface.properties.ip_configurations)
+        .filter_map(|configuration| configuration.properties.private_link_connection_properties.as_ref());
+    let configs = candidates.iter().flat_map(|candidate| &candidate.endpoint.properties.custom_dns_configs);
+    let names = links.flat_map(|link| &link.fqdns).chain(configs.filter_map(|config| config.fqdn.as_ref()));
+    names.map(|name| name.trim_end_matches('.').to_lowercase()).collect()
 }
 
 fn add(wanted: &mut Wanted, fqdn: &str, address: Option<&String>) {

@@ -1,0 +1,205 @@
+//! The command line: types only.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::azure::cloud::Cloud;
+use crate::azure::credential::Method;
+use crate::check;
+use crate::exit::FailOn;
+use crate::report::Format;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  nothing at or above --fail-on, and everything was seen
+  1  a finding at or above --fail-on
+  2  could not run: wrong usage, no sign-in, no such cluster
+  3  incomplete: nothing at or above --fail-on, but something could not be seen
+     (--allow-incomplete makes that 0)";
+
+const EXAMPLES: &str = "Examples:
+  aksiso diagnose -g prod-rg -n prod-aks
+  aksiso diagnose --cluster-id /subscriptions/…/managedClusters/prod-aks --output json
+  aksiso diagnose -g prod-rg -n prod-aks --check private-dns --check private-endpoint
+  aksiso diagnose --from snapshot.json --fail-on warning";
+
+/// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
+///
+/// aksiso asks Azure Resource Manager and the Kubernetes API, changes nothing, and says which link of the chain is
+/// broken, why it is sure, and which documented remediation applies.
+#[derive(Debug, Parser)]
+#[command(name = "aksiso", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Log to stderr what is asked; -vv logs every call
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress and no log
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Diagnose a live cluster or a snapshot
+    #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{EXAMPLES}"))]
+    Diagnose(Box<Diagnose>),
+    /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
+    ///
+    /// The snapshot holds no token, key or secret. It does describe the cluster's network: keep it as you keep that.
+    #[command(after_help = "Exit codes:\n  0  written\n  2  could not run\n  3  written, but something could not be read")]
+    Collect(Box<Collect>),
+    /// List the checks and their rules
+    Checks {
+        /// Output format
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: Format,
+    },
+    /// Print the page of a check or rule
+    Explain {
+        /// A rule (cache-rule-missing) or a check (cache-rules)
+        #[arg(value_name = "RULE|CHECK")]
+        name: String,
+    },
+}
+
+/// `diagnose`.
+#[derive(Debug, Args)]
+pub struct Diagnose {
+    /// The cluster.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Diagnose a snapshot instead of a live cluster; - reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
+    pub from: Option<PathBuf>,
+    /// Output format
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub output: Format,
+    /// Which checks.
+    #[command(flatten)]
+    pub checks: CheckArgs,
+    /// From which severity on a finding fails the run (exit code 1)
+    #[arg(long, value_enum, default_value = "error")]
+    pub fail_on: FailOn,
+    /// Exit with 0 although something could not be seen
+    #[arg(long)]
+    pub allow_incomplete: bool,
+}
+
+/// `collect`.
+#[derive(Debug, Args)]
+pub struct Collect {
+    /// The cluster.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The file to write; - writes to standard output
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which checks' facts.
+    #[command(flatten)]
+    pub checks: CheckArgs,
+}
+
+/// The choice of checks.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Only this check; may be repeated or separated by commas
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_ids(), hide_possible_values = true)]
+    pub check: Vec<String>,
+    /// All but this check; may be repeated or separated by commas
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_ids(), hide_possible_values = true, conflicts_with = "check")]
+    pub skip: Vec<String>,
+}
+
+/// Every flag that is about a live cluster, and makes no sense beside a snapshot.
+const TARGET_FLAGS: [&str; 10] = [
+    "resource_group",
+    "name",
+    "subscription",
+    "cluster_id",
+    "cloud",
+    "auth",
+    "kubeconfig",
+    "context",
+    "no_kubernetes",
+    "timeout",
+];
+
+/// Which cluster, and how to reach it.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// Resource group of the cluster
+    #[arg(short = 'g', long, value_name = "GROUP", requires = "name")]
+    pub resource_group: Option<String>,
+    /// Name of the cluster
+    #[arg(short = 'n', long, value_name = "NAME", requires = "resource_group")]
+    pub name: Option<String>,
+    /// Subscription id [default: AZURE_SUBSCRIPTION_ID, else the one that az is signed in to]
+    #[arg(short = 's', long, value_name = "ID", conflicts_with = "cluster_id")]
+    pub subscription: Option<String>,
+    /// ARM id of the cluster, in any casing
+    #[arg(long, value_name = "ARM_ID", conflicts_with_all = ["resource_group", "name"])]
+    pub cluster_id: Option<String>,
+    /// Azure cloud [default: public]
+    #[arg(long, value_enum)]
+    pub cloud: Option<Cloud>,
+    /// Azure Resource Manager of another cloud, or a private path to it
+    #[arg(long, value_name = "URL", env = "AKSISO_ARM_ENDPOINT", hide_env_values = true)]
+    pub arm_endpoint: Option<String>,
+    /// Sign in by this method only [default: the first that works, in this order]
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub auth: Option<Method>,
+    /// Kubeconfig to use instead of what is found
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context to use instead of what is found
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Do not ask the Kubernetes API
+    #[arg(long, conflicts_with_all = ["kubeconfig", "context"])]
+    pub no_kubernetes: bool,
+    /// Time limit of the whole run, such as 60s or 2m
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+fn check_ids() -> PossibleValuesParser {
+    PossibleValuesParser::new(check::ALL.iter().map(|check| check.id))
+}
+
+/// A time of at least a second and at most an hour.
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time such as 60s or 2m, not \"{text}\"");
+    let span: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    let duration = Duration::try_from(span).map_err(|_| expected())?;
+    if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("expected a time between 1s and 1h".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_and_bounded() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["", "60", "-5s", "0s", "2h", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

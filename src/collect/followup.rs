@@ -1,0 +1,176 @@
+//! What is asked only where the first answers leave a question open: could a zone be somewhere else, could networks be
+//! connected in a way that no peering shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+
+use super::dns::listed_zones;
+use super::{Collector, in_subscription};
+use crate::azure::api;
+use crate::azure::id::ResourceId;
+use crate::check;
+use crate::evidence::access::Permission;
+use crate::evidence::network::{ListedZones, NetworkLink, RouteTable};
+use crate::evidence::registry::Replication;
+use crate::evidence::{Evidence, Fact, Section};
+
+/// A resource of which only the id matters.
+#[derive(serde::Deserialize)]
+struct Named {
+    id: ResourceId,
+}
+
+/// Most linked networks whose addresses are read to place DNS servers.
+const MOST_NETWORKS: usize = 40;
+
+impl Collector {
+    /// Asks what is left open.
+    pub(super) async fn follow_up(&self, evidence: &mut Evidence) {
+        let questions = check::open_questions(evidence);
+        if self.wants(Section::PrivateDns) && questions.zone_unlinked {
+            self.look_further_for_zones(evidence).await;
+        }
+        let (networks, (managers, tables), replications) = tokio::join!(
+            self.networks_of_dns_servers(evidence, questions.own_dns_servers),
+            self.hidden_paths(evidence, questions.endpoint_elsewhere),
+            self.replications(evidence, questions.other_regions),
+        );
+        evidence.network.virtual_networks.extend(networks);
+        evidence.network.network_managers = managers;
+        evidence.network.route_tables = tables;
+        evidence.registry.replications = replications;
+    }
+
+    /// No zone is linked: look in the subscriptions of endpoints and of peered networks, for forwarding rulesets, and
+    /// whether the lists were complete.
+    async fn look_further_for_zones(&self, evidence: &mut Evidence) {
+        let known: BTreeSet<String> = evidence.network.dns_zone_lists.keys().cloned().collect();
+        let more: BTreeSet<String> = further_subscriptions(evidence).difference(&known).cloned().collect();
+        let all: BTreeSet<String> = known.union(&more).cloned().collect();
+        let (lists, rulesets, rights) = tokio::join!(self.zone_lists(more), self.forwarding_links(&all), self.rights(&all));
+        if let Some(registry) = evidence.known_registry() {
+            let zones = listed_zones(&lists, registry).into_iter().filter(|zone| !evidence.network.dns_zones.contains_key(&zone.id));
+            let zones = self.zones(zones.collect(), registry).await;
+            evidence.network.dns_zones.extend(zones);
+        }
+        for (subscription, list) in lists {
+            evidence.network.dns_zone_lists.insert(subscription, list.map(|_| ListedZones::default()));
+        }
+        for (subscription, whole) in rights {
+            if let Some(Fact::Known(listed)) = evidence.network.dns_zone_lists.get_mut(&subscription) {
+                listed.whole_subscription = whole;
+            }
+        }
+        evidence.network.forwarding_links = rulesets;
+    }
+
+    async fn forwarding_links(&self, subscriptions: &BTreeSet<String>) -> BTreeMap<String, Fact<Vec<ResourceId>>> {
+        let read = subscriptions.iter().map(|subscription| async move {
+            let path = in_subscription(subscription, "Microsoft.Network/dnsForwardingRulesets");
+            let rulesets: Fact<Vec<Named>> = self.arm.list_if_known(&api::FORWARDING_RULESETS, &path).await;
+            (subscription.clone(), self.networks_of_rulesets(rulesets).await)
+        });
+        join_all(read).await.into_iter().collect()
+    }
+
+    async fn networks_of_rulesets(&self, rulesets: Fact<Vec<Named>>) -> Fact<Vec<ResourceId>> {
+        let rulesets = match rulesets {
+            Fact::Known(rulesets) => rulesets,
+            Fact::Missing(gap) => return Fact::Missing(gap),
+        };
+        let read = rulesets.into_iter().map(|ruleset| async move {
+            let path = ruleset.id.child("virtualNetworkLinks");
+            self.arm.list::<NetworkLink>(&api::FORWARDING_LINKS, path.as_str(), &[]).await
+        });
+        let mut networks = Vec::new();
+        for links in join_all(read).await {
+            match links {
+                Fact::Known(links) => networks.extend(links.iter().filter_map(|link| link.properties.network_id().cloned())),
+                Fact::Missing(gap) => return Fact::Missing(gap),
+            }
+        }
+        Fact::Known(networks)
+    }
+
+    /// Whether the reader may see every zone of a subscription: a list is cut down to what he may, without a word.
+    async fn rights(&self, subscriptions: &BTreeSet<String>) -> BTreeMap<String, Fact<bool>> {
+        let read = subscriptions.iter().map(|subscription| async move {
+            let path = in_subscription(subscription, "Microsoft.Authorization/permissions");
+            let answer = self.arm.read_list::<Permission>(&api::OWN_PERMISSIONS, &path, &[]).await;
+            let whole = match answer {
+                Ok(blocks) => Fact::Known(blocks.iter().any(|block| block.allows_action(api::DNS_ZONES.action))),
+                // An ARM that does not know the question does not filter its lists by the answer.
+                Err(failure) if failure.unknown_path() => Fact::Known(true),
+                Err(failure) => Fact::Missing(failure.gap(&api::OWN_PERMISSIONS, &path)),
+            };
+            (subscription.clone(), whole)
+        });
+        join_all(read).await.into_iter().collect()
+    }
+
+    /// Where the nodes' DNS servers are the operator's own: the linked networks, one of which may hold the servers.
+    async fn networks_of_dns_servers(&self, evidence: &Evidence, asked: bool) -> BTreeMap<ResourceId, Fact<crate::evidence::network::VirtualNetwork>> {
+        if !asked || !self.wants(Section::PrivateDns) {
+            return BTreeMap::new();
+        }
+        let links = evidence.network.dns_zones.values().filter_map(|zone| zone.links.known()).flatten();
+        let linked = links.filter_map(|link| link.properties.network_id());
+        let unread = linked.filter(|id| evidence.network(id).gap().is_some()).take(MOST_NETWORKS).cloned();
+        self.virtual_networks(unread.collect()).await
+    }
+
+    /// Where an endpoint lies in an unrelated network: network managers, and the routes of the node subnets.
+    async fn hidden_paths(
+        &self,
+        evidence: &Evidence,
+        asked: bool,
+    ) -> (BTreeMap<String, Fact<Vec<ResourceId>>>, BTreeMap<ResourceId, Fact<RouteTable>>) {
+        if !asked || !self.wants(Section::PrivateEndpoints) {
+            return (BTreeMap::new(), BTreeMap::new());
+        }
+        let (nodes, _) = evidence.node_networks();
+        let subscriptions: BTreeSet<String> = nodes.iter().filter_map(|id| id.subscription().map(str::to_lowercase)).collect();
+        let managers = subscriptions.into_iter().map(|subscription| async move {
+            let path = in_subscription(&subscription, "Microsoft.Network/networkManagers");
+            let managers: Fact<Vec<Named>> = self.arm.list_if_known(&api::NETWORK_MANAGERS, &path).await;
+            (subscription, managers.map(|managers| managers.into_iter().map(|manager| manager.id).collect()))
+        });
+        let tables = route_tables(evidence).into_iter().map(|id| async move {
+            let table = self.arm.get(&api::ROUTE_TABLES, &id).await;
+            (id, table)
+        });
+        let (managers, tables) = tokio::join!(join_all(managers), join_all(tables));
+        (managers.into_iter().collect(), tables.into_iter().collect())
+    }
+
+    async fn replications(&self, evidence: &Evidence, asked: bool) -> Fact<Vec<Replication>> {
+        match evidence.registry_id().filter(|_| asked && self.wants(Section::PrivateDns)) {
+            Some(registry) => self.arm.list(&api::REPLICATIONS, registry.child("replications").as_str(), &[]).await,
+            None => Fact::default(),
+        }
+    }
+}
+
+/// The subscriptions of the registry's endpoints and of the networks that are peered with the nodes'.
+fn further_subscriptions(evidence: &Evidence) -> BTreeSet<String> {
+    let (nodes, _) = evidence.node_networks();
+    let peerings = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
+    let peerings = peerings.flat_map(|network| &network.properties.virtual_network_peerings);
+    let remotes = peerings.filter_map(|peering| peering.properties.remote_id()?.subscription());
+    let endpoints = evidence.network.private_endpoints.values().filter_map(|facts| facts.endpoint.known()?.as_ref());
+    let endpoints = endpoints.filter_map(|endpoint| endpoint.id.subscription());
+    remotes.chain(endpoints).map(str::to_lowercase).collect()
+}
+
+/// The route tables of the pools' subnets.
+fn route_tables(evidence: &Evidence) -> BTreeSet<ResourceId> {
+    let pools = evidence.pools.agent_pools.known().into_iter().flatten();
+    let subnets: BTreeSet<&ResourceId> = pools.filter_map(|pool| pool.vnet_subnet_id.as_ref()).collect();
+    let (nodes, _) = evidence.node_networks();
+    let networks = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
+    let all = networks.flat_map(|network| &network.properties.subnets);
+    // A managed network has no subnet that a pool names; there every one counts.
+    let own = all.filter(|subnet| subnet.id.as_ref().is_some_and(|id| subnets.is_empty() || subnets.contains(id)));
+    own.filter_map(|subnet| subnet.properties.route_table.as_ref()?.id.clone()).collect()
+}

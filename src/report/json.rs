@@ -1,0 +1,229 @@
+//! The JSON report: its own types, so that what is inside may change while what is printed does not.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::check;
+use crate::correlate::{Diagnosis, Judged};
+use crate::evidence::Gap;
+use crate::finding::{Finding, Observation, Severity};
+use crate::text;
+
+/// The version of the schema: additions keep it, everything else raises it.
+pub const SCHEMA_VERSION: &str = "1";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    schema_version: &'static str,
+    tool: Tool,
+    collected_at: Timestamp,
+    cluster: Cluster,
+    verdict: &'static str,
+    summary: Summary,
+    checks: Vec<CheckEntry>,
+    findings: Vec<FindingEntry>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cluster {
+    id: String,
+    name: String,
+    resource_group: Option<String>,
+    location: Option<String>,
+    kubernetes_version: Option<String>,
+    artifact_source: Option<String>,
+    outbound_type: Option<String>,
+    registry_id: Option<String>,
+    registry_ownership: &'static str,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    error: usize,
+    warning: usize,
+    info: usize,
+    undetermined: usize,
+}
+
+#[derive(Serialize)]
+struct CheckEntry {
+    id: &'static str,
+    status: &'static str,
+    reason: Option<String>,
+    gaps: Vec<GapEntry>,
+}
+
+#[derive(Serialize)]
+struct GapEntry {
+    needed: Option<String>,
+    scope: Option<String>,
+    role: Option<String>,
+    detail: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FindingEntry {
+    rule: &'static str,
+    check: &'static str,
+    severity: &'static str,
+    title: &'static str,
+    detail: String,
+    subject: SubjectEntry,
+    evidence: Vec<ObservationEntry>,
+    remediation: RemediationEntry,
+    fingerprint: String,
+    caused_by: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct SubjectEntry {
+    kind: &'static str,
+    id: String,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct ObservationEntry {
+    source: String,
+    path: String,
+    value: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RemediationEntry {
+    kind: &'static str,
+    summary: String,
+    commands: Vec<String>,
+    /// The same without a question to answer; empty where `commands` ask none.
+    script_commands: Vec<String>,
+    docs: &'static str,
+}
+
+/// The report as JSON, ending in a line break.
+///
+/// # Errors
+/// A report that is no JSON, which does not happen.
+pub fn render(diagnosis: &Diagnosis<'_>) -> serde_json::Result<String> {
+    let report = Report {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool { name: "aksiso", version: env!("CARGO_PKG_VERSION") },
+        collected_at: diagnosis.evidence.collected_at,
+        cluster: cluster(diagnosis),
+        verdict: diagnosis.verdict().as_str(),
+        summary: Summary {
+            error: diagnosis.count(Severity::Error),
+            warning: diagnosis.count(Severity::Warning),
+            info: diagnosis.count(Severity::Info),
+            undetermined: diagnosis.undetermined(),
+        },
+        checks: diagnosis.checks.iter().map(check_entry).collect(),
+        findings: diagnosis.findings.iter().map(finding_entry).collect(),
+    };
+    printed(&report)
+}
+
+/// The checks and their rules as JSON.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_checks() -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct RuleEntry {
+        id: &'static str,
+        severity: &'static str,
+        title: &'static str,
+    }
+    #[derive(Serialize)]
+    struct Entry {
+        id: &'static str,
+        title: &'static str,
+        rules: Vec<RuleEntry>,
+    }
+    let rule = |rule: &&'static crate::finding::Rule| RuleEntry { id: rule.id, severity: rule.severity.as_str(), title: rule.title };
+    let entries = check::ALL.iter().map(|check| Entry { id: check.id, title: check.title, rules: check.rules.iter().map(rule).collect() });
+    printed(&entries.collect::<Vec<_>>())
+}
+
+/// JSON that no terminal and no pipeline obeys: what could steer them is written as an escape, so nothing is lost.
+fn printed(value: &impl Serialize) -> serde_json::Result<String> {
+    let json = serde_json::to_string_pretty(value)? + "\n";
+    Ok(text::escape_json(&json))
+}
+
+fn cluster(diagnosis: &Diagnosis<'_>) -> Cluster {
+    let evidence = diagnosis.evidence;
+    let properties = &evidence.cluster.properties;
+    Cluster {
+        id: evidence.cluster.id.to_string(),
+        name: evidence.cluster.name().to_owned(),
+        resource_group: evidence.cluster.id.resource_group().map(str::to_owned),
+        location: evidence.cluster.location.clone(),
+        kubernetes_version: properties.current_kubernetes_version.clone().or_else(|| properties.kubernetes_version.clone()),
+        artifact_source: evidence.bootstrap().artifact_source,
+        outbound_type: properties.network_profile.as_ref().and_then(|profile| profile.outbound_type.clone()),
+        registry_id: evidence.registry_id().map(|id| id.to_string()),
+        registry_ownership: evidence.ownership().as_str(),
+    }
+}
+
+fn check_entry(judged: &Judged) -> CheckEntry {
+    CheckEntry {
+        id: judged.check.id,
+        status: judged.status.as_str(),
+        reason: judged.reason.clone(),
+        gaps: judged.gaps.iter().map(gap_entry).collect(),
+    }
+}
+
+fn gap_entry(gap: &Gap) -> GapEntry {
+    GapEntry {
+        needed: gap.needed.clone(),
+        scope: Some(gap.scope.clone()).filter(|scope| !scope.is_empty()),
+        role: gap.role.clone(),
+        detail: gap.detail.clone(),
+    }
+}
+
+fn finding_entry(finding: &Finding) -> FindingEntry {
+    let commands = |commands: &[crate::command::Command]| commands.iter().map(crate::command::Command::posix).collect();
+    FindingEntry {
+        rule: finding.rule.id,
+        check: check::of_rule(finding.rule.id).map(|(check, _)| check.id).unwrap_or_default(),
+        severity: finding.severity.as_str(),
+        title: finding.rule.title,
+        detail: finding.detail.clone(),
+        subject: SubjectEntry {
+            kind: finding.subject.kind,
+            id: finding.subject.id.to_string(),
+            name: finding.subject.name.clone(),
+        },
+        evidence: finding.evidence.iter().map(observation_entry).collect(),
+        remediation: RemediationEntry {
+            kind: finding.remediation.kind.as_str(),
+            summary: finding.remediation.summary.clone(),
+            commands: commands(&finding.remediation.commands),
+            script_commands: commands(&finding.remediation.script),
+            docs: finding.remediation.docs,
+        },
+        fingerprint: finding.fingerprint(),
+        caused_by: Vec::new(),
+    }
+}
+
+fn observation_entry(observation: &Observation) -> ObservationEntry {
+    ObservationEntry {
+        source: observation.source.clone(),
+        path: observation.path.clone(),
+        value: observation.value.clone(),
+    }
+}

@@ -1,0 +1,230 @@
+//! The report for people: the verdict first, then findings with what to do, then what passed and what was not seen.
+//! Words carry the meaning; colour only repeats it, and only on a terminal.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::command::Command;
+use crate::correlate::{Diagnosis, Status, Verdict};
+use crate::evidence::Gap;
+use crate::finding::{Finding, Observation, Severity};
+use crate::text::{self, count};
+
+/// Column at which the text of a finding begins.
+const INDENT: usize = 10;
+
+/// Renders the report for lines of `width` characters.
+pub fn render(diagnosis: &Diagnosis<'_>, width: usize) -> String {
+    let mut page = Page { out: String::new(), width };
+    page.head(diagnosis);
+    for finding in &diagnosis.findings {
+        page.finding(finding);
+    }
+    page.checks(diagnosis);
+    page.unseen(diagnosis);
+    text::for_ci_log(&page.out)
+}
+
+/// Renders the list of checks and rules.
+pub fn render_checks(width: usize) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(cells(width));
+    table.set_header(vec!["CHECK / rule", "SEVERITY", "WHAT"]);
+    for check in crate::check::ALL {
+        table.add_row(vec![check.id, "", check.title]);
+        for rule in check.rules {
+            table.add_row(vec![format!("  {}", rule.id).as_str(), rule.severity.as_str(), rule.title]);
+        }
+    }
+    trimmed(&table.to_string()) + "\n\naksiso explain RULE or CHECK prints the page.\n"
+}
+
+/// comfy-table pads every line to the full width.
+fn trimmed(table: &str) -> String {
+    table.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn cells(width: usize) -> u16 {
+    u16::try_from(width).unwrap_or(u16::MAX)
+}
+
+fn severity_style(severity: Severity) -> Style {
+    let color = match severity {
+        Severity::Error => AnsiColor::Red,
+        Severity::Warning => AnsiColor::Yellow,
+        Severity::Info => AnsiColor::Cyan,
+    };
+    color.on_default().bold()
+}
+
+fn styled(text: &str, style: Style) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+struct Page {
+    out: String,
+    width: usize,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
+    fn head(&mut self, diagnosis: &Diagnosis<'_>) {
+        let evidence = diagnosis.evidence;
+        let (word, style) = match diagnosis.verdict() {
+            Verdict::Healthy => ("HEALTHY", AnsiColor::Green.on_default().bold()),
+            Verdict::Findings if diagnosis.count(Severity::Error) > 0 => ("FINDINGS", severity_style(Severity::Error)),
+            Verdict::Findings => ("FINDINGS", severity_style(Severity::Warning)),
+            Verdict::Incomplete => ("INCOMPLETE", severity_style(Severity::Warning)),
+        };
+        let mut summary = [Severity::Error, Severity::Warning, Severity::Info]
+            .map(|severity| count(diagnosis.count(severity), severity.as_str()))
+            .join(", ")
+            .replace("infos", "info");
+        let unseen = diagnosis.checks.iter().filter(|judged| !judged.gaps.is_empty()).count();
+        if unseen > 0 {
+            let _ = write!(summary, "; {} could not see everything", count(unseen, "check"));
+        }
+        self.line(&format!("Verdict: {} - {summary}", styled(word, style)));
+        let place = evidence.cluster.id.resource_group().unwrap_or("?");
+        let cluster = format!(
+            "Cluster: {} in resource group {place}, Kubernetes {}, artifact source {}, outbound type {}, registry {} ({}), seen at {}",
+            evidence.cluster.name(),
+            evidence.cluster.properties.current_kubernetes_version.as_deref().unwrap_or("unknown"),
+            evidence.bootstrap().artifact_source.as_deref().unwrap_or("unset"),
+            evidence.outbound_type(),
+            evidence.registry_id().as_ref().map_or("none", crate::azure::id::ResourceId::name),
+            evidence.ownership().as_str(),
+            evidence.collected_at,
+        );
+        self.paragraph("", &cluster, 9);
+    }
+
+    fn finding(&mut self, finding: &Finding) {
+        self.line("");
+        let word = finding.severity.as_str().to_uppercase();
+        let style = severity_style(finding.severity);
+        let bold = Style::new().bold();
+        self.line(&format!("{} {}", styled(&word, style), styled(finding.rule.id, bold)));
+        self.paragraph("", finding.rule.title, 2);
+        self.paragraph("What", &finding.detail, INDENT);
+        self.paragraph("About", &format!("{} {}", finding.subject.kind, finding.subject.name), INDENT);
+        for (at, observation) in finding.evidence.iter().enumerate() {
+            self.paragraph(if at == 0 { "Because" } else { "" }, &short(observation), INDENT);
+        }
+        let remediation = &finding.remediation;
+        self.paragraph("Do", &format!("[{}] {}", remediation.kind.as_str(), remediation.summary), INDENT);
+        self.commands("", &remediation.commands);
+        if !remediation.script.is_empty() {
+            self.commands("without a terminal, which asks nothing:", &remediation.script);
+        }
+        self.paragraph("More", &format!("aksiso explain {}; {}", finding.rule.id, remediation.docs), INDENT);
+    }
+
+    /// Commands stand on lines of their own and are never broken: they are there to be copied.
+    fn commands(&mut self, heading: &str, commands: &[Command]) {
+        if commands.is_empty() {
+            return;
+        }
+        if !heading.is_empty() {
+            self.paragraph("", heading, INDENT);
+        }
+        for command in commands {
+            let line = format!("    {}", text::clean(&command.posix()));
+            self.line(&line);
+        }
+    }
+
+    fn checks(&mut self, diagnosis: &Diagnosis<'_>) {
+        self.line("");
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(cells(self.width)).set_header(vec!["CHECK", "STATUS", "WHAT"]);
+        for judged in &diagnosis.checks {
+            let mark = if judged.status == Status::Failed && !judged.gaps.is_empty() { "failed, incomplete" } else { judged.status.as_str() };
+            let what = match (&judged.status, &judged.reason) {
+                (Status::NotApplicable, Some(reason)) => text::clean(reason),
+                _ => judged.check.title.to_owned(),
+            };
+            table.add_row(vec![judged.check.id, mark, what.as_str()]);
+        }
+        self.line(&trimmed(&table.to_string()));
+    }
+
+    fn unseen(&mut self, diagnosis: &Diagnosis<'_>) {
+        let mut seen: Vec<(&Gap, Vec<&str>)> = Vec::new();
+        for judged in &diagnosis.checks {
+            for gap in &judged.gaps {
+                match seen.iter_mut().find(|(known, _)| *known == gap) {
+                    Some((_, checks)) => checks.push(judged.check.id),
+                    None => seen.push((gap, vec![judged.check.id])),
+                }
+            }
+        }
+        if seen.is_empty() {
+            return;
+        }
+        self.line("\nNot seen, so not judged:");
+        for (gap, checks) in seen {
+            let mut line = gap.detail.clone();
+            if let Some(needed) = &gap.needed {
+                let _ = write!(line, " (needs {needed}");
+                if !gap.scope.is_empty() {
+                    let _ = write!(line, " on {}", gap.scope);
+                }
+                if let Some(role) = &gap.role {
+                    let _ = write!(line, "; smallest role: {role}");
+                }
+                line.push(')');
+            }
+            self.paragraph("", &format!("{}: {line}", checks.join(", ")), 2);
+        }
+    }
+
+    /// A label and a wrapped paragraph beside it.
+    fn paragraph(&mut self, label: &str, body: &str, indent: usize) {
+        let body = text::clean(body);
+        let first = if label.is_empty() { " ".repeat(indent.min(2)) } else { format!("  {label:<width$}", width = indent - 2) };
+        let first = if label.is_empty() && indent == INDENT { " ".repeat(indent) } else { first };
+        let rest = " ".repeat(indent);
+        let first = if indent == 9 { String::new() } else { first };
+        let options = textwrap::Options::new(self.width).initial_indent(&first).subsequent_indent(&rest).break_words(false);
+        for line in textwrap::wrap(&body, options.word_splitter(textwrap::WordSplitter::NoHyphenation)) {
+            self.line(line.trim_end());
+        }
+    }
+}
+
+/// An observation on one line: the field, its value, and where it was read, cut down to the last names of the id.
+fn short(observation: &Observation) -> String {
+    format!("{} = {} ({})", observation.path, observation.value, short_source(&observation.source))
+}
+
+fn short_source(source: &str) -> String {
+    match source.split_once(" /subscriptions/") {
+        Some((method, path)) => {
+            let parts: Vec<&str> = path.split('/').collect();
+            let tail = parts.len().saturating_sub(if parts.len() % 2 == 0 { 3 } else { 2 });
+            format!("{method} …/{}", parts[tail..].join("/"))
+        }
+        None => source.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_source;
+
+    #[test]
+    fn long_ids_are_cut_to_what_tells_them_apart() {
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/r";
+        assert_eq!(short_source(&format!("GET {id}")), "GET …/registries/r");
+        assert_eq!(short_source(&format!("GET {id}/cacheRules")), "GET …/registries/r/cacheRules");
+        assert_eq!(short_source("GET /api/v1/nodes/n"), "GET /api/v1/nodes/n");
+    }
+}

@@ -1,0 +1,219 @@
+//! One short function per subcommand.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use azure_core::http::{Transport, new_http_client};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::azure::api;
+use crate::azure::arm::{Arm, Limits};
+use crate::azure::cloud::Endpoints;
+use crate::azure::credential;
+use crate::azure::error::Failure;
+use crate::azure::id::ResourceId;
+use crate::check::{self, Check};
+use crate::cli::{CheckArgs, Cli, Collect, Command, Diagnose, TargetArgs};
+use crate::collect::Collector;
+use crate::correlate::Diagnosis;
+use crate::evidence::{Evidence, Reason, Section};
+use crate::exit::Exit;
+use crate::kubernetes::connect::Wish;
+use crate::progress::Progress;
+use crate::report::{Format, json, page, table};
+use crate::{snapshot, target, text};
+
+/// Why a run could not be done, and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// What was wrong.
+    message: String,
+    /// What was expected, and what to do.
+    pub hint: String,
+}
+
+impl Problem {
+    /// A problem.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
+/// Time limit of one call.
+const CALL: Duration = Duration::from_secs(10);
+
+/// Runs a command line.
+///
+/// # Errors
+/// A [`Problem`] where the run could not be done; anything else is a failed write.
+pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let progress = Progress::new(cli.verbose, cli.quiet);
+    let exit = match cli.command {
+        Command::Diagnose(args) => diagnose(&args, &progress).await,
+        Command::Collect(args) => collect(&args, &progress).await,
+        Command::Checks { output } => checks(output),
+        Command::Explain { name } => explain(&name),
+    };
+    progress.finish();
+    exit
+}
+
+async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> {
+    let checks = chosen(&args.checks);
+    let evidence = match &args.from {
+        Some(path) => snapshot::read(path).map_err(|error| Problem::new(error.to_string(), error.hint()))?,
+        None => live(&args.target, &checks, progress).await?,
+    };
+    progress.finish();
+    let diagnosis = Diagnosis::of(&evidence, &checks);
+    let report = match args.output {
+        Format::Table => table::render(&diagnosis, width()),
+        Format::Json => json::render(&diagnosis)?,
+    };
+    print(&report)?;
+    Ok(diagnosis.exit(args.fail_on, args.allow_incomplete))
+}
+
+async fn collect(args: &Collect, progress: &Progress) -> anyhow::Result<Exit> {
+    let checks = chosen(&args.checks);
+    let evidence = live(&args.target, &checks, progress).await?;
+    progress.finish();
+    if args.output.as_os_str() == "-" {
+        print(&text::escape_json(&snapshot::render(&evidence)?))?;
+    } else {
+        snapshot::write(&evidence, &args.output)?;
+    }
+    // What could not be read is what the checks would not see.
+    let diagnosis = Diagnosis::of(&evidence, &checks);
+    let complete = diagnosis.checks.iter().all(|judged| judged.gaps.is_empty());
+    Ok(if complete { Exit::Clean } else { Exit::Incomplete })
+}
+
+fn checks(output: Format) -> anyhow::Result<Exit> {
+    print(&match output {
+        Format::Table => table::render_checks(width()),
+        Format::Json => json::render_checks()?,
+    })?;
+    Ok(Exit::Clean)
+}
+
+fn explain(name: &str) -> anyhow::Result<Exit> {
+    let whole = check::ALL.iter().find(|check| check.id == name).map(|check| check.doc);
+    let section = || check::of_rule(name).and_then(|(check, rule)| check.rule_doc(rule.id));
+    let Some(markdown) = whole.or_else(section) else {
+        let rules = check::ALL.iter().flat_map(|check| check.rules.iter().map(|rule| rule.id));
+        let names = check::ALL.iter().map(|check| check.id).chain(rules);
+        let near = text::nearest(name, names).map_or_else(String::new, |near| format!("did you mean {near}? "));
+        let message = format!("there is no check or rule \"{}\"", text::clean(&text::bounded(name, 60)));
+        return Err(Problem::new(message, format!("{near}aksiso checks lists them all")).into());
+    };
+    print(&page::render(markdown, width()))?;
+    Ok(Exit::Clean)
+}
+
+fn chosen(args: &CheckArgs) -> Vec<&'static Check> {
+    let wanted = |check: &&&'static Check| {
+        let named = |ids: &[String]| ids.iter().any(|id| id == check.id);
+        if args.check.is_empty() { !named(&args.skip) } else { named(&args.check) }
+    };
+    check::ALL.iter().filter(wanted).copied().collect()
+}
+
+/// Signs in and gathers the evidence of a live cluster.
+async fn live(args: &TargetArgs, checks: &[&'static Check], progress: &Progress) -> anyhow::Result<Evidence> {
+    let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout };
+    let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref())
+        .map_err(|why| Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]"))?;
+    let kubernetes = Wish::read(args.kubeconfig.as_ref(), args.context.as_deref(), args.no_kubernetes)
+        .map_err(|why| Problem::new(why, "check --kubeconfig and --context, or leave the Kubernetes API out with --no-kubernetes"))?;
+    let transport = Transport::new(new_http_client(None));
+    let (id, sign_in) = tokio::join!(
+        target::cluster_id(args, limits.deadline),
+        credential::sign_in(args.auth, &endpoints, &transport, limits.deadline, progress)
+    );
+    let id = id?;
+    let sign_in = sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?;
+    let host = endpoints.host();
+    let arm = Arm::new(endpoints.arm, &endpoints.scope, sign_in.credential.clone(), transport, limits, progress.clone());
+    let sections: BTreeSet<Section> = checks.iter().flat_map(|check| check.needs).copied().collect();
+    let collector =
+        Collector { arm, credential: sign_in.credential, limits, progress: progress.clone(), kubernetes, sections };
+    match collector.collect(&id, Timestamp::now()).await {
+        Ok(evidence) => Ok(evidence),
+        Err(failure) => Err(cluster_problem(&collector.arm, &id, &failure, &host).await.into()),
+    }
+}
+
+/// Why the cluster itself could not be read, with what a person would look up next.
+async fn cluster_problem(arm: &Arm, id: &ResourceId, failure: &Failure, host: &str) -> Problem {
+    let name = format!("cluster {} in resource group {}", id.name(), id.resource_group().unwrap_or_default());
+    let detail = text::clean(&failure.detail);
+    match failure.reason {
+        Reason::NotFound if failure.absent() => {
+            Problem::new(format!("{name} does not exist ({detail})"), similar_clusters(arm, id).await)
+        }
+        Reason::NotFound => Problem::new(
+            format!("{name} cannot be seen: {detail}"),
+            "the subscription is unknown to this sign-in: check --subscription, or sign in to its tenant: az login --tenant TENANT",
+        ),
+        Reason::Forbidden => Problem::new(
+            format!("{name} may not be read: {detail}"),
+            format!("needs {} on {id}; smallest role: {}", api::MANAGED_CLUSTERS.action, api::MANAGED_CLUSTERS.role),
+        ),
+        Reason::Unauthorized => Problem::new(
+            format!("Azure Resource Manager does not accept the sign-in: {detail}"),
+            "the token is for another tenant or has expired: az login --tenant TENANT, or check AZURE_TENANT_ID",
+        ),
+        Reason::Unreachable | Reason::TimedOut => Problem::new(
+            format!("Azure Resource Manager cannot be reached: {detail}"),
+            format!("{host} must be reachable over HTTPS from here (proxy: HTTPS_PROXY; private certificate authority: SSL_CERT_FILE; other cloud: --cloud or --arm-endpoint)"),
+        ),
+        _ => Problem::new(format!("{name} could not be read: {detail}"), "try again; -vv shows every call"),
+    }
+}
+
+/// The clusters of that name, or of names nearby, that this sign-in can see.
+async fn similar_clusters(arm: &Arm, id: &ResourceId) -> String {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        id: ResourceId,
+    }
+    let Some(subscription) = id.subscription() else { return String::new() };
+    let path = format!("/subscriptions/{subscription}/providers/Microsoft.ContainerService/managedClusters");
+    let Ok(clusters) = arm.read_list::<Named>(&api::MANAGED_CLUSTERS, &path, &[]).await else {
+        return format!("check the names and the subscription ({subscription})");
+    };
+    let same: Vec<&Named> = clusters.iter().filter(|cluster| cluster.id.name().eq_ignore_ascii_case(id.name())).collect();
+    if !same.is_empty() {
+        let places = same.iter().take(5).map(|cluster| text::clean(cluster.id.as_str())).collect::<Vec<_>>().join(", ");
+        return format!("a cluster of that name is at: {places}");
+    }
+    if let Some(near) = text::nearest(id.name(), clusters.iter().map(|cluster| cluster.id.name())) {
+        let place = clusters.iter().find(|cluster| cluster.id.name() == near).and_then(|cluster| cluster.id.resource_group());
+        return format!("did you mean {} in resource group {}?", text::clean(near), text::clean(place.unwrap_or_default()));
+    }
+    let names = clusters.iter().take(10).map(|cluster| text::clean(cluster.id.name())).collect::<Vec<_>>().join(", ");
+    if names.is_empty() {
+        format!("subscription {subscription} shows no cluster to this sign-in; check --subscription")
+    } else {
+        format!("subscription {subscription} has: {names}")
+    }
+}
+
+/// Width of the terminal; a pipe gets 100 columns, and no line is longer than 120.
+fn width() -> usize {
+    let terminal = terminal_size::terminal_size().filter(|_| io::stdout().is_terminal());
+    terminal.map_or(100, |(width, _)| usize::from(width.0)).clamp(40, 120)
+}
+
+/// The one place that writes to standard output. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}

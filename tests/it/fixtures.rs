@@ -1,0 +1,127 @@
+//! Fixtures: healthy snapshots, and small cases that change one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use aksiso::evidence::Evidence;
+use serde::Deserialize;
+use serde_json::Value;
+
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// The JSON files of a folder by name, in order.
+pub fn files(kind: &str) -> BTreeMap<String, PathBuf> {
+    let entries = std::fs::read_dir(folder().join(kind)).expect("the fixtures are there");
+    let paths = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.extension().is_some_and(|ext| ext == "json"));
+    paths.map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), path)).collect()
+}
+
+fn json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).expect("a fixture");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A case: a healthy snapshot with something changed, and everything that must be reported then.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Case {
+    pub about: String,
+    pub base: String,
+    /// Values to put at paths; `*` stands for the only key of a map.
+    #[serde(default)]
+    pub set: BTreeMap<String, Value>,
+    /// Paths to take out.
+    #[serde(default)]
+    pub remove: Vec<String>,
+    /// Items to append to lists.
+    #[serde(default)]
+    pub append: BTreeMap<String, Vec<Value>>,
+    /// Keys to add to maps.
+    #[serde(default)]
+    pub insert: BTreeMap<String, BTreeMap<String, Value>>,
+    /// `rule severity remediation-kind`, all of them.
+    pub expect: Vec<String>,
+    /// The checks that cannot see everything, all of them.
+    #[serde(default)]
+    pub undetermined: Vec<String>,
+    /// The checks that do not apply, all of them.
+    #[serde(default)]
+    pub not_applicable: Vec<String>,
+}
+
+/// A whole snapshot as JSON.
+pub fn healthy_json(name: &str) -> Value {
+    json(&folder().join("healthy").join(format!("{name}.json")))
+}
+
+pub fn evidence(snapshot: &Value) -> Evidence {
+    aksiso::snapshot::read_from(snapshot.to_string().as_bytes(), "fixture").expect("a valid fixture")
+}
+
+pub fn healthy(name: &str) -> Evidence {
+    evidence(&healthy_json(name))
+}
+
+pub fn case(path: &Path) -> (Case, Value) {
+    let case: Case = serde_json::from_value(json(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut snapshot = healthy_json(&case.base);
+    let root = &mut snapshot["evidence"];
+    for (at, value) in &case.set {
+        let (parent, key) = split(root, at);
+        put(parent, &key, value.clone());
+    }
+    for (at, items) in &case.append {
+        let list = walk(root, at).as_array_mut().unwrap_or_else(|| panic!("{at} is no list"));
+        list.extend(items.clone());
+    }
+    for (at, entries) in &case.insert {
+        let map = walk(root, at).as_object_mut().unwrap_or_else(|| panic!("{at} is no map"));
+        map.extend(entries.clone());
+    }
+    for at in &case.remove {
+        let (parent, key) = split(root, at);
+        match parent {
+            Value::Array(list) => drop(list.remove(key.parse().expect("an index"))),
+            parent => drop(parent.as_object_mut().expect("a map").remove(&key).unwrap_or_else(|| panic!("{at} is not there"))),
+        }
+    }
+    (case, snapshot)
+}
+
+fn put(parent: &mut Value, key: &str, value: Value) {
+    match parent {
+        Value::Array(list) => list[key.parse::<usize>().expect("an index")] = value,
+        parent => parent[key] = value,
+    }
+}
+
+/// The parent of a path, and the last key.
+fn split<'v>(root: &'v mut Value, path: &str) -> (&'v mut Value, String) {
+    let (parent, key) = path.rsplit_once('/').unwrap_or(("", path));
+    (walk(root, parent), key.to_owned())
+}
+
+fn walk<'v>(root: &'v mut Value, path: &str) -> &'v mut Value {
+    let mut value = root;
+    for key in path.split('/').filter(|key| !key.is_empty()) {
+        let only = value.as_object().filter(|_| key == "*").map(|map| {
+            assert_eq!(map.len(), 1, "{path}: * stands for the only key");
+            map.keys().next().expect("one key").clone()
+        });
+        let key = only.as_deref().unwrap_or(key);
+        value = match value {
+            Value::Array(list) => &mut list[key.parse::<usize>().expect("an index")],
+            value => value.get_mut(key).unwrap_or_else(|| panic!("{path}: no {key}")),
+        };
+    }
+    value
+}
+
+/// Every fixture: healthy ones and cases.
+pub fn all() -> BTreeMap<String, Value> {
+    let healthy = files("healthy").into_iter().map(|(name, path)| (format!("healthy/{name}"), json(&path)));
+    let cases = files("cases").into_iter().map(|(name, path)| (format!("cases/{name}"), case(&path).1));
+    healthy.chain(cases).collect()
+}
