@@ -80,6 +80,10 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         judge.note(Gap::new(Reason::NotFound, "the node resource group holds no virtual network"));
     }
     let zones = Zones::of(evidence, &names);
+    // A zone that was not listed could be linked too, and answer instead of those that were.
+    zones.unlisted().into_iter().for_each(|gap| judge.note(gap));
+    let groups = super::reach::candidates(evidence, registry).into_iter().filter_map(|candidate| candidate.facts.zone_groups.gap());
+    groups.for_each(|gap| judge.note(gap.clone().about("the endpoint's zone groups")));
     for network in &networks {
         let answering = Resolver { evidence, names: &names, zones: &zones, network }.judge(judge);
         records::judge(judge, registry, &names, &answering);

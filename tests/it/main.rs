@@ -6,5 +6,9 @@ mod checks;
 mod cli;
 mod docs;
 mod fixtures;
+#[cfg(target_os = "linux")] // elsewhere the system store, and not SSL_CERT_FILE, says whom to trust
+mod live;
 mod recorded;
+#[cfg(target_os = "linux")]
+mod server;
 mod snapshots;

@@ -31,8 +31,11 @@ pub(super) fn judge(judge: &mut Judge<'_>, groups: &[Group<'_>]) {
     }
     let writes = judge.know(&evidence.pools.bootstrap_writes, "the Activity Log").map(Vec::as_slice).unwrap_or_default();
     let failures = judge.know(&evidence.kubernetes.mirror_failures, "events of failed pulls").map(Vec::as_slice).unwrap_or_default();
-    judge.know(&evidence.registry.registry, "the bootstrap registry");
-    judge.know(&evidence.registry.cache_rules, "the registry's cache rules");
+    if evidence.registry_id().is_some()
+        && let Some(Some(_)) = judge.know(&evidence.registry.registry, "the bootstrap registry")
+    {
+        judge.know(&evidence.registry.cache_rules, "the registry's cache rules");
+    }
     let (changed, unchanged_since) = history(writes, &evidence.bootstrap());
     let configuration =
         Configuration { evidence, changed, unchanged_since, created: created(evidence), mirror_failures: failures };

@@ -108,16 +108,21 @@ impl<'e> Zones<'e> {
         gaps
     }
 
+    /// Subscriptions whose zones could not be listed at all.
+    pub fn unlisted(&self) -> Vec<Gap> {
+        let lists = &self.evidence.network.dns_zone_lists;
+        let gaps = lists.values().filter_map(Fact::gap).map(|gap| gap.clone().about("private DNS zones"));
+        let never = lists.is_empty().then(|| Gap::not_collected().about("private DNS zones"));
+        gaps.chain(never).collect()
+    }
+
     /// Zones, and lists of zones, that could not be read in full.
     pub fn unreadable(&self) -> Vec<Gap> {
         let network = &self.evidence.network;
-        let mut gaps = Vec::new();
-        if network.dns_zone_lists.is_empty() {
-            gaps.push(Gap::not_collected().about("private DNS zones"));
-        }
+        let mut gaps = self.unlisted();
         for (subscription, list) in &network.dns_zone_lists {
             match list {
-                Fact::Missing(gap) => gaps.push(gap.clone().about("private DNS zones")),
+                Fact::Missing(_) => {}
                 // A zone that was found needs no complete list.
                 Fact::Known(_) if !self.existing().is_empty() => {}
                 Fact::Known(listed) => match &listed.whole_subscription {
@@ -128,8 +133,6 @@ impl<'e> Zones<'e> {
             }
         }
         gaps.extend(self.zones.iter().filter_map(|zone| zone.facts.zone.gap()).map(|gap| gap.clone().about("the zone")));
-        let groups = network.private_endpoints.values().filter_map(|endpoint| endpoint.zone_groups.gap());
-        gaps.extend(groups.filter(|gap| gap.reason != Reason::NotCollected).cloned());
         gaps
     }
 
