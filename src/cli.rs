@@ -52,7 +52,9 @@ pub enum Command {
     /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
     ///
     /// The snapshot holds no token, key or secret. It does describe the cluster's network: keep it as you keep that.
-    #[command(after_help = "Exit codes:\n  0  written\n  2  could not run\n  3  written, but something could not be read")]
+    #[command(
+        after_help = "Exit codes:\n  0  written\n  2  could not run\n  3  written, but something could not be read"
+    )]
     Collect(Box<Collect>),
     /// List the checks and their rules
     Checks {

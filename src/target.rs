@@ -32,7 +32,9 @@ pub async fn cluster_id(args: &TargetArgs, deadline: Instant) -> Result<Resource
     segment("--resource-group", group)?;
     segment("--name", name)?;
     let subscription = subscription(args, deadline).await?;
-    Ok(ResourceId::new(format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{KIND}/{name}")))
+    Ok(ResourceId::new(format!(
+        "/subscriptions/{subscription}/resourceGroups/{group}/providers/{KIND}/{name}"
+    )))
 }
 
 /// A name that is one segment of an id and nothing else.
@@ -40,7 +42,10 @@ fn segment(flag: &str, text: &str) -> Result<(), Problem> {
     let odd = |c: char| !(c.is_alphanumeric() || "-_.()".contains(c));
     if text.is_empty() || text.chars().all(|c| c == '.') || text.chars().count() > 90 || text.chars().any(odd) {
         return Err(Problem::new(
-            format!("{flag} \"{}\" is not a name that Azure allows", crate::text::clean(&crate::text::bounded(text, 100))),
+            format!(
+                "{flag} \"{}\" is not a name that Azure allows",
+                crate::text::clean(&crate::text::bounded(text, 100))
+            ),
             "expected 1 to 90 letters, digits, hyphens, underscores, dots or parentheses".to_owned(),
         ));
     }
@@ -48,7 +53,9 @@ fn segment(flag: &str, text: &str) -> Result<(), Problem> {
 }
 
 async fn subscription(args: &TargetArgs, deadline: Instant) -> Result<String, Problem> {
-    let environment = std::env::var("AZURE_SUBSCRIPTION_ID").ok().filter(|id| !id.trim().is_empty());
+    let environment = std::env::var("AZURE_SUBSCRIPTION_ID")
+        .ok()
+        .filter(|id| !id.trim().is_empty());
     let (text, from) = match (&args.subscription, environment) {
         (Some(text), _) => (text.clone(), "--subscription"),
         (None, Some(text)) => (text, "AZURE_SUBSCRIPTION_ID"),
@@ -67,7 +74,10 @@ async fn subscription(args: &TargetArgs, deadline: Instant) -> Result<String, Pr
         return Ok(text);
     }
     Err(Problem::new(
-        format!("{from}: \"{}\" is not a subscription id", crate::text::clean(&crate::text::bounded(&text, 60))),
+        format!(
+            "{from}: \"{}\" is not a subscription id",
+            crate::text::clean(&crate::text::bounded(&text, 60))
+        ),
         "expected a GUID; az account show --subscription NAME --query id prints the id of a name".to_owned(),
     ))
 }

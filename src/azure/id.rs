@@ -40,7 +40,12 @@ impl ResourceId {
                 Some(part) if part.is_empty() => return Err(format!("part {} is empty", at + 1)),
                 Some(part) if word.is_empty() || part.eq_ignore_ascii_case(word) => {}
                 Some(part) => return Err(format!("it has \"{part}\" where \"{word}\" is expected")),
-                None => return Err(format!("it ends before \"{}\"", if word.is_empty() { "a name" } else { word })),
+                None => {
+                    return Err(format!(
+                        "it ends before \"{}\"",
+                        if word.is_empty() { "a name" } else { word }
+                    ));
+                }
             }
         }
         if !is_subscription(parts[1]) {
@@ -53,7 +58,10 @@ impl ResourceId {
         match parts.len() {
             8 if !parts[7].is_empty() => Ok(id),
             8 | 7 => Err("the resource's name is missing".to_owned()),
-            _ => Err(format!("it goes on after the resource's name: \"{}\"", parts[8..].join("/"))),
+            _ => Err(format!(
+                "it goes on after the resource's name: \"{}\"",
+                parts[8..].join("/")
+            )),
         }
     }
 
@@ -157,8 +165,7 @@ mod tests {
     use super::*;
 
     const KIND: &str = "Microsoft.ContainerService/managedClusters";
-    const ID: &str =
-        "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks";
+    const ID: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks";
 
     #[test]
     fn any_casing_is_the_same_id() {
@@ -184,13 +191,22 @@ mod tests {
         let scope = |text: &str| ResourceId::new(text).covers(&id);
         assert!(scope("/"));
         assert!(scope("/providers/Microsoft.Management/managementGroups/all"));
-        assert!(scope("/subscriptions/11111111-2222-3333-4444-555555555555/resourcegroups/RG"));
-        assert!(!scope("/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/r"));
+        assert!(scope(
+            "/subscriptions/11111111-2222-3333-4444-555555555555/resourcegroups/RG"
+        ));
+        assert!(!scope(
+            "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/r"
+        ));
     }
 
     #[test]
     fn a_subnet_names_its_network() {
-        let subnet = ResourceId::new("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n");
-        assert_eq!(subnet.up_to("virtualNetworks"), Some(ResourceId::new(subnet.as_str().trim_end_matches("/subnets/n"))));
+        let subnet = ResourceId::new(
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n",
+        );
+        assert_eq!(
+            subnet.up_to("virtualNetworks"),
+            Some(ResourceId::new(subnet.as_str().trim_end_matches("/subnets/n")))
+        );
     }
 }

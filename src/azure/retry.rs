@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use azure_core::http::headers::{Headers, HeaderName};
+use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::policies::{Policy, PolicyResult};
 use azure_core::http::{ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, StatusCode, Transport};
 use azure_core::time::Duration;
@@ -41,11 +41,17 @@ struct Patience;
 impl Policy for Patience {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let response = next[0].send(ctx, request, &next[1..]).await?;
-        let busy = matches!(response.status(), StatusCode::TooManyRequests | StatusCode::ServiceUnavailable);
+        let busy = matches!(
+            response.status(),
+            StatusCode::TooManyRequests | StatusCode::ServiceUnavailable
+        );
         match busy.then(|| seconds_to_wait(response.headers())).flatten() {
             Some(seconds) if seconds > PATIENCE => {
                 // Not a transport error, so the retry policy passes it on instead of trying again.
-                Err(azure_core::Error::new(azure_core::error::ErrorKind::Other, Throttled { seconds }))
+                Err(azure_core::Error::new(
+                    azure_core::error::ErrorKind::Other,
+                    Throttled { seconds },
+                ))
             }
             _ => Ok(response),
         }

@@ -9,8 +9,11 @@ use crate::evidence::registry::{CacheRule, Registry};
 use crate::evidence::{Evidence, Ownership, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 
-const MISSING: Rule =
-    Rule { id: "cache-rule-missing", severity: Severity::Error, title: "No cache rule covers Microsoft's registry" };
+const MISSING: Rule = Rule {
+    id: "cache-rule-missing",
+    severity: Severity::Error,
+    title: "No cache rule covers Microsoft's registry",
+};
 const MISMATCH: Rule = Rule {
     id: "cache-rule-mismatch",
     severity: Severity::Error,
@@ -26,9 +29,16 @@ const CONFLICT: Rule = Rule {
     severity: Severity::Error,
     title: "Another cache rule takes over a part of the managed target",
 };
-const RENAMED: Rule =
-    Rule { id: "cache-rule-renamed", severity: Severity::Info, title: "The cache rule has another name than documented" };
-const FAILED: Rule = Rule { id: "cache-rule-failed", severity: Severity::Error, title: "A cache rule is in a failed state" };
+const RENAMED: Rule = Rule {
+    id: "cache-rule-renamed",
+    severity: Severity::Info,
+    title: "The cache rule has another name than documented",
+};
+const FAILED: Rule = Rule {
+    id: "cache-rule-failed",
+    severity: Severity::Error,
+    title: "A cache rule is in a failed state",
+};
 const CREDENTIALS: Rule = Rule {
     id: "credential-set-unhealthy",
     severity: Severity::Error,
@@ -67,12 +77,26 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let registry = judge.registry()?;
     let evidence = judge.evidence;
     let rules = judge.know(&evidence.registry.cache_rules, "the registry's cache rules");
-    let (Some(registry), Some(rules)) = (registry, rules) else { return Ok(()) };
-    let case = Case { evidence, registry, rules };
-    for finding in case.main_rule().into_iter().chain(case.conflicts()).chain(case.failures()) {
+    let (Some(registry), Some(rules)) = (registry, rules) else {
+        return Ok(());
+    };
+    let case = Case {
+        evidence,
+        registry,
+        rules,
+    };
+    for finding in case
+        .main_rule()
+        .into_iter()
+        .chain(case.conflicts())
+        .chain(case.failures())
+    {
         judge.report(finding);
     }
-    if rules.iter().any(|rule| rule.properties.credential_set_resource_id.is_some()) {
+    if rules
+        .iter()
+        .any(|rule| rule.properties.credential_set_resource_id.is_some())
+    {
         judge.know(&evidence.registry.credential_sets, "the registry's credential sets");
         case.credentials().into_iter().for_each(|finding| judge.report(finding));
     }
@@ -97,9 +121,13 @@ impl<'e> Case<'e> {
     fn role(&self, rule: &CacheRule) -> Role {
         let (source, target) = (source(rule), target(rule));
         let hosts = self.evidence.mcr_hosts();
-        let whole = hosts.iter().any(|host| source.eq_ignore_ascii_case(&format!("{host}/*")));
+        let whole = hosts
+            .iter()
+            .any(|host| source.eq_ignore_ascii_case(&format!("{host}/*")));
         let some = hosts.iter().any(|host| {
-            source.get(..host.len()).is_some_and(|head| head.eq_ignore_ascii_case(host))
+            source
+                .get(..host.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(host))
                 && source[host.len()..].chars().next().is_none_or(|next| next == '/')
         });
         // A narrower rule with a target of its own is the operator's, and none of our business.
@@ -154,22 +182,42 @@ impl<'e> Case<'e> {
     }
 
     fn missing(&self) -> Finding {
-        let found: Vec<String> = self.rules.iter().map(|rule| format!("{} -> {}", source(rule), target(rule))).collect();
-        let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+        let found: Vec<String> = self
+            .rules
+            .iter()
+            .map(|rule| format!("{} -> {}", source(rule), target(rule)))
+            .collect();
+        let found = if found.is_empty() {
+            "none".to_owned()
+        } else {
+            found.join(", ")
+        };
         let host = self.evidence.mcr_hosts()[0];
         Finding {
             rule: &MISSING,
             severity: MISSING.severity,
-            detail: format!("No rule of registry {} caches {host}/*. Nodes ask it for every image of {host} and for their own binaries, and it answers 404.", self.registry.name()),
+            detail: format!(
+                "No rule of registry {} caches {host}/*. Nodes ask it for every image of {host} and for their own binaries, and it answers 404.",
+                self.registry.name()
+            ),
             subject: Subject::new("Microsoft.ContainerRegistry/registries", &self.registry.id),
-            evidence: vec![Observation::new(self.list(), "value[].properties.sourceRepository", found)],
+            evidence: vec![Observation::new(
+                self.list(),
+                "value[].properties.sourceRepository",
+                found,
+            )],
             remediation: self.recreate(None),
         }
     }
 
     fn mismatch(&self, rule: &CacheRule) -> Finding {
         let host = self.evidence.mcr_hosts()[0];
-        let detail = format!("Rule {} maps \"{}\" to \"{}\"; nodes need \"{host}/*\" at \"{TARGET}\", and find nothing where they look.", rule.name(), source(rule), target(rule));
+        let detail = format!(
+            "Rule {} maps \"{}\" to \"{}\"; nodes need \"{host}/*\" at \"{TARGET}\", and find nothing where they look.",
+            rule.name(),
+            source(rule),
+            target(rule)
+        );
         self.on_rule(rule, &MISMATCH, detail, self.recreate(Some(rule)))
     }
 
@@ -186,8 +234,17 @@ impl<'e> Case<'e> {
         };
         let mut remediation = self.recreate(Some(rule));
         remediation.summary.push_str(" Do all of it in one maintenance window and reimage every pool at the end: nodes that still use the old target cannot pull in between.");
-        let pools = self.evidence.pools.agent_pools.known().into_iter().flatten().filter(|pool| !pool.stopped());
-        let mut reimages: Vec<Command> = pools.map(|pool| remedy::upgrade_pool(self.evidence, &pool.name)).collect();
+        let pools = self
+            .evidence
+            .pools
+            .agent_pools
+            .known()
+            .into_iter()
+            .flatten()
+            .filter(|pool| !pool.stopped());
+        let mut reimages: Vec<Command> = pools
+            .map(|pool| remedy::upgrade_pool(self.evidence, &pool.name))
+            .collect();
         if reimages.is_empty() {
             reimages.push(remedy::upgrade_all_pools(self.evidence));
         }
@@ -197,18 +254,38 @@ impl<'e> Case<'e> {
         remediation.commands.extend(reimages);
         // The contract names this kind for managed registries too: the rule is what must be made anew.
         remediation.kind = RemediationKind::RecreateCacheRule;
-        let mut finding = self.on_rule(rule, &LEGACY, format!("The only rule that covers Microsoft's registry, {}, has the target *. {why}", rule.name()), remediation);
+        let mut finding = self.on_rule(
+            rule,
+            &LEGACY,
+            format!(
+                "The only rule that covers Microsoft's registry, {}, has the target *. {why}",
+                rule.name()
+            ),
+            remediation,
+        );
         if late {
             finding.severity = Severity::Error;
         }
         let date = created.map_or_else(|| "(unset)".to_owned(), |created| created.to_string());
-        finding.evidence.push(Observation::new(self.list(), format!("value[{}].properties.creationDate", rule.name()), date));
+        finding.evidence.push(Observation::new(
+            self.list(),
+            format!("value[{}].properties.creationDate", rule.name()),
+            date,
+        ));
         finding
     }
 
     fn renamed(&self, rule: &CacheRule) -> Finding {
-        let detail = format!("Source and target are right, but the rule is named {} and not {NAME}. Nodes do not look at the name; documents and scripts do.", rule.name());
-        let remediation = remedy(RemediationKind::Investigate, "Nothing to do. Should you create the rule anew one day, use the documented name.", Vec::new(), DOCS_CACHE);
+        let detail = format!(
+            "Source and target are right, but the rule is named {} and not {NAME}. Nodes do not look at the name; documents and scripts do.",
+            rule.name()
+        );
+        let remediation = remedy(
+            RemediationKind::Investigate,
+            "Nothing to do. Should you create the rule anew one day, use the documented name.",
+            Vec::new(),
+            DOCS_CACHE,
+        );
         self.on_rule(rule, &RENAMED, detail, remediation)
     }
 
@@ -225,23 +302,49 @@ impl<'e> Case<'e> {
         let delete = || vec![remedy::delete_cache_rule(&self.registry.id, rule.name())];
         let drop = |summary: &str| remedy(RemediationKind::RecreateCacheRule, summary, delete(), DOCS_CACHE);
         if target(rule) == "*" {
-            let detail = format!("Rule {} maps \"{}\" to \"*\" and takes over every repository, the managed ones included.", rule.name(), source(rule));
-            return Some(self.on_rule(rule, &CONFLICT, detail, drop("Delete the rule; if its source is still needed, create it again with a target of its own.")));
+            let detail = format!(
+                "Rule {} maps \"{}\" to \"*\" and takes over every repository, the managed ones included.",
+                rule.name(),
+                source(rule)
+            );
+            return Some(self.on_rule(
+                rule,
+                &CONFLICT,
+                detail,
+                drop("Delete the rule; if its source is still needed, create it again with a target of its own."),
+            ));
         }
         let repository = target(rule).strip_prefix(TARGET_PREFIX)?;
-        let same = self.evidence.mcr_hosts().iter().any(|host| source(rule).eq_ignore_ascii_case(&format!("{host}/{repository}")));
+        let same = self
+            .evidence
+            .mcr_hosts()
+            .iter()
+            .any(|host| source(rule).eq_ignore_ascii_case(&format!("{host}/{repository}")));
         if same {
             return None;
         }
-        let detail = format!("Rule {} fills \"{}\" from \"{}\": it overrides that one repository, and nodes get another image than the one they name.", rule.name(), target(rule), source(rule));
-        let mut finding = self.on_rule(rule, &CONFLICT, detail, drop("Delete the rule, or create it again with a target outside aks-managed-repository."));
+        let detail = format!(
+            "Rule {} fills \"{}\" from \"{}\": it overrides that one repository, and nodes get another image than the one they name.",
+            rule.name(),
+            target(rule),
+            source(rule)
+        );
+        let mut finding = self.on_rule(
+            rule,
+            &CONFLICT,
+            detail,
+            drop("Delete the rule, or create it again with a target outside aks-managed-repository."),
+        );
         finding.severity = Severity::Warning;
         Some(finding)
     }
 
     fn failures(&self) -> Vec<Finding> {
         let failed = self.rules.iter().filter(|rule| {
-            rule.properties.provisioning_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("Failed"))
+            rule.properties
+                .provisioning_state
+                .as_deref()
+                .is_some_and(|state| state.eq_ignore_ascii_case("Failed"))
         });
         failed.map(|rule| self.failure(rule)).collect()
     }
@@ -252,26 +355,57 @@ impl<'e> Case<'e> {
             self.recreate(Some(rule))
         } else {
             let create = remedy::acr("az acr cache create", &self.registry.id).with("-n", rule.name());
-            let create = remedy::in_subscription(create.with("-s", source(rule)).with("-t", target(rule)), &self.registry.id);
+            let create = remedy::in_subscription(
+                create.with("-s", source(rule)).with("-t", target(rule)),
+                &self.registry.id,
+            );
             let commands = vec![remedy::delete_cache_rule(&self.registry.id, rule.name()), create];
-            remedy(RemediationKind::RecreateCacheRule, "Delete the rule and create it again; add its credential set (-c) if it had one.", commands, DOCS_CACHE)
+            remedy(
+                RemediationKind::RecreateCacheRule,
+                "Delete the rule and create it again; add its credential set (-c) if it had one.",
+                commands,
+                DOCS_CACHE,
+            )
         };
-        let mut finding = self.on_rule(rule, &FAILED, format!("The provisioningState of rule {} is Failed: what it covers may not be cached.", rule.name()), remediation);
+        let mut finding = self.on_rule(
+            rule,
+            &FAILED,
+            format!(
+                "The provisioningState of rule {} is Failed: what it covers may not be cached.",
+                rule.name()
+            ),
+            remediation,
+        );
         if !main {
             finding.severity = Severity::Warning;
         }
-        finding.evidence.push(Observation::new(self.list(), format!("value[{}].properties.provisioningState", rule.name()), "Failed"));
+        finding.evidence.push(Observation::new(
+            self.list(),
+            format!("value[{}].properties.provisioningState", rule.name()),
+            "Failed",
+        ));
         finding
     }
 
     fn credentials(&self) -> Vec<Finding> {
         let sets = self.evidence.registry.credential_sets.known().into_iter().flatten();
         let used = sets.filter(|set| {
-            self.rules.iter().any(|rule| rule.properties.credential_set_resource_id.as_ref() == Some(&set.id))
+            self.rules
+                .iter()
+                .any(|rule| rule.properties.credential_set_resource_id.as_ref() == Some(&set.id))
         });
         let unhealthy = used.filter_map(|set| {
-            let health = set.properties.auth_credentials.iter().filter_map(|credential| credential.credential_health.as_ref());
-            let sick = health.into_iter().find(|health| health.status.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("Unhealthy")))?;
+            let health = set
+                .properties
+                .auth_credentials
+                .iter()
+                .filter_map(|credential| credential.credential_health.as_ref());
+            let sick = health.into_iter().find(|health| {
+                health
+                    .status
+                    .as_deref()
+                    .is_some_and(|status| status.eq_ignore_ascii_case("Unhealthy"))
+            })?;
             Some((set, sick.error_code.as_deref().unwrap_or("unknown")))
         });
         unhealthy
@@ -308,7 +442,10 @@ impl<'e> Case<'e> {
             return remedy::delete_registry_and_reconcile(self.evidence, &self.registry.id);
         }
         let registry = &self.registry.id;
-        let mut commands: Vec<Command> = wrong.map(|rule| remedy::delete_cache_rule(registry, rule.name())).into_iter().collect();
+        let mut commands: Vec<Command> = wrong
+            .map(|rule| remedy::delete_cache_rule(registry, rule.name()))
+            .into_iter()
+            .collect();
         commands.push(remedy::create_cache_rule(self.evidence, registry));
         let summary = "Create the documented rule (a rule's source and target cannot be changed, so a wrong one is deleted first). \
                        If it is refused with TargetRepositoryPrefixMatchesExistingRegistries, repositories are left under \

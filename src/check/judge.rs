@@ -1,7 +1,7 @@
 //! What a check works with: the evidence, and a place for findings and gaps.
 
-use crate::evidence::{Evidence, Fact, Gap, Ownership};
 use crate::evidence::registry::Registry;
+use crate::evidence::{Evidence, Fact, Gap, Ownership};
 use crate::finding::Finding;
 
 /// The check does not apply to this cluster, and why.
@@ -20,7 +20,11 @@ pub struct Judge<'e> {
 impl<'e> Judge<'e> {
     /// A judge of this evidence.
     pub fn new(evidence: &'e Evidence) -> Self {
-        Self { evidence, findings: Vec::new(), gaps: Vec::new() }
+        Self {
+            evidence,
+            findings: Vec::new(),
+            gaps: Vec::new(),
+        }
     }
 
     /// The findings and gaps.

@@ -9,8 +9,11 @@ use crate::evidence::registry::{ConnectionProperties, Registry};
 use crate::evidence::{Evidence, Gap, Ownership, Reason, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 
-const MISSING: Rule =
-    Rule { id: "private-endpoint-missing", severity: Severity::Error, title: "The registry has no private endpoint" };
+const MISSING: Rule = Rule {
+    id: "private-endpoint-missing",
+    severity: Severity::Error,
+    title: "The registry has no private endpoint",
+};
 const NOT_APPROVED: Rule = Rule {
     id: "private-endpoint-not-approved",
     severity: Severity::Error,
@@ -32,19 +35,29 @@ pub const CHECK: Check = Check {
     id: "private-endpoint",
     title: "The registry's private endpoint",
     doc: include_str!("private-endpoint.md"),
-    needs: &[Section::AgentPools, Section::Registry, Section::PrivateEndpoints, Section::VirtualNetworks],
+    needs: &[
+        Section::AgentPools,
+        Section::Registry,
+        Section::PrivateEndpoints,
+        Section::VirtualNetworks,
+    ],
     rules: &[&MISSING, &NOT_APPROVED, &FAILED, &OTHER_NETWORK],
     run,
 };
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
-    let Some(registry) = judge.registry()? else { return Ok(()) };
+    let Some(registry) = judge.registry()? else {
+        return Ok(());
+    };
     let connections = &registry.properties.private_endpoint_connections;
     if connections.is_empty() {
         judge.report(missing(judge.evidence, registry));
         return Ok(());
     }
-    if !connections.iter().any(|connection| connection.properties.status().eq_ignore_ascii_case("Approved")) {
+    if !connections
+        .iter()
+        .any(|connection| connection.properties.status().eq_ignore_ascii_case("Approved"))
+    {
         for finding in not_approved(judge.evidence, registry) {
             judge.report(finding);
         }
@@ -68,7 +81,9 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     for id in reach::approved(registry) {
         match evidence.network.private_endpoints.get(id).map(|facts| &facts.endpoint) {
             None => gaps.push(Gap::not_collected().about("the registry's private endpoints")),
-            Some(crate::evidence::Fact::Missing(gap)) => unreadable.push((id, gap.clone().about("the registry's private endpoints"))),
+            Some(crate::evidence::Fact::Missing(gap)) => {
+                unreadable.push((id, gap.clone().about("the registry's private endpoints")))
+            }
             Some(crate::evidence::Fact::Known(None)) => findings.push(gone(evidence, registry, id)),
             Some(crate::evidence::Fact::Known(Some(_))) => {}
         }
@@ -105,7 +120,12 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
 }
 
 fn failed(candidate: &Candidate<'_>) -> bool {
-    candidate.endpoint.properties.provisioning_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("Failed"))
+    candidate
+        .endpoint
+        .properties
+        .provisioning_state
+        .as_deref()
+        .is_some_and(|state| state.eq_ignore_ascii_case("Failed"))
 }
 
 fn on_endpoint(
@@ -116,20 +136,47 @@ fn on_endpoint(
     remediation: Remediation,
 ) -> Finding {
     let subject = Subject::new("Microsoft.Network/privateEndpoints", endpoint);
-    Finding { rule, severity: rule.severity, detail, subject, evidence, remediation }
+    Finding {
+        rule,
+        severity: rule.severity,
+        detail,
+        subject,
+        evidence,
+        remediation,
+    }
 }
 
 fn missing(evidence: &Evidence, registry: &Registry) -> Finding {
     let listed = evidence.network.listed_endpoints.known().into_iter().flatten();
-    let dangling: Vec<_> = listed.filter(|endpoint| reach::names(endpoint, &registry.id) && targets(endpoint, &registry.id)).collect();
-    let mut detail = format!("Registry {} has no private endpoint connection that leads to it. Nodes without egress cannot reach it.", registry.name());
-    let mut seen = vec![Observation::new(registry.source(), "properties.privateEndpointConnections", "[]")];
+    let dangling: Vec<_> = listed
+        .filter(|endpoint| reach::names(endpoint, &registry.id) && targets(endpoint, &registry.id))
+        .collect();
+    let mut detail = format!(
+        "Registry {} has no private endpoint connection that leads to it. Nodes without egress cannot reach it.",
+        registry.name()
+    );
+    let mut seen = vec![Observation::new(
+        registry.source(),
+        "properties.privateEndpointConnections",
+        "[]",
+    )];
     let mut stale = Vec::new();
     for endpoint in dangling {
         detail.push_str(&format!(" Endpoint {} still names the registry, but the registry does not know it (it was probably created anew): delete it and create it again.", endpoint.name()));
-        let states = endpoint.properties.connections().filter_map(|connection| connection.properties.private_link_service_connection_state.as_ref()?.status.clone());
+        let states = endpoint.properties.connections().filter_map(|connection| {
+            connection
+                .properties
+                .private_link_service_connection_state
+                .as_ref()?
+                .status
+                .clone()
+        });
         let state = states.into_iter().next().unwrap_or_else(|| "unknown".to_owned());
-        seen.push(Observation::new(endpoint.source(), "properties.privateLinkServiceConnections[].properties.privateLinkServiceConnectionState.status", state));
+        seen.push(Observation::new(
+            endpoint.source(),
+            "properties.privateLinkServiceConnections[].properties.privateLinkServiceConnectionState.status",
+            state,
+        ));
         stale.push(delete_endpoint(&endpoint.id));
     }
     Finding {
@@ -144,13 +191,18 @@ fn missing(evidence: &Evidence, registry: &Registry) -> Finding {
 
 /// Whether a connection of the endpoint names the registry by its id.
 fn targets(endpoint: &crate::evidence::network::PrivateEndpoint, registry: &ResourceId) -> bool {
-    endpoint.properties.connections().any(|connection| connection.properties.private_link_service_id.as_ref() == Some(registry))
+    endpoint
+        .properties
+        .connections()
+        .any(|connection| connection.properties.private_link_service_id.as_ref() == Some(registry))
 }
 
 fn not_approved(evidence: &Evidence, registry: &Registry) -> Vec<Finding> {
     let connections = registry.properties.private_endpoint_connections.iter();
     let readable = |connection: &ConnectionProperties| {
-        let facts = connection.endpoint_id().and_then(|id| evidence.network.private_endpoints.get(id));
+        let facts = connection
+            .endpoint_id()
+            .and_then(|id| evidence.network.private_endpoints.get(id));
         facts.is_some_and(|facts| facts.endpoint.known().is_some_and(Option::is_some))
     };
     let any_readable = connections.clone().any(|connection| readable(&connection.properties));
@@ -158,42 +210,102 @@ fn not_approved(evidence: &Evidence, registry: &Registry) -> Vec<Finding> {
         .filter(|connection| !any_readable || readable(&connection.properties))
         .map(|connection| {
             let status = connection.properties.status();
-            let fallback = connection.id.clone().unwrap_or_else(|| registry.id.child("privateEndpointConnections"));
-            let endpoint = connection.properties.endpoint_id().cloned().unwrap_or_else(|| fallback.clone());
-            let why = connection.properties.private_link_service_connection_state.as_ref().and_then(|state| state.description.as_deref());
-            let why = why.filter(|why| !why.trim().is_empty()).map(|why| format!(" (\"{}\")", crate::text::bounded(why, 120))).unwrap_or_default();
-            let detail = format!("The connection of endpoint {} is {status}{why}, and no other is approved: nothing gets through.", endpoint.name());
-            let seen = vec![Observation::new(registry.source(), format!("properties.privateEndpointConnections[{}].properties.privateLinkServiceConnectionState.status", fallback.name()), status)];
-            on_endpoint(&NOT_APPROVED, &endpoint, detail, seen, approve(evidence, registry, status, &fallback, &endpoint))
+            let fallback = connection
+                .id
+                .clone()
+                .unwrap_or_else(|| registry.id.child("privateEndpointConnections"));
+            let endpoint = connection
+                .properties
+                .endpoint_id()
+                .cloned()
+                .unwrap_or_else(|| fallback.clone());
+            let why = connection
+                .properties
+                .private_link_service_connection_state
+                .as_ref()
+                .and_then(|state| state.description.as_deref());
+            let why = why
+                .filter(|why| !why.trim().is_empty())
+                .map(|why| format!(" (\"{}\")", crate::text::bounded(why, 120)))
+                .unwrap_or_default();
+            let detail = format!(
+                "The connection of endpoint {} is {status}{why}, and no other is approved: nothing gets through.",
+                endpoint.name()
+            );
+            let seen = vec![Observation::new(
+                registry.source(),
+                format!(
+                    "properties.privateEndpointConnections[{}].properties.privateLinkServiceConnectionState.status",
+                    fallback.name()
+                ),
+                status,
+            )];
+            on_endpoint(
+                &NOT_APPROVED,
+                &endpoint,
+                detail,
+                seen,
+                approve(evidence, registry, status, &fallback, &endpoint),
+            )
         })
         .collect()
 }
 
-fn approve(evidence: &Evidence, registry: &Registry, status: &str, connection: &ResourceId, endpoint: &ResourceId) -> Remediation {
+fn approve(
+    evidence: &Evidence,
+    registry: &Registry,
+    status: &str,
+    connection: &ResourceId,
+    endpoint: &ResourceId,
+) -> Remediation {
     if evidence.ownership() == Ownership::Managed {
         return remedy::reconcile(evidence, "AKS owns this endpoint and approves it.");
     }
     if !status.eq_ignore_ascii_case("Pending") {
         let mut remediation = create(evidence, registry, vec![delete_endpoint(endpoint)]);
-        remediation.summary = format!("A {status} connection cannot be approved: delete the endpoint and create it again. {}", remediation.summary);
+        remediation.summary = format!(
+            "A {status} connection cannot be approved: delete the endpoint and create it again. {}",
+            remediation.summary
+        );
         return remediation;
     }
     let approve = remedy::acr("az acr private-endpoint-connection approve", &registry.id).with("-n", connection.name());
     let commands = vec![remedy::in_subscription(approve, &registry.id)];
-    remedy(RemediationKind::ApprovePrivateEndpoint, "Approve the connection on the registry.", commands, DOCS_PRIVATE_LINK)
+    remedy(
+        RemediationKind::ApprovePrivateEndpoint,
+        "Approve the connection on the registry.",
+        commands,
+        DOCS_PRIVATE_LINK,
+    )
 }
 
 fn gone(evidence: &Evidence, registry: &Registry, endpoint: &ResourceId) -> Finding {
-    let detail = format!("The registry has an approved connection of endpoint {}, but the endpoint no longer exists, and no other serves the nodes.", endpoint.name());
+    let detail = format!(
+        "The registry has an approved connection of endpoint {}, but the endpoint no longer exists, and no other serves the nodes.",
+        endpoint.name()
+    );
     let seen = vec![Observation::new(format!("GET {endpoint}"), "status", "404")];
     on_endpoint(&FAILED, endpoint, detail, seen, create(evidence, registry, Vec::new()))
 }
 
 fn broken(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>) -> Finding {
     let id = &candidate.endpoint.id;
-    let detail = format!("The provisioningState of endpoint {} is Failed, and no other serves the nodes.", id.name());
-    let seen = vec![Observation::new(candidate.endpoint.source(), "properties.provisioningState", "Failed")];
-    on_endpoint(&FAILED, id, detail, seen, create(evidence, registry, vec![delete_endpoint(id)]))
+    let detail = format!(
+        "The provisioningState of endpoint {} is Failed, and no other serves the nodes.",
+        id.name()
+    );
+    let seen = vec![Observation::new(
+        candidate.endpoint.source(),
+        "properties.provisioningState",
+        "Failed",
+    )];
+    on_endpoint(
+        &FAILED,
+        id,
+        detail,
+        seen,
+        create(evidence, registry, vec![delete_endpoint(id)]),
+    )
 }
 
 fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>) -> Finding {
@@ -201,24 +313,58 @@ fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>
     let home = candidate.endpoint.properties.network_id().unwrap_or_default();
     let (nodes, _) = evidence.node_networks();
     let names: Vec<&str> = nodes.iter().map(ResourceId::name).collect();
-    let subnet = candidate.endpoint.properties.subnet.as_ref().and_then(|subnet| subnet.id.as_ref());
-    let mut seen = vec![Observation::new(candidate.endpoint.source(), "properties.subnet.id", subnet.map_or("(unset)", ResourceId::as_str))];
+    let subnet = candidate
+        .endpoint
+        .properties
+        .subnet
+        .as_ref()
+        .and_then(|subnet| subnet.id.as_ref());
+    let mut seen = vec![Observation::new(
+        candidate.endpoint.source(),
+        "properties.subnet.id",
+        subnet.map_or("(unset)", ResourceId::as_str),
+    )];
     for node in &nodes {
         if let crate::evidence::Fact::Known(network) = evidence.network(node) {
             let peerings = network.properties.virtual_network_peerings.iter().map(|peering| {
                 let remote = peering.properties.remote_id().map_or("?", ResourceId::name);
-                format!("{remote} ({})", peering.properties.peering_state.as_deref().unwrap_or("unknown"))
+                format!(
+                    "{remote} ({})",
+                    peering.properties.peering_state.as_deref().unwrap_or("unknown")
+                )
             });
             let peerings = peerings.collect::<Vec<_>>().join(", ");
-            seen.push(Observation::new(network.source(), "properties.virtualNetworkPeerings", if peerings.is_empty() { "none".to_owned() } else { peerings }));
+            seen.push(Observation::new(
+                network.source(),
+                "properties.virtualNetworkPeerings",
+                if peerings.is_empty() {
+                    "none".to_owned()
+                } else {
+                    peerings
+                },
+            ));
         }
     }
-    let detail = format!("Endpoint {} is approved, but lies in network {}, which is neither the node network ({}) nor joined with it by a connected peering.", id.name(), home.name(), names.join(", "));
-    on_endpoint(&OTHER_NETWORK, id, detail, seen, endpoint_commands(evidence, registry, Vec::new()))
+    let detail = format!(
+        "Endpoint {} is approved, but lies in network {}, which is neither the node network ({}) nor joined with it by a connected peering.",
+        id.name(),
+        home.name(),
+        names.join(", ")
+    );
+    on_endpoint(
+        &OTHER_NETWORK,
+        id,
+        detail,
+        seen,
+        endpoint_commands(evidence, registry, Vec::new()),
+    )
 }
 
 fn delete_endpoint(id: &ResourceId) -> Command {
-    remedy::in_subscription(remedy::addressed(Command::new("az network private-endpoint delete"), id), id)
+    remedy::in_subscription(
+        remedy::addressed(Command::new("az network private-endpoint delete"), id),
+        id,
+    )
 }
 
 /// Managed: reconcile. BYO: create an endpoint in the node network, after deleting what is in the way.
@@ -241,21 +387,44 @@ fn endpoint_commands(evidence: &Evidence, registry: &Registry, mut commands: Vec
         home.subscription().unwrap_or_default(),
         home.resource_group().unwrap_or_default()
     ));
-    let location = evidence.cluster.location.clone().unwrap_or_else(|| "<LOCATION>".to_owned());
+    let location = evidence
+        .cluster
+        .location
+        .clone()
+        .unwrap_or_else(|| "<LOCATION>".to_owned());
     let subnet = subnet.map_or_else(|| "<SUBNET_ID>".to_owned(), |subnet| subnet.to_string());
     let command = remedy::addressed(Command::new("az network private-endpoint create"), &endpoint).with("-l", location);
-    let command = command.with("--subnet", subnet).with("--private-connection-resource-id", registry.id.as_str());
-    let command = command.with("--group-id", "registry").with("--connection-name", format!("{name}-connection"));
+    let command = command
+        .with("--subnet", subnet)
+        .with("--private-connection-resource-id", registry.id.as_str());
+    let command = command
+        .with("--group-id", "registry")
+        .with("--connection-name", format!("{name}-connection"));
     commands.push(remedy::in_subscription(command, &endpoint));
     let mut summary = "Create an endpoint in the node network (in its subnet or another one). Without the right to approve on the registry add --manual-request true and have it approved.".to_owned();
-    match evidence.network.dns_zones.iter().find(|(id, facts)| id.name().starts_with("privatelink.") && facts.zone.known().is_some_and(Option::is_some)) {
+    match evidence
+        .network
+        .dns_zones
+        .iter()
+        .find(|(id, facts)| id.name().starts_with("privatelink.") && facts.zone.known().is_some_and(Option::is_some))
+    {
         Some((zone, _)) => {
-            let group = Command::new("az network private-endpoint dns-zone-group create").with("-g", endpoint.resource_group().unwrap_or_default());
-            let group = group.with("--endpoint-name", name).with("-n", "default").with("--private-dns-zone", zone.as_str()).with("--zone-name", "azurecr");
+            let group = Command::new("az network private-endpoint dns-zone-group create")
+                .with("-g", endpoint.resource_group().unwrap_or_default());
+            let group = group
+                .with("--endpoint-name", name)
+                .with("-n", "default")
+                .with("--private-dns-zone", zone.as_str())
+                .with("--zone-name", "azurecr");
             commands.push(remedy::in_subscription(group, &endpoint));
             summary.push_str(" The zone group writes its addresses into the zone and overwrites those of another endpoint that shares it; leave it out where a policy adds it.");
         }
         None => summary.push_str(" Then see to its private DNS zone (check private-dns)."),
     }
-    remedy(RemediationKind::CreatePrivateEndpoint, summary, commands, DOCS_PRIVATE_LINK)
+    remedy(
+        RemediationKind::CreatePrivateEndpoint,
+        summary,
+        commands,
+        DOCS_PRIVATE_LINK,
+    )
 }

@@ -14,7 +14,9 @@ impl Collector {
     pub(super) async fn access(&self, evidence: &Evidence) -> AccessFacts {
         let profile = evidence.cluster.properties.identity_profile.as_ref();
         let identity = profile.and_then(|profile| profile.kubeletidentity.as_ref()?.object_id.as_deref());
-        let (Some(identity), Some(registry)) = (identity, evidence.registry_id()) else { return AccessFacts::default() };
+        let (Some(identity), Some(registry)) = (identity, evidence.registry_id()) else {
+            return AccessFacts::default();
+        };
         if !self.wants(Section::RoleAssignments) {
             return AccessFacts::default();
         }
@@ -33,6 +35,9 @@ impl Collector {
             let definition = self.arm.find(&api::ROLE_DEFINITIONS, &role).await;
             (role, definition)
         });
-        AccessFacts { role_assignments, role_definitions: join_all(read).await.into_iter().collect() }
+        AccessFacts {
+            role_assignments,
+            role_definitions: join_all(read).await.into_iter().collect(),
+        }
     }
 }

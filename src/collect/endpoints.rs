@@ -23,28 +23,48 @@ impl Collector {
             return BTreeMap::new();
         }
         let connections = registry.properties.private_endpoint_connections.iter();
-        let ids: BTreeSet<&ResourceId> = connections.filter_map(|connection| connection.properties.endpoint_id()).take(MOST).collect();
+        let ids: BTreeSet<&ResourceId> = connections
+            .filter_map(|connection| connection.properties.endpoint_id())
+            .take(MOST)
+            .collect();
         let read = ids.into_iter().map(|id| async move {
             let groups = id.child("privateDnsZoneGroups");
-            let (endpoint, zone_groups) = tokio::join!(
-                self.arm.find(&api::PRIVATE_ENDPOINTS, id),
-                async {
-                    if self.wants(Section::PrivateDns) { self.arm.list(&api::ZONE_GROUPS, groups.as_str(), &[]).await } else { Fact::default() }
+            let (endpoint, zone_groups) = tokio::join!(self.arm.find(&api::PRIVATE_ENDPOINTS, id), async {
+                if self.wants(Section::PrivateDns) {
+                    self.arm.list(&api::ZONE_GROUPS, groups.as_str(), &[]).await
+                } else {
+                    Fact::default()
                 }
-            );
-            (id.clone(), EndpointFacts { endpoint, zone_groups, interfaces: BTreeMap::new() })
+            });
+            (
+                id.clone(),
+                EndpointFacts {
+                    endpoint,
+                    zone_groups,
+                    interfaces: BTreeMap::new(),
+                },
+            )
         });
         join_all(read).await.into_iter().collect()
     }
 
     /// The interfaces of all endpoints: they hold the addresses, and the names that these stand for.
-    pub(super) async fn interfaces(&self, endpoints: &BTreeMap<ResourceId, EndpointFacts>) -> Vec<(ResourceId, Interfaces)> {
+    pub(super) async fn interfaces(
+        &self,
+        endpoints: &BTreeMap<ResourceId, EndpointFacts>,
+    ) -> Vec<(ResourceId, Interfaces)> {
         if !self.wants(Section::PrivateDns) {
             return Vec::new();
         }
-        let read = endpoints.iter().filter_map(|(id, facts)| Some((id, facts.endpoint.known()?.as_ref()?)));
+        let read = endpoints
+            .iter()
+            .filter_map(|(id, facts)| Some((id, facts.endpoint.known()?.as_ref()?)));
         let read = read.map(|(id, endpoint)| async move {
-            let references = endpoint.properties.network_interfaces.iter().filter_map(|reference| reference.id.clone());
+            let references = endpoint
+                .properties
+                .network_interfaces
+                .iter()
+                .filter_map(|reference| reference.id.clone());
             let interfaces = references.map(|interface| async move {
                 let fact = self.arm.get(&api::NETWORK_INTERFACES, &interface).await;
                 (interface, fact)
@@ -55,7 +75,11 @@ impl Collector {
     }
 
     /// Where no connection is approved: endpoints that still name the registry, although it does not know them.
-    pub(super) async fn dangling_endpoints(&self, evidence: &Evidence, registry: &Registry) -> Fact<Vec<PrivateEndpoint>> {
+    pub(super) async fn dangling_endpoints(
+        &self,
+        evidence: &Evidence,
+        registry: &Registry,
+    ) -> Fact<Vec<PrivateEndpoint>> {
         if !self.wants(Section::PrivateEndpoints) || !registry.properties.private_endpoint_connections.is_empty() {
             return Fact::default();
         }
@@ -64,13 +88,20 @@ impl Collector {
         let mut found = Vec::new();
         for subscription in subscriptions {
             let path = in_subscription(subscription, "Microsoft.Network/privateEndpoints");
-            match self.arm.list::<PrivateEndpoint>(&api::PRIVATE_ENDPOINTS, &path, &[]).await {
+            match self
+                .arm
+                .list::<PrivateEndpoint>(&api::PRIVATE_ENDPOINTS, &path, &[])
+                .await
+            {
                 Fact::Known(endpoints) => found.extend(endpoints),
                 Fact::Missing(gap) => return Fact::Missing(gap),
             }
         }
         found.retain(|endpoint| {
-            let mut targets = endpoint.properties.connections().filter_map(|connection| connection.properties.private_link_service_id.as_ref());
+            let mut targets = endpoint
+                .properties
+                .connections()
+                .filter_map(|connection| connection.properties.private_link_service_id.as_ref());
             targets.any(|target| *target == registry.id)
         });
         Fact::Known(found)

@@ -16,17 +16,27 @@ impl Collector {
         &self,
         evidence: &Evidence,
     ) -> (BTreeMap<ResourceId, Fact<VirtualNetwork>>, Fact<Vec<VirtualNetwork>>) {
-        let Some(pools) = evidence.pools.agent_pools.known().filter(|_| self.wants(Section::VirtualNetworks)) else {
+        let Some(pools) = evidence
+            .pools
+            .agent_pools
+            .known()
+            .filter(|_| self.wants(Section::VirtualNetworks))
+        else {
             return (BTreeMap::new(), Fact::default());
         };
-        let own = pools.iter().filter_map(|pool| pool.vnet_subnet_id.as_ref()?.up_to("virtualNetworks"));
+        let own = pools
+            .iter()
+            .filter_map(|pool| pool.vnet_subnet_id.as_ref()?.up_to("virtualNetworks"));
         let own: BTreeSet<ResourceId> = own.collect();
         let managed = pools.iter().any(|pool| pool.vnet_subnet_id.is_none());
         tokio::join!(self.virtual_networks(own), self.managed_networks(evidence, managed))
     }
 
     /// Networks by id.
-    pub(super) async fn virtual_networks(&self, ids: BTreeSet<ResourceId>) -> BTreeMap<ResourceId, Fact<VirtualNetwork>> {
+    pub(super) async fn virtual_networks(
+        &self,
+        ids: BTreeSet<ResourceId>,
+    ) -> BTreeMap<ResourceId, Fact<VirtualNetwork>> {
         let read = ids.into_iter().map(|id| async move {
             let network = self.arm.get(&api::VIRTUAL_NETWORKS, &id).await;
             (id, network)
@@ -42,7 +52,8 @@ impl Collector {
         let (Some(group), Some(subscription)) = (group, evidence.cluster.id.subscription()) else {
             return left_out("the cluster names no node resource group");
         };
-        let path = format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks");
+        let path =
+            format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks");
         self.arm.list(&api::VIRTUAL_NETWORKS, &path, &[]).await
     }
 }

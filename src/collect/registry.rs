@@ -21,9 +21,14 @@ impl Collector {
     /// Follows the path, each step as soon as what it needs is there.
     pub(super) async fn registry_path(&self, evidence: &Evidence) -> RegistryPath {
         let mut path = RegistryPath::default();
-        let Some(id) = evidence.registry_id().filter(|_| self.wants(Section::Registry)) else { return path };
-        let (registry, rules, lists) =
-            tokio::join!(self.arm.find::<Registry>(&api::REGISTRIES, &id), self.rules(&id), self.first_zone_lists(evidence));
+        let Some(id) = evidence.registry_id().filter(|_| self.wants(Section::Registry)) else {
+            return path;
+        };
+        let (registry, rules, lists) = tokio::join!(
+            self.arm.find::<Registry>(&api::REGISTRIES, &id),
+            self.rules(&id),
+            self.first_zone_lists(evidence)
+        );
         (path.registry.cache_rules, path.registry.credential_sets) = rules;
         path.registry.registry = registry;
         let registry = path.registry.registry.known().and_then(Option::as_ref);
@@ -44,20 +49,37 @@ impl Collector {
             path.network.dns_zones.extend(zones);
             path.network.listed_endpoints = dangling;
         }
-        path.network.dns_zone_lists =
-            lists.into_iter().map(|(subscription, list)| (subscription, list.map(|_| Default::default()))).collect();
+        path.network.dns_zone_lists = lists
+            .into_iter()
+            .map(|(subscription, list)| (subscription, list.map(|_| Default::default())))
+            .collect();
         path
     }
 
     /// Cache rules, and credential sets where a rule names one.
-    async fn rules(&self, registry: &ResourceId) -> (Fact<Vec<CacheRule>>, Fact<Vec<crate::evidence::registry::CredentialSet>>) {
+    async fn rules(
+        &self,
+        registry: &ResourceId,
+    ) -> (
+        Fact<Vec<CacheRule>>,
+        Fact<Vec<crate::evidence::registry::CredentialSet>>,
+    ) {
         if !self.wants(Section::CacheRules) {
             return (Fact::default(), Fact::default());
         }
-        let rules: Fact<Vec<CacheRule>> = self.arm.list(&api::CACHE_RULES, registry.child("cacheRules").as_str(), &[]).await;
-        let credentials = rules.known().into_iter().flatten().any(|rule| rule.properties.credential_set_resource_id.is_some());
+        let rules: Fact<Vec<CacheRule>> = self
+            .arm
+            .list(&api::CACHE_RULES, registry.child("cacheRules").as_str(), &[])
+            .await;
+        let credentials = rules
+            .known()
+            .into_iter()
+            .flatten()
+            .any(|rule| rule.properties.credential_set_resource_id.is_some());
         let sets = if credentials {
-            self.arm.list(&api::CREDENTIAL_SETS, registry.child("credentialSets").as_str(), &[]).await
+            self.arm
+                .list(&api::CREDENTIAL_SETS, registry.child("credentialSets").as_str(), &[])
+                .await
         } else {
             Fact::default()
         };

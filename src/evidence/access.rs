@@ -82,7 +82,9 @@ fn allows(granted: &[String], taken: &[String], operation: &str) -> bool {
 fn matches(pattern: &str, operation: &str) -> bool {
     let (pattern, operation) = (pattern.to_lowercase(), operation.to_lowercase());
     let mut pieces = pattern.split('*');
-    let Some(rest) = operation.strip_prefix(pieces.next().unwrap_or_default()) else { return false };
+    let Some(rest) = operation.strip_prefix(pieces.next().unwrap_or_default()) else {
+        return false;
+    };
     let mut rest = rest;
     let mut pieces = pieces.peekable();
     if pieces.peek().is_none() {
@@ -118,10 +120,21 @@ mod tests {
 
     #[test]
     fn wildcards_match_as_azure_evaluates_them() {
-        for yes in ["*", "*/read", "Microsoft.ContainerRegistry/*", "microsoft.containerregistry/registries/pull/READ"] {
+        for yes in [
+            "*",
+            "*/read",
+            "Microsoft.ContainerRegistry/*",
+            "microsoft.containerregistry/registries/pull/READ",
+        ] {
             assert!(matches(yes, PULL), "{yes}");
         }
-        for no in ["", "*/write", "Microsoft.Network/*", "Microsoft.ContainerRegistry/registries/pull", "pull/read"] {
+        for no in [
+            "",
+            "*/write",
+            "Microsoft.Network/*",
+            "Microsoft.ContainerRegistry/registries/pull",
+            "pull/read",
+        ] {
             assert!(!matches(no, PULL), "{no}");
         }
         assert!(matches("a*b*c", "aXbYc") && !matches("a*b*c", "aXc"));

@@ -55,7 +55,10 @@ impl Wish {
         if context.is_none() && config.current_context.as_deref().is_none_or(str::is_empty) {
             return Err(format!("{name} has no current context; name one with --context"));
         }
-        Ok(Self { explicit: Some((config, context.map(str::to_owned))), skip })
+        Ok(Self {
+            explicit: Some((config, context.map(str::to_owned))),
+            skip,
+        })
     }
 }
 
@@ -128,10 +131,16 @@ impl Connector<'_> {
             let args = exec.args.unwrap_or_default();
             let server = args.iter().skip_while(|arg| *arg != "--server-id").nth(1);
             let scope = format!("{}/.default", server.map_or(AKS_SERVER_APP, String::as_str));
-            let token = tokio::time::timeout_at(self.limits.call_deadline(), self.credential.get_token(&[&scope], None))
-                .await
-                .map_err(|_| Failure::new(Reason::TimedOut, "no token for the Kubernetes API in time"))?
-                .map_err(|_| Failure::new(Reason::Unauthorized, "no token for the Kubernetes API (Entra ID refused)"))?;
+            let token =
+                tokio::time::timeout_at(self.limits.call_deadline(), self.credential.get_token(&[&scope], None))
+                    .await
+                    .map_err(|_| Failure::new(Reason::TimedOut, "no token for the Kubernetes API in time"))?
+                    .map_err(|_| {
+                        Failure::new(
+                            Reason::Unauthorized,
+                            "no token for the Kubernetes API (Entra ID refused)",
+                        )
+                    })?;
             user.token = Some(token.token.secret().to_owned().into());
         }
         Ok(config)
@@ -144,11 +153,14 @@ impl Connector<'_> {
                 exec.interactive_mode = Some(ExecInteractiveMode::Never);
             }
         }
-        let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+        let options = KubeConfigOptions {
+            context,
+            ..KubeConfigOptions::default()
+        };
         let unusable = |what: &str| super::Permission::NODES.gap(Reason::Unreachable, what);
-        let mut config = Config::from_custom_kubeconfig(config, &options)
-            .await
-            .map_err(|_| unusable("the kubeconfig's context cannot be used (a file or field that it names is missing)"))?;
+        let mut config = Config::from_custom_kubeconfig(config, &options).await.map_err(|_| {
+            unusable("the kubeconfig's context cannot be used (a file or field that it names is missing)")
+        })?;
         config.connect_timeout = Some(Duration::from_secs(5));
         config.read_timeout = Some(self.limits.call);
         // Sign-in plug-ins run while the client is built, and they block.
@@ -157,8 +169,10 @@ impl Connector<'_> {
             Ok(Ok(Ok(client))) => Ok(client),
             Ok(Ok(Err(error))) => Err(unusable(&client_error(&error))),
             Ok(Err(_)) => Err(unusable("the Kubernetes client could not be built")),
-            Err(_) => Err(super::Permission::NODES
-                .gap(Reason::TimedOut, "the kubeconfig's sign-in plug-in did not answer in time")),
+            Err(_) => Err(super::Permission::NODES.gap(
+                Reason::TimedOut,
+                "the kubeconfig's sign-in plug-in did not answer in time",
+            )),
         }
     }
 }
@@ -166,17 +180,25 @@ impl Connector<'_> {
 /// Says why no client could be built; what a plug-in printed may hold a token and is not repeated.
 fn client_error(error: &kube::Error) -> String {
     match error {
-        kube::Error::Auth(_) => "the kubeconfig's sign-in plug-in failed; run it once by hand (kubectl get nodes)".to_owned(),
+        kube::Error::Auth(_) => {
+            "the kubeconfig's sign-in plug-in failed; run it once by hand (kubectl get nodes)".to_owned()
+        }
         other => text::bounded(&crate::azure::error::root_message(other), 200),
     }
 }
 
 /// The context whose server is the cluster's own host name.
 fn matching(config: &Kubeconfig, cluster: &ManagedCluster) -> Option<(Kubeconfig, String)> {
-    let own = [cluster.properties.fqdn.as_deref(), cluster.properties.private_fqdn.as_deref()];
+    let own = [
+        cluster.properties.fqdn.as_deref(),
+        cluster.properties.private_fqdn.as_deref(),
+    ];
     let is_own = |server: &str| {
         let host = server.parse::<http::Uri>().ok()?.host()?.to_owned();
-        own.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&host)).then_some(())
+        own.into_iter()
+            .flatten()
+            .any(|name| name.eq_ignore_ascii_case(&host))
+            .then_some(())
     };
     let named = config.clusters.iter().filter(|entry| {
         let server = entry.cluster.as_ref().and_then(|cluster| cluster.server.as_deref());
@@ -184,7 +206,10 @@ fn matching(config: &Kubeconfig, cluster: &ManagedCluster) -> Option<(Kubeconfig
     });
     let clusters: Vec<&str> = named.map(|entry| entry.name.as_str()).collect();
     let context = config.contexts.iter().find(|entry| {
-        entry.context.as_ref().is_some_and(|context| clusters.contains(&context.cluster.as_str()))
+        entry
+            .context
+            .as_ref()
+            .is_some_and(|context| clusters.contains(&context.cluster.as_str()))
     })?;
     Some((config.clone(), context.name.clone()))
 }

@@ -116,7 +116,10 @@ struct RemediationEntry {
 pub fn render(diagnosis: &Diagnosis<'_>) -> serde_json::Result<String> {
     let report = Report {
         schema_version: SCHEMA_VERSION,
-        tool: Tool { name: "aksiso", version: env!("CARGO_PKG_VERSION") },
+        tool: Tool {
+            name: "aksiso",
+            version: env!("CARGO_PKG_VERSION"),
+        },
         collected_at: diagnosis.evidence.collected_at,
         cluster: cluster(diagnosis),
         verdict: diagnosis.verdict().as_str(),
@@ -149,8 +152,16 @@ pub fn render_checks() -> serde_json::Result<String> {
         title: &'static str,
         rules: Vec<RuleEntry>,
     }
-    let rule = |rule: &&'static crate::finding::Rule| RuleEntry { id: rule.id, severity: rule.severity.as_str(), title: rule.title };
-    let entries = check::ALL.iter().map(|check| Entry { id: check.id, title: check.title, rules: check.rules.iter().map(rule).collect() });
+    let rule = |rule: &&'static crate::finding::Rule| RuleEntry {
+        id: rule.id,
+        severity: rule.severity.as_str(),
+        title: rule.title,
+    };
+    let entries = check::ALL.iter().map(|check| Entry {
+        id: check.id,
+        title: check.title,
+        rules: check.rules.iter().map(rule).collect(),
+    });
     printed(&entries.collect::<Vec<_>>())
 }
 
@@ -168,9 +179,15 @@ fn cluster(diagnosis: &Diagnosis<'_>) -> Cluster {
         name: evidence.cluster.name().to_owned(),
         resource_group: evidence.cluster.id.resource_group().map(str::to_owned),
         location: evidence.cluster.location.clone(),
-        kubernetes_version: properties.current_kubernetes_version.clone().or_else(|| properties.kubernetes_version.clone()),
+        kubernetes_version: properties
+            .current_kubernetes_version
+            .clone()
+            .or_else(|| properties.kubernetes_version.clone()),
         artifact_source: evidence.bootstrap().artifact_source,
-        outbound_type: properties.network_profile.as_ref().and_then(|profile| profile.outbound_type.clone()),
+        outbound_type: properties
+            .network_profile
+            .as_ref()
+            .and_then(|profile| profile.outbound_type.clone()),
         registry_id: evidence.registry_id().map(|id| id.to_string()),
         registry_ownership: evidence.ownership().as_str(),
     }
@@ -198,7 +215,9 @@ fn finding_entry(finding: &Finding) -> FindingEntry {
     let commands = |commands: &[crate::command::Command]| commands.iter().map(crate::command::Command::posix).collect();
     FindingEntry {
         rule: finding.rule.id,
-        check: check::of_rule(finding.rule.id).map(|(check, _)| check.id).unwrap_or_default(),
+        check: check::of_rule(finding.rule.id)
+            .map(|(check, _)| check.id)
+            .unwrap_or_default(),
         severity: finding.severity.as_str(),
         title: finding.rule.title,
         detail: finding.detail.clone(),

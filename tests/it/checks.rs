@@ -24,7 +24,9 @@ fn rule_names_are_unique_kebab_case_and_belong_to_one_check() {
     let mut seen = BTreeSet::new();
     for check in check::ALL {
         for name in std::iter::once(check.id).chain(check.rules.iter().map(|rule| rule.id)) {
-            let kebab = name.split('-').all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+            let kebab = name
+                .split('-')
+                .all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
             assert!(kebab, "{name} is not kebab-case");
             assert!(seen.insert(name), "{name} is used twice");
         }
@@ -34,9 +36,16 @@ fn rule_names_are_unique_kebab_case_and_belong_to_one_check() {
 #[test]
 fn every_page_in_the_folder_belongs_to_a_registered_check() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
-    let files = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").file_name());
-    let pages = files.map(|name| name.to_string_lossy().into_owned()).filter_map(|name| name.strip_suffix(".md").map(str::to_owned));
-    assert_eq!(sorted(pages), sorted(check::ALL.iter().map(|check| check.id.to_owned())));
+    let files = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name());
+    let pages = files
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter_map(|name| name.strip_suffix(".md").map(str::to_owned));
+    assert_eq!(
+        sorted(pages),
+        sorted(check::ALL.iter().map(|check| check.id.to_owned()))
+    );
 }
 
 /// Every check runs on every case, and what it finds there is compared whole.
@@ -49,12 +58,29 @@ fn every_case_reports_exactly_what_it_says() {
         let evidence = fixtures::evidence(&snapshot);
         let diagnosis = diagnose(&evidence);
         let found = diagnosis.findings.iter().map(|finding| {
-            format!("{} {} {}", finding.rule.id, finding.severity.as_str(), finding.remediation.kind.as_str())
+            format!(
+                "{} {} {}",
+                finding.rule.id,
+                finding.severity.as_str(),
+                finding.remediation.kind.as_str()
+            )
         });
-        let gaps = diagnosis.checks.iter().filter(|judged| !judged.gaps.is_empty()).map(|judged| judged.check.id.to_owned());
-        let absent = diagnosis.checks.iter().filter(|judged| judged.status == Status::NotApplicable).map(|judged| judged.check.id.to_owned());
+        let gaps = diagnosis
+            .checks
+            .iter()
+            .filter(|judged| !judged.gaps.is_empty())
+            .map(|judged| judged.check.id.to_owned());
+        let absent = diagnosis
+            .checks
+            .iter()
+            .filter(|judged| judged.status == Status::NotApplicable)
+            .map(|judged| judged.check.id.to_owned());
         let (found, gaps, absent) = (sorted(found), sorted(gaps), sorted(absent));
-        let (expect, undetermined, not_applicable) = (sorted(case.expect), sorted(case.undetermined), sorted(case.not_applicable));
+        let (expect, undetermined, not_applicable) = (
+            sorted(case.expect),
+            sorted(case.undetermined),
+            sorted(case.not_applicable),
+        );
         if (&found, &gaps, &absent) != (&expect, &undetermined, &not_applicable) {
             wrong.push(format!("{name} ({}):\n  found    {found:?} gaps {gaps:?} n/a {absent:?}\n  expected {expect:?} gaps {undetermined:?} n/a {not_applicable:?}", case.about));
         }
@@ -67,8 +93,18 @@ fn healthy_clusters_stay_silent() {
     for name in fixtures::files("healthy").into_keys() {
         let evidence = fixtures::healthy(&name);
         let diagnosis = diagnose(&evidence);
-        let loud: Vec<&str> = diagnosis.findings.iter().filter(|finding| finding.severity > Severity::Info).map(|finding| finding.rule.id).collect();
-        let unseen: Vec<String> = diagnosis.checks.iter().flat_map(|judged| &judged.gaps).map(|gap| gap.detail.clone()).collect();
+        let loud: Vec<&str> = diagnosis
+            .findings
+            .iter()
+            .filter(|finding| finding.severity > Severity::Info)
+            .map(|finding| finding.rule.id)
+            .collect();
+        let unseen: Vec<String> = diagnosis
+            .checks
+            .iter()
+            .flat_map(|judged| &judged.gaps)
+            .map(|gap| gap.detail.clone())
+            .collect();
         assert!(loud.is_empty() && unseen.is_empty(), "{name}: {loud:?} {unseen:?}");
         assert_eq!(diagnosis.verdict(), Verdict::Healthy, "{name}");
     }
@@ -89,7 +125,16 @@ fn every_rule_fires_in_a_case() {
 
 /// Everything that is judged: a remediation may fill in an id from wherever it is known, and a placeholder elsewhere.
 fn judged(outcome: &check::Outcome) -> impl PartialEq + std::fmt::Debug + use<'_> {
-    let findings = outcome.findings.iter().map(|finding| (finding.rule.id, finding.severity, &finding.subject, &finding.detail, &finding.evidence, finding.remediation.kind));
+    let findings = outcome.findings.iter().map(|finding| {
+        (
+            finding.rule.id,
+            finding.severity,
+            &finding.subject,
+            &finding.detail,
+            &finding.evidence,
+            finding.remediation.kind,
+        )
+    });
     (findings.collect::<Vec<_>>(), &outcome.gaps, &outcome.not_applicable)
 }
 
@@ -106,18 +151,33 @@ fn declared_sections_are_those_that_are_used() {
             for check in check::ALL {
                 let (before, after) = (check.judge(&evidence), check.judge(&blanked));
                 if !check.needs.contains(&section) {
-                    assert_eq!(judged(&before), judged(&after), "{name}: {} reads {section:?} without declaring it", check.id);
+                    assert_eq!(
+                        judged(&before),
+                        judged(&after),
+                        "{name}: {} reads {section:?} without declaring it",
+                        check.id
+                    );
                     continue;
                 }
-                let undetermined = after.gaps.len() > before.gaps.len() || after.gaps.iter().any(|gap| !before.gaps.contains(gap));
+                let undetermined =
+                    after.gaps.len() > before.gaps.len() || after.gaps.iter().any(|gap| !before.gaps.contains(gap));
                 *missed.entry((check.id, format!("{section:?}"))).or_default() |= undetermined;
-                let lost = before.findings.iter().any(|finding| finding.severity > Severity::Info && !after.findings.contains(finding));
-                let passes = after.gaps.is_empty() && after.not_applicable.is_none() && after.findings.iter().all(|finding| finding.severity == Severity::Info);
+                let lost = before
+                    .findings
+                    .iter()
+                    .any(|finding| finding.severity > Severity::Info && !after.findings.contains(finding));
+                let passes = after.gaps.is_empty()
+                    && after.not_applicable.is_none()
+                    && after.findings.iter().all(|finding| finding.severity == Severity::Info);
                 assert!(!(lost && passes), "{name}: {} passes without {section:?}", check.id);
             }
         }
     }
-    let unused: Vec<_> = missed.iter().filter(|(_, missed)| !**missed).map(|(key, _)| key).collect();
+    let unused: Vec<_> = missed
+        .iter()
+        .filter(|(_, missed)| !**missed)
+        .map(|(key, _)| key)
+        .collect();
     assert!(unused.is_empty(), "declared, but nowhere missed: {unused:?}");
 }
 
@@ -126,9 +186,20 @@ fn errors_and_warnings_have_evidence_and_every_remediation_a_source() {
     for (name, snapshot) in fixtures::all() {
         let evidence = fixtures::evidence(&snapshot);
         for finding in &diagnose(&evidence).findings {
-            assert!(!finding.evidence.is_empty(), "{name}: {} has no evidence", finding.rule.id);
-            assert!(finding.remediation.docs.starts_with("https://learn.microsoft.com/"), "{name}");
-            assert!(finding.remediation.summary.len() > 10, "{name}: {} has no remediation", finding.rule.id);
+            assert!(
+                !finding.evidence.is_empty(),
+                "{name}: {} has no evidence",
+                finding.rule.id
+            );
+            assert!(
+                finding.remediation.docs.starts_with("https://learn.microsoft.com/"),
+                "{name}"
+            );
+            assert!(
+                finding.remediation.summary.len() > 10,
+                "{name}: {} has no remediation",
+                finding.rule.id
+            );
         }
     }
 }
@@ -144,7 +215,10 @@ fn nothing_that_aks_owns_is_written_to() {
         for finding in &diagnose(&evidence).findings {
             for command in finding.remediation.commands.iter().chain(&finding.remediation.script) {
                 let line = command.posix();
-                let ours = line.starts_with("az aks ") || line.starts_with("az resource update --ids") || line.starts_with("az acr delete ") || line.starts_with("kubectl delete nodeclaims");
+                let ours = line.starts_with("az aks ")
+                    || line.starts_with("az resource update --ids")
+                    || line.starts_with("az acr delete ")
+                    || line.starts_with("kubectl delete nodeclaims");
                 assert!(ours, "{name}: {} prints {line}", finding.rule.id);
             }
         }
@@ -160,10 +234,17 @@ fn bootstrap_flags_come_together() {
         for finding in &diagnose(&evidence).findings {
             for command in finding.remediation.commands.iter().chain(&finding.remediation.script) {
                 let has = |word: &str| command.words().iter().any(|own| own == word);
-                let (source, registry) = (has("--bootstrap-artifact-source"), has("--bootstrap-container-registry-resource-id"));
+                let (source, registry) = (
+                    has("--bootstrap-artifact-source"),
+                    has("--bootstrap-container-registry-resource-id"),
+                );
                 assert!(!registry || source, "{name}: {}", command.posix());
                 assert!(!(byo && source) || registry, "{name}: {}", command.posix());
-                assert!(!(source && has("--outbound-type")), "{name}: never in one update: {}", command.posix());
+                assert!(
+                    !(source && has("--outbound-type")),
+                    "{name}: never in one update: {}",
+                    command.posix()
+                );
             }
         }
     }
@@ -187,12 +268,22 @@ fn fingerprints_depend_on_rule_and_subject_only() {
     let mut later = faulty.clone();
     later.collected_at = "2027-01-01T00:00:00Z".parse().expect("a date");
     later.cluster.id = aksiso::azure::id::ResourceId::new(later.cluster.id.as_str().to_uppercase());
-    let prints = |evidence: &Evidence| diagnose(evidence).findings.iter().map(aksiso::finding::Finding::fingerprint).collect::<Vec<_>>();
+    let prints = |evidence: &Evidence| {
+        diagnose(evidence)
+            .findings
+            .iter()
+            .map(aksiso::finding::Finding::fingerprint)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(prints(&faulty), prints(&later));
     assert_eq!(prints(&faulty).iter().collect::<BTreeSet<_>>().len(), 3);
     assert!(prints(&evidence).is_empty());
     // A ticket that was opened years ago must still be found: this value never changes.
-    let first = diagnose(&faulty).findings.iter().find(|finding| finding.rule.id == "acrpull-missing").map(aksiso::finding::Finding::fingerprint);
+    let first = diagnose(&faulty)
+        .findings
+        .iter()
+        .find(|finding| finding.rule.id == "acrpull-missing")
+        .map(aksiso::finding::Finding::fingerprint);
     assert_eq!(first.as_deref(), Some("77bc64b06d8ae9e4bb14c087fc3b8495"));
 }
 

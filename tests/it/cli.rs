@@ -1,1 +1,332 @@
-//! The command line as its users meet it: output, errors, exit codes.
+//! The command line as its users meet it: output, errors, exit codes. Nothing here touches a network.
+
+use std::io::Write as _;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::{fixtures, snapshots};
+
+fn run(args: &[&str]) -> Output {
+    let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
+    command
+        .env_clear()
+        .env("PATH", "")
+        .args(args)
+        .output()
+        .expect("it runs")
+}
+
+fn example(args: &[&str]) -> Output {
+    let path = snapshots::example();
+    let mut all = vec!["diagnose", "--from", path.to_str().expect("a path")];
+    all.extend(args);
+    run(&all)
+}
+
+fn healthy(name: &str, args: &[&str]) -> Output {
+    let path = fixtures::folder().join(format!("healthy/{name}.json"));
+    let mut all = vec!["diagnose", "--from", path.to_str().expect("a path")];
+    all.extend(args);
+    run(&all)
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Wrong usage: exit 2, nothing on stdout, and an error that names what was wrong and what to do.
+fn refused(args: &[&str], words: &[&str]) {
+    let output = run(args);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+    assert!(output.stdout.is_empty(), "{args:?}: {}", stdout(&output));
+    for word in words {
+        assert!(said.contains(word), "{args:?}: no {word:?} in: {said}");
+    }
+}
+
+#[test]
+fn exit_codes_are_the_same_in_every_format() {
+    for format in ["table", "json"] {
+        let with = |more: &[&str]| example(&[&["--output", format], more].concat()).status.code();
+        assert_eq!(with(&[]), Some(1));
+        assert_eq!(with(&["--fail-on", "never"]), Some(0));
+        assert_eq!(with(&["--check", "cache-rules"]), Some(0));
+        let quiet = |name: &str, more: &[&str]| healthy(name, &[&["--output", format], more].concat()).status.code();
+        assert_eq!(quiet("byo", &["--fail-on", "info"]), Some(0));
+        assert_eq!(quiet("cut-over", &["--fail-on", "warning"]), Some(0));
+        assert_eq!(quiet("cut-over", &["--fail-on", "info"]), Some(1));
+    }
+}
+
+#[test]
+fn incomplete_is_3_unless_it_is_allowed() {
+    let (_, snapshot) = fixtures::case(&fixtures::folder().join("cases/role-assignments-forbidden.json"));
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(snapshot.to_string().as_bytes()).expect("written");
+    let path = file.path().to_str().expect("a path");
+    let code = |more: &[&str]| run(&[&["diagnose", "--from", path], more].concat()).status.code();
+    assert_eq!(code(&[]), Some(3));
+    assert_eq!(code(&["--fail-on", "never"]), Some(3));
+    assert_eq!(code(&["--allow-incomplete"]), Some(0));
+    assert_eq!(code(&["--skip", "kubelet-acrpull"]), Some(0));
+}
+
+#[test]
+fn the_json_report_keeps_its_contract() {
+    let report: Value = serde_json::from_str(&stdout(&example(&["--output", "json"]))).expect("JSON");
+    assert_eq!(report["schemaVersion"], "1");
+    assert_eq!(report["tool"]["name"], "aksiso");
+    assert_eq!(report["collectedAt"], "2026-11-20T12:00:00Z");
+    assert_eq!(report["verdict"], "findings");
+    assert_eq!(
+        report["summary"],
+        serde_json::json!({ "error": 3, "warning": 0, "info": 0, "undetermined": 0 })
+    );
+    for key in [
+        "id",
+        "name",
+        "resourceGroup",
+        "location",
+        "kubernetesVersion",
+        "artifactSource",
+        "outboundType",
+        "registryId",
+        "registryOwnership",
+    ] {
+        assert!(report["cluster"][key].is_string(), "cluster.{key}");
+    }
+    let check = &report["checks"][0];
+    assert_eq!(
+        (&check["id"], &check["status"], &check["reason"]),
+        (&"bootstrap-profile".into(), &"passed".into(), &Value::Null)
+    );
+    assert_eq!(check["gaps"], serde_json::json!([]));
+    let finding = &report["findings"][0];
+    for key in ["rule", "check", "severity", "title", "detail", "fingerprint"] {
+        assert!(finding[key].is_string(), "findings[].{key}");
+    }
+    for (key, inner) in [
+        ("subject", "kind"),
+        ("subject", "id"),
+        ("subject", "name"),
+        ("remediation", "kind"),
+        ("remediation", "summary"),
+        ("remediation", "docs"),
+    ] {
+        assert!(finding[key][inner].is_string(), "findings[].{key}.{inner}");
+    }
+    assert!(
+        finding["evidence"][0]["source"]
+            .as_str()
+            .expect("a source")
+            .starts_with("GET /subscriptions/")
+    );
+    assert!(
+        finding["remediation"]["commands"][0]
+            .as_str()
+            .expect("a command")
+            .starts_with("az ")
+    );
+    assert_eq!(finding["causedBy"], serde_json::json!([]));
+}
+
+#[test]
+fn the_same_snapshot_gives_the_same_bytes() {
+    assert_eq!(
+        example(&["--output", "json"]).stdout,
+        example(&["--output", "json"]).stdout
+    );
+    let from_stdin = {
+        let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
+        let bytes = std::fs::read(snapshots::example()).expect("the example");
+        command
+            .args(["diagnose", "--from", "-", "--output", "json"])
+            .write_stdin(bytes)
+            .output()
+            .expect("it runs")
+    };
+    assert_eq!(example(&["--output", "json"]).stdout, from_stdin.stdout);
+}
+
+#[test]
+fn a_pipe_gets_no_colour_and_no_line_needs_it() {
+    let text = stdout(&example(&[]));
+    assert!(!text.contains('\u{1b}'));
+    for word in [
+        "Verdict: FINDINGS - 3 errors, 0 warnings, 0 info",
+        "ERROR dns-record-missing",
+        "aksiso explain acrpull-missing",
+        "private-dns        failed",
+    ] {
+        assert!(text.contains(word), "{word} in: {text}");
+    }
+}
+
+#[test]
+fn text_of_a_cluster_steers_neither_terminal_nor_pipeline() {
+    let mut snapshot = fixtures::healthy_json("byo");
+    let properties = &mut snapshot["evidence"]["cluster"]["properties"];
+    properties["provisioningState"] = "Failed".into();
+    properties["status"] = serde_json::json!({ "provisioningError": { "code": "\u{1b}[2J::error::x", "message": "\n::error file=x::owned\n##vso[task.setvariable]x ##[error] \u{202e}desrever \u{9b}31m" } });
+    properties["agentPoolProfiles"][0]["name"] = "a'; touch /tmp/owned; '".into();
+    snapshot["evidence"]["pools"]["agentPools"]["known"][0]["name"] = "a'; touch /tmp/owned; '".into();
+    snapshot["evidence"]["kubernetes"]["nodes"]["known"][0]["agentPool"] = "a'; touch /tmp/owned; '".into();
+    snapshot["evidence"]["kubernetes"]["nodes"]["known"][0]["created"] = "2025-01-01T00:00:00Z".into();
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(snapshot.to_string().as_bytes()).expect("written");
+    let path = file.path().to_str().expect("a path");
+    for format in ["table", "json"] {
+        let output = run(&["diagnose", "--from", path, "--output", format]);
+        let text = stdout(&output);
+        assert!(
+            !text.contains("##") && !text.contains('\u{1b}') && !text.contains('\u{9b}') && !text.contains('\u{202e}'),
+            "{text}"
+        );
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text}");
+        let json = format == "json";
+        let quoted = if json {
+            "-n 'a'\\\\''; touch /tmp/owned; '\\\\'''"
+        } else {
+            "-n "
+        };
+        assert!(
+            text.contains(quoted)
+                || text.contains("-n \"a'; touch /tmp/owned; '\"")
+                || text.contains("-n \\\"a'; touch /tmp/owned; '\\\""),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_says_what_was_expected() {
+    refused(
+        &["diagnose"],
+        &["no cluster is named", "-g GROUP -n NAME", "--from FILE"],
+    );
+    refused(&["diagnose", "-g", "rg"], &["--name"]);
+    refused(
+        &["diagnose", "-g", "r/g", "-n", "x"],
+        &["--resource-group \"r/g\"", "letters, digits"],
+    );
+    refused(
+        &["diagnose", "-g", "rg", "-n", "x", "-s", "Production"],
+        &["\"Production\" is not a subscription id", "GUID"],
+    );
+    refused(
+        &["diagnose", "--cluster-id", "aks1"],
+        &["not the id of a cluster", "/subscriptions/", "az aks show"],
+    );
+    refused(
+        &["diagnose", "--cluster-id", "/x", "-g", "rg", "-n", "x"],
+        &["cannot be used with"],
+    );
+    refused(
+        &["diagnose", "--from", "x.json", "-g", "rg", "-n", "x"],
+        &["cannot be used with"],
+    );
+    refused(
+        &["diagnose", "--from", "x.json", "--check", "cache-rule"],
+        &["cache-rule", "similar value exists: 'cache-rules'"],
+    );
+    refused(
+        &[
+            "diagnose",
+            "--from",
+            "x.json",
+            "--check",
+            "cache-rules",
+            "--skip",
+            "node-image",
+        ],
+        &["cannot be used with"],
+    );
+    refused(&["diagnose", "--from", "x.json", "--timeout", "soon"], &["60s or 2m"]);
+    refused(
+        &["diagnose", "-g", "rg", "-n", "x", "--arm-endpoint", "http://arm"],
+        &["https://"],
+    );
+    refused(
+        &["diagnose", "-g", "rg", "-n", "x", "--kubeconfig", "/no/such/file"],
+        &["/no/such/file cannot be read", "--no-kubernetes"],
+    );
+    refused(&["explain", "acrpull-misssing"], &["did you mean acrpull-missing?"]);
+    refused(&["explain", "\u{1b}[31m"], &["\\u{1b}[31m"]);
+    refused(&["collect", "-g", "rg", "-n", "x"], &["--output"]);
+}
+
+#[test]
+fn a_file_that_is_no_snapshot_is_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.json");
+    let whole = std::fs::read_to_string(snapshots::example()).expect("the example");
+    let newer = whole.replacen("\"version\": 1", "\"version\": 2", 1);
+    let kubeconfig = "apiVersion: v1\nkind: Config\n";
+    for (content, words) in [
+        (&whole[..whole.len() / 2], "is cut short"),
+        (
+            newer.as_str(),
+            "has snapshot version 2; this aksiso reads versions up to 1",
+        ),
+        (kubeconfig, "it is not a JSON object"),
+        ("", "it is empty"),
+        ("{\"a\": 1}", "it does not say \"format\": \"aksiso-snapshot\""),
+        (
+            "{\"format\": \"aksiso-snapshot\", \"version\": 1, \"evidence\": {\"cluster\": 5}}",
+            "is not a snapshot",
+        ),
+    ] {
+        std::fs::write(&path, content).expect("written");
+        refused(
+            &["diagnose", "--from", path.to_str().expect("a path")],
+            &[words, "hint:"],
+        );
+    }
+    refused(&["diagnose", "--from", "/no/such/file"], &["cannot be read"]);
+}
+
+#[test]
+fn a_gigabyte_of_zeros_is_refused_at_once() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    file.as_file().set_len(1 << 30).expect("a sparse file");
+    refused(
+        &["diagnose", "--from", file.path().to_str().expect("a path")],
+        &["it is not a JSON object"],
+    );
+}
+
+#[test]
+fn checks_and_pages_are_printed() {
+    let list = stdout(&run(&["checks"]));
+    let json: Value = serde_json::from_str(&stdout(&run(&["checks", "--output", "json"]))).expect("JSON");
+    for check in json.as_array().expect("checks") {
+        let id = check["id"].as_str().expect("an id");
+        assert!(list.contains(id));
+        assert!(stdout(&run(&["explain", id])).starts_with(id));
+        for rule in check["rules"].as_array().expect("rules") {
+            let rule = rule["id"].as_str().expect("an id");
+            assert!(list.contains(rule), "{rule}");
+            let page = stdout(&run(&["explain", rule]));
+            assert!(page.starts_with(rule) && page.contains("Remediation."), "{page}");
+            assert!(
+                page.lines()
+                    .all(|line| line.chars().count() <= 100 || line.contains("https://")),
+                "{page}"
+            );
+        }
+    }
+}
+
+#[test]
+fn help_shows_the_exit_codes_and_examples() {
+    assert!(stdout(&run(&["diagnose", "-h"])).contains("Exit codes:"));
+    let long = stdout(&run(&["diagnose", "--help"]));
+    assert!(long.contains("Exit codes:") && long.contains("Examples:"));
+    assert!(stdout(&run(&["--version"])).starts_with("aksiso "));
+}

@@ -1,1 +1,122 @@
-//! The command line as its users meet it: output, errors, exit codes.
+//! The documents say what the program does: what can be generated is, and a test keeps it so.
+
+use std::path::PathBuf;
+
+use aksiso::check;
+
+use crate::snapshots;
+
+fn readme() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("README.md")
+}
+
+/// The text between two markers must be `expected`; with `AKSISO_UPDATE` it is written.
+fn generated(name: &str, expected: &str) {
+    let text = std::fs::read_to_string(readme())
+        .expect("the README")
+        .replace("\r\n", "\n");
+    let begin = text.find(&format!("<!-- {name}: begin")).expect("a marker");
+    let start = begin + text[begin..].find("-->\n").expect("a marker") + 4;
+    let end = text.find(&format!("<!-- {name}: end -->")).expect("a marker");
+    if std::env::var_os("AKSISO_UPDATE").is_some() {
+        std::fs::write(readme(), format!("{}{expected}{}", &text[..start], &text[end..])).expect("written");
+        return;
+    }
+    assert!(
+        text[start..end] == *expected,
+        "{name} in the README is old: run the tests once with AKSISO_UPDATE=1 --test-threads=1"
+    );
+}
+
+/// A report as a pipe sees it: without colour.
+fn plain(report: &str) -> String {
+    anstream::adapter::strip_str(report).to_string()
+}
+
+#[test]
+fn the_readme_shows_the_real_report() {
+    let evidence = aksiso::snapshot::read(&snapshots::example()).expect("the example");
+    let diagnosis = aksiso::correlate::Diagnosis::of(&evidence, check::ALL);
+    let report = plain(&aksiso::report::table::render(&diagnosis, 100));
+    generated("example", &format!("```text\n{report}```\n"));
+}
+
+#[test]
+fn the_readme_lists_every_check_and_rule() {
+    let mut table = "| check | rule | severity | what |\n|---|---|---|---|\n".to_owned();
+    for check in check::ALL {
+        for (at, rule) in check.rules.iter().enumerate() {
+            let name = if at == 0 {
+                format!("**{}**", check.id)
+            } else {
+                String::new()
+            };
+            table.push_str(&format!(
+                "| {name} | `{}` | {} | {} |\n",
+                rule.id,
+                rule.severity.as_str(),
+                rule.title.replace('*', "\\*")
+            ));
+        }
+    }
+    generated("checks", &table);
+}
+
+#[test]
+fn the_readme_lists_every_permission() {
+    use aksiso::azure::api;
+    let all = api::ALL.iter().map(|api| format!("{} ({})\n", api.action, api.role));
+    generated("actions", &format!("```text\n{}```\n", all.collect::<String>()));
+}
+
+#[test]
+fn every_rule_has_a_whole_page() {
+    for check in check::ALL {
+        assert!(check.doc.starts_with(&format!("# {}\n", check.id)), "{}", check.id);
+        assert!(
+            check.doc.contains("What it can't see:"),
+            "{} does not say what it can't see",
+            check.id
+        );
+        for rule in check.rules {
+            let page = check
+                .rule_doc(rule.id)
+                .unwrap_or_else(|| panic!("no page for {}", rule.id));
+            for part in ["**What.**", "**How aksiso knows.**", "**Remediation.**", "**Source.**"] {
+                assert!(page.contains(part), "{}: no {part}", rule.id);
+            }
+            assert!(
+                page.contains("**Why it breaks.**") || page.contains("**Why it matters.**"),
+                "{}: no why",
+                rule.id
+            );
+            assert!(page.contains("https://"), "{}: no source", rule.id);
+            let others = check
+                .rules
+                .iter()
+                .filter(|other| other.id != rule.id)
+                .any(|other| page.contains(&format!("\n## {}\n", other.id)));
+            assert!(!others, "{}: the page goes on into the next", rule.id);
+        }
+        let headings = check.doc.lines().filter(|line| line.starts_with("## ")).count();
+        assert_eq!(headings, check.rules.len(), "{}: a heading without a rule", check.id);
+    }
+}
+
+#[test]
+fn the_remediations_link_to_documents() {
+    for check in check::ALL {
+        for link in check.doc.split_whitespace().filter(|word| word.starts_with("https://")) {
+            let host = link
+                .trim_start_matches("https://")
+                .split('/')
+                .next()
+                .unwrap_or_default();
+            assert!(
+                ["learn.microsoft.com", "github.com"].contains(&host),
+                "{}: {link}",
+                check.id
+            );
+        }
+    }
+}

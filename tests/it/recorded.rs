@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use aksiso::evidence::access::{RoleAssignment, RoleDefinition};
 use aksiso::evidence::cluster::{AgentPoolItem, ComputeProperties, ManagedCluster, UpgradeProfile};
-use aksiso::evidence::network::{AddressRecord, DnsZone, NetworkInterface, NetworkLink, PrivateEndpoint, VirtualNetwork, ZoneGroup};
+use aksiso::evidence::network::{
+    AddressRecord, DnsZone, NetworkInterface, NetworkLink, PrivateEndpoint, VirtualNetwork, ZoneGroup,
+};
 use aksiso::evidence::registry::{CacheRule, ConnectionProperties, CredentialSet, Registry};
 use aksiso::evidence::resource::{Part, Resource};
 use serde::de::DeserializeOwned;
@@ -19,7 +21,10 @@ fn folder() -> Option<PathBuf> {
 
 fn bodies(folder: &Path) -> Vec<(String, Value)> {
     let mut bodies = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()) {
+    for entry in std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+    {
         if entry.is_dir() {
             bodies.extend(self::bodies(&entry));
         } else if entry.extension().is_some_and(|ext| ext == "json") {
@@ -33,7 +38,9 @@ fn bodies(folder: &Path) -> Vec<(String, Value)> {
 }
 
 fn reads<T: DeserializeOwned>(item: &Value) -> Result<(), String> {
-    serde_json::from_value::<T>(item.clone()).map(|_| ()).map_err(|error| error.to_string())
+    serde_json::from_value::<T>(item.clone())
+        .map(|_| ())
+        .map_err(|error| error.to_string())
 }
 
 /// Reads one resource by its own `type`; `None` for types that aksiso does not read.
@@ -46,7 +53,9 @@ fn read(item: &Value) -> Option<Result<(), String>> {
         "microsoft.containerregistry/registries" => reads::<Registry>(item),
         "microsoft.containerregistry/registries/cacherules" => reads::<CacheRule>(item),
         "microsoft.containerregistry/registries/credentialsets" => reads::<CredentialSet>(item),
-        "microsoft.containerregistry/registries/privateendpointconnections" => reads::<Part<ConnectionProperties>>(item),
+        "microsoft.containerregistry/registries/privateendpointconnections" => {
+            reads::<Part<ConnectionProperties>>(item)
+        }
         "microsoft.network/privateendpoints" => reads::<PrivateEndpoint>(item),
         "microsoft.network/privateendpoints/privatednszonegroups" => reads::<ZoneGroup>(item),
         "microsoft.network/networkinterfaces" => reads::<NetworkInterface>(item),
