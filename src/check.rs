@@ -71,9 +71,7 @@ pub fn open_questions(evidence: &Evidence) -> OpenQuestions {
     OpenQuestions {
         zone_unlinked: private_dns::unlinked(evidence, registry),
         own_dns_servers: private_dns::uses_own_servers(evidence),
-        endpoint_elsewhere: candidates
-            .iter()
-            .any(|candidate| candidate.reach == reach::Reach::Elsewhere),
+        endpoint_elsewhere: candidates.iter().any(|candidate| candidate.reach == reach::Reach::Elsewhere),
         other_regions: private_dns::other_regions(registry, &candidates),
     }
 }
@@ -97,12 +95,7 @@ impl Check {
         let mut judge = Judge::new(evidence);
         let not_applicable = (self.run)(&mut judge).err().map(|NotApplicable(reason)| reason);
         let (findings, gaps) = judge.finish();
-        Outcome {
-            check: self.id,
-            findings,
-            gaps,
-            not_applicable,
-        }
+        Outcome { check: self.id, findings, gaps, not_applicable }
     }
 
     /// The section of the page that is about one rule.
@@ -117,11 +110,5 @@ impl Check {
 
 /// The check that reports a rule.
 pub fn of_rule(rule: &str) -> Option<(&'static Check, &'static Rule)> {
-    ALL.iter().find_map(|check| {
-        check
-            .rules
-            .iter()
-            .find(|known| known.id == rule)
-            .map(|known| (*check, *known))
-    })
+    ALL.iter().find_map(|check| check.rules.iter().find(|known| known.id == rule).map(|known| (*check, *known)))
 }

@@ -63,11 +63,7 @@ impl Collector {
             self.node_networks(&evidence),
             self.kubernetes(&evidence),
         );
-        (
-            evidence.pools.upgrade_profiles,
-            evidence.pools.scale_sets,
-            evidence.pools.virtual_machines,
-        ) = pools;
+        (evidence.pools.upgrade_profiles, evidence.pools.scale_sets, evidence.pools.virtual_machines) = pools;
         evidence.registry = registry.registry;
         evidence.network = registry.network;
         (evidence.network.virtual_networks, evidence.network.managed_networks) = network;

@@ -58,25 +58,8 @@ mod tests {
 
     #[test]
     fn a_shell_reads_back_what_was_put_in() {
-        let hostile = [
-            "a b",
-            "$(reboot)",
-            "`id`",
-            "it's",
-            "!x'y",
-            "a;b",
-            "*",
-            "~",
-            "",
-            "\"",
-            "\\",
-            "#",
-            "-n",
-            "ü",
-        ];
-        let command = hostile
-            .iter()
-            .fold(Command::new("printf %s\\n"), |command, word| command.word(*word));
+        let hostile = ["a b", "$(reboot)", "`id`", "it's", "!x'y", "a;b", "*", "~", "", "\"", "\\", "#", "-n", "ü"];
+        let command = hostile.iter().fold(Command::new("printf %s\\n"), |command, word| command.word(*word));
         let output = std::process::Command::new("sh").arg("-c").arg(command.posix()).output();
         // Without a POSIX shell (Windows) the same line is read back by the quoting library.
         match output {

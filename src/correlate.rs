@@ -89,27 +89,17 @@ impl<'e> Diagnosis<'e> {
         let checks = checks.collect();
         // Stable: within a severity the order of the checks stands, then the subject decides.
         findings.sort_by_key(|finding: &Finding| std::cmp::Reverse(finding.severity));
-        Self {
-            evidence,
-            checks,
-            findings,
-        }
+        Self { evidence, checks, findings }
     }
 
     /// How many findings have the severity.
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 
     /// How many checks are undetermined.
     pub fn undetermined(&self) -> usize {
-        self.checks
-            .iter()
-            .filter(|judged| judged.status == Status::Undetermined)
-            .count()
+        self.checks.iter().filter(|judged| judged.status == Status::Undetermined).count()
     }
 
     fn incomplete(&self) -> bool {
@@ -118,11 +108,7 @@ impl<'e> Diagnosis<'e> {
 
     /// The verdict.
     pub fn verdict(&self) -> Verdict {
-        if self
-            .findings
-            .iter()
-            .any(|finding| finding.severity >= Severity::Warning)
-        {
+        if self.findings.iter().any(|finding| finding.severity >= Severity::Warning) {
             Verdict::Findings
         } else if self.incomplete() {
             Verdict::Incomplete
@@ -145,22 +131,14 @@ impl<'e> Diagnosis<'e> {
 
 impl Judged {
     fn of(check: &'static Check, outcome: &Outcome) -> Self {
-        let wrong = outcome
-            .findings
-            .iter()
-            .any(|finding| finding.severity >= Severity::Warning);
+        let wrong = outcome.findings.iter().any(|finding| finding.severity >= Severity::Warning);
         let (status, reason) = match &outcome.not_applicable {
             Some(reason) => (Status::NotApplicable, Some(reason.clone())),
             None if wrong => (Status::Failed, None),
             None if outcome.gaps.is_empty() => (Status::Passed, None),
             None => (Status::Undetermined, Some(unseen(&outcome.gaps))),
         };
-        Self {
-            check,
-            status,
-            reason,
-            gaps: outcome.gaps.clone(),
-        }
+        Self { check, status, reason, gaps: outcome.gaps.clone() }
     }
 }
 

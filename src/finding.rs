@@ -50,11 +50,7 @@ pub struct Subject {
 impl Subject {
     /// A subject that is named by its id's last segment.
     pub fn new(kind: &'static str, id: &ResourceId) -> Self {
-        Self {
-            kind,
-            id: id.clone(),
-            name: id.name().to_owned(),
-        }
+        Self { kind, id: id.clone(), name: id.name().to_owned() }
     }
 }
 
@@ -72,11 +68,7 @@ pub struct Observation {
 impl Observation {
     /// An observation.
     pub fn new(source: impl Into<String>, path: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            source: source.into(),
-            path: path.into(),
-            value: value.into(),
-        }
+        Self { source: source.into(), path: path.into(), value: value.into() }
     }
 }
 

@@ -25,18 +25,12 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self {
-            bar,
-            verbosity: if quiet { 0 } else { verbosity },
-        }
+        Self { bar, verbosity: if quiet { 0 } else { verbosity } }
     }
 
     /// No progress and no log.
     pub fn silent() -> Self {
-        Self {
-            bar: None,
-            verbosity: 0,
-        }
+        Self { bar: None, verbosity: 0 }
     }
 
     /// Says what is being asked.

@@ -38,10 +38,7 @@ pub struct Problem {
 impl Problem {
     /// A problem.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-        }
+        Self { message: message.into(), hint: hint.into() }
     }
 }
 
@@ -107,15 +104,10 @@ fn explain(name: &str) -> anyhow::Result<Exit> {
     let whole = check::ALL.iter().find(|check| check.id == name).map(|check| check.doc);
     let section = || check::of_rule(name).and_then(|(check, rule)| check.rule_doc(rule.id));
     let Some(markdown) = whole.or_else(section) else {
-        let rules = check::ALL
-            .iter()
-            .flat_map(|check| check.rules.iter().map(|rule| rule.id));
+        let rules = check::ALL.iter().flat_map(|check| check.rules.iter().map(|rule| rule.id));
         let names = check::ALL.iter().map(|check| check.id).chain(rules);
         let near = text::nearest(name, names).map_or_else(String::new, |near| format!("did you mean {near}? "));
-        let message = format!(
-            "there is no check or rule \"{}\"",
-            text::clean(&text::bounded(name, 60))
-        );
+        let message = format!("there is no check or rule \"{}\"", text::clean(&text::bounded(name, 60)));
         return Err(Problem::new(message, format!("{near}aksiso checks lists them all")).into());
     };
     print(&page::render(markdown, width()))?;
@@ -125,33 +117,19 @@ fn explain(name: &str) -> anyhow::Result<Exit> {
 fn chosen(args: &CheckArgs) -> Vec<&'static Check> {
     let wanted = |check: &&&'static Check| {
         let named = |ids: &[String]| ids.iter().any(|id| id == check.id);
-        if args.check.is_empty() {
-            !named(&args.skip)
-        } else {
-            named(&args.check)
-        }
+        if args.check.is_empty() { !named(&args.skip) } else { named(&args.check) }
     };
     check::ALL.iter().filter(wanted).copied().collect()
 }
 
 /// Signs in and gathers the evidence of a live cluster.
 async fn live(args: &TargetArgs, checks: &[&'static Check], progress: &Progress) -> anyhow::Result<Evidence> {
-    let limits = Limits {
-        call: CALL,
-        deadline: Instant::now() + args.timeout,
-    };
-    let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref()).map_err(|why| {
-        Problem::new(
-            format!("the ARM endpoint is not valid: {why}"),
-            "expected https://HOST[:PORT]",
-        )
-    })?;
+    let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout };
+    let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref())
+        .map_err(|why| Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]"))?;
     let kubernetes =
         Wish::read(args.kubeconfig.as_ref(), args.context.as_deref(), args.no_kubernetes).map_err(|why| {
-            Problem::new(
-                why,
-                "check --kubeconfig and --context, or leave the Kubernetes API out with --no-kubernetes",
-            )
+            Problem::new(why, "check --kubeconfig and --context, or leave the Kubernetes API out with --no-kubernetes")
         })?;
     let transport = Transport::new(new_http_client(None));
     let (id, sign_in) = tokio::join!(
@@ -161,23 +139,11 @@ async fn live(args: &TargetArgs, checks: &[&'static Check], progress: &Progress)
     let id = id?;
     let sign_in = sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?;
     let host = endpoints.host();
-    let arm = Arm::new(
-        endpoints.arm,
-        &endpoints.scope,
-        sign_in.credential.clone(),
-        transport,
-        limits,
-        progress.clone(),
-    );
+    let arm =
+        Arm::new(endpoints.arm, &endpoints.scope, sign_in.credential.clone(), transport, limits, progress.clone());
     let sections: BTreeSet<Section> = checks.iter().flat_map(|check| check.needs).copied().collect();
-    let collector = Collector {
-        arm,
-        credential: sign_in.credential,
-        limits,
-        progress: progress.clone(),
-        kubernetes,
-        sections,
-    };
+    let collector =
+        Collector { arm, credential: sign_in.credential, limits, progress: progress.clone(), kubernetes, sections };
     match collector.collect(&id, Timestamp::now()).await {
         Ok(evidence) => Ok(evidence),
         Err(failure) => Err(cluster_problem(&collector.arm, &id, &failure, &host).await.into()),
@@ -186,28 +152,19 @@ async fn live(args: &TargetArgs, checks: &[&'static Check], progress: &Progress)
 
 /// Why the cluster itself could not be read, with what a person would look up next.
 async fn cluster_problem(arm: &Arm, id: &ResourceId, failure: &Failure, host: &str) -> Problem {
-    let name = format!(
-        "cluster {} in resource group {}",
-        id.name(),
-        id.resource_group().unwrap_or_default()
-    );
+    let name = format!("cluster {} in resource group {}", id.name(), id.resource_group().unwrap_or_default());
     let detail = text::clean(&failure.detail);
     match failure.reason {
-        Reason::NotFound if failure.absent() => Problem::new(
-            format!("{name} does not exist ({detail})"),
-            similar_clusters(arm, id).await,
-        ),
+        Reason::NotFound if failure.absent() => {
+            Problem::new(format!("{name} does not exist ({detail})"), similar_clusters(arm, id).await)
+        }
         Reason::NotFound => Problem::new(
             format!("{name} cannot be seen: {detail}"),
             "the subscription is unknown to this sign-in: check --subscription, or sign in to its tenant: az login --tenant TENANT",
         ),
         Reason::Forbidden => Problem::new(
             format!("{name} may not be read: {detail}"),
-            format!(
-                "needs {} on {id}; smallest role: {}",
-                api::MANAGED_CLUSTERS.action,
-                api::MANAGED_CLUSTERS.role
-            ),
+            format!("needs {} on {id}; smallest role: {}", api::MANAGED_CLUSTERS.action, api::MANAGED_CLUSTERS.role),
         ),
         Reason::Unauthorized => Problem::new(
             format!("Azure Resource Manager does not accept the sign-in: {detail}"),
@@ -219,10 +176,7 @@ async fn cluster_problem(arm: &Arm, id: &ResourceId, failure: &Failure, host: &s
                 "{host} must be reachable over HTTPS from here (proxy: HTTPS_PROXY; private certificate authority: SSL_CERT_FILE; other cloud: --cloud or --arm-endpoint)"
             ),
         ),
-        _ => Problem::new(
-            format!("{name} could not be read: {detail}"),
-            "try again; -vv shows every call",
-        ),
+        _ => Problem::new(format!("{name} could not be read: {detail}"), "try again; -vv shows every call"),
     }
 }
 
@@ -239,36 +193,22 @@ async fn similar_clusters(arm: &Arm, id: &ResourceId) -> String {
     let Ok(clusters) = arm.read_list::<Named>(&api::MANAGED_CLUSTERS, &path, &[]).await else {
         return format!("check the names and the subscription ({subscription})");
     };
-    let same: Vec<&Named> = clusters
-        .iter()
-        .filter(|cluster| cluster.id.name().eq_ignore_ascii_case(id.name()))
-        .collect();
+    let same: Vec<&Named> =
+        clusters.iter().filter(|cluster| cluster.id.name().eq_ignore_ascii_case(id.name())).collect();
     if !same.is_empty() {
-        let places = same
-            .iter()
-            .take(5)
-            .map(|cluster| text::clean(cluster.id.as_str()))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let places = same.iter().take(5).map(|cluster| text::clean(cluster.id.as_str())).collect::<Vec<_>>().join(", ");
         return format!("a cluster of that name is at: {places}");
     }
     if let Some(near) = text::nearest(id.name(), clusters.iter().map(|cluster| cluster.id.name())) {
-        let place = clusters
-            .iter()
-            .find(|cluster| cluster.id.name() == near)
-            .and_then(|cluster| cluster.id.resource_group());
+        let place =
+            clusters.iter().find(|cluster| cluster.id.name() == near).and_then(|cluster| cluster.id.resource_group());
         return format!(
             "did you mean {} in resource group {}?",
             text::clean(near),
             text::clean(place.unwrap_or_default())
         );
     }
-    let names = clusters
-        .iter()
-        .take(10)
-        .map(|cluster| text::clean(cluster.id.name()))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let names = clusters.iter().take(10).map(|cluster| text::clean(cluster.id.name())).collect::<Vec<_>>().join(", ");
     if names.is_empty() {
         format!("subscription {subscription} shows no cluster to this sign-in; check --subscription")
     } else {

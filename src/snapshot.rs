@@ -100,16 +100,8 @@ impl ReadError {
 /// # Errors
 /// Evidence that is no JSON, which does not happen.
 pub fn render(evidence: &Evidence) -> serde_json::Result<String> {
-    let tool = Tool {
-        name: "aksiso",
-        version: env!("CARGO_PKG_VERSION"),
-    };
-    let written = Written {
-        format: FORMAT,
-        version: VERSION,
-        tool,
-        evidence,
-    };
+    let tool = Tool { name: "aksiso", version: env!("CARGO_PKG_VERSION") };
+    let written = Written { format: FORMAT, version: VERSION, tool, evidence };
     serde_json::to_string_pretty(&written).map(|text| text + "\n")
 }
 
@@ -119,15 +111,9 @@ pub fn render(evidence: &Evidence) -> serde_json::Result<String> {
 /// The file cannot be written.
 pub fn write(evidence: &Evidence, path: &Path) -> anyhow::Result<()> {
     use anyhow::Context as _;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cannot = || format!("{} cannot be written", path.display());
-    let mut file = tempfile::Builder::new()
-        .prefix(".aksiso-")
-        .tempfile_in(folder)
-        .with_context(cannot)?;
+    let mut file = tempfile::Builder::new().prefix(".aksiso-").tempfile_in(folder).with_context(cannot)?;
     file.write_all(render(evidence)?.as_bytes()).with_context(cannot)?;
     file.as_file().sync_all().with_context(cannot)?;
     file.persist(path).map_err(|error| error.error).with_context(cannot)?;
@@ -169,17 +155,11 @@ pub fn read_from(from: impl Read, name: &str) -> Result<Evidence, ReadError> {
     bytes.truncate(filled);
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => {
-            return Err(ReadError::Foreign {
-                name,
-                why: "it is empty".to_owned(),
-            });
+            return Err(ReadError::Foreign { name, why: "it is empty".to_owned() });
         }
         Some(b'{') => {}
         Some(_) => {
-            return Err(ReadError::Foreign {
-                name,
-                why: "it is not a JSON object".to_owned(),
-            });
+            return Err(ReadError::Foreign { name, why: "it is not a JSON object".to_owned() });
         }
     }
     if let Err(source) = from.read_to_end(&mut bytes) {
@@ -194,27 +174,18 @@ pub fn read_from(from: impl Read, name: &str) -> Result<Evidence, ReadError> {
 fn parse(bytes: &[u8], name: String) -> Result<Evidence, ReadError> {
     let wrong = |error: &serde_json::Error| {
         if error.is_eof() {
-            ReadError::Cut {
-                name: name.clone(),
-                line: error.line(),
-            }
+            ReadError::Cut { name: name.clone(), line: error.line() }
         } else {
-            ReadError::Foreign {
-                name: name.clone(),
-                why: format!("line {}: {}", error.line(), cause(error)),
-            }
+            ReadError::Foreign { name: name.clone(), why: format!("line {}: {}", error.line(), cause(error)) }
         }
     };
     let header: Header = serde_json::from_slice(bytes).map_err(|error| wrong(&error))?;
     match (header.format.as_deref(), header.version) {
         (Some(FORMAT), Some(found)) if found > VERSION => Err(ReadError::Newer { name, found }),
-        (Some(FORMAT), Some(_)) => serde_json::from_slice::<Envelope>(bytes)
-            .map(|envelope| envelope.evidence)
-            .map_err(|error| wrong(&error)),
-        _ => Err(ReadError::Foreign {
-            name,
-            why: format!("it does not say \"format\": \"{FORMAT}\""),
-        }),
+        (Some(FORMAT), Some(_)) => {
+            serde_json::from_slice::<Envelope>(bytes).map(|envelope| envelope.evidence).map_err(|error| wrong(&error))
+        }
+        _ => Err(ReadError::Foreign { name, why: format!("it does not say \"format\": \"{FORMAT}\"") }),
     }
 }
 

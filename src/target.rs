@@ -32,9 +32,7 @@ pub async fn cluster_id(args: &TargetArgs, deadline: Instant) -> Result<Resource
     segment("--resource-group", group)?;
     segment("--name", name)?;
     let subscription = subscription(args, deadline).await?;
-    Ok(ResourceId::new(format!(
-        "/subscriptions/{subscription}/resourceGroups/{group}/providers/{KIND}/{name}"
-    )))
+    Ok(ResourceId::new(format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{KIND}/{name}")))
 }
 
 /// A name that is one segment of an id and nothing else.
@@ -53,9 +51,7 @@ fn segment(flag: &str, text: &str) -> Result<(), Problem> {
 }
 
 async fn subscription(args: &TargetArgs, deadline: Instant) -> Result<String, Problem> {
-    let environment = std::env::var("AZURE_SUBSCRIPTION_ID")
-        .ok()
-        .filter(|id| !id.trim().is_empty());
+    let environment = std::env::var("AZURE_SUBSCRIPTION_ID").ok().filter(|id| !id.trim().is_empty());
     let (text, from) = match (&args.subscription, environment) {
         (Some(text), _) => (text.clone(), "--subscription"),
         (None, Some(text)) => (text, "AZURE_SUBSCRIPTION_ID"),
@@ -74,10 +70,7 @@ async fn subscription(args: &TargetArgs, deadline: Instant) -> Result<String, Pr
         return Ok(text);
     }
     Err(Problem::new(
-        format!(
-            "{from}: \"{}\" is not a subscription id",
-            crate::text::clean(&crate::text::bounded(&text, 60))
-        ),
+        format!("{from}: \"{}\" is not a subscription id", crate::text::clean(&crate::text::bounded(&text, 60))),
         "expected a GUID; az account show --subscription NAME --query id prints the id of a name".to_owned(),
     ))
 }

@@ -23,37 +23,22 @@ fn is_hostile(c: char) -> bool {
 
 /// At most `limit` characters, with line breaks turned into spaces; says how much was cut.
 pub fn bounded(text: &str, limit: usize) -> String {
-    let one_line = text
-        .split(['\n', '\r'])
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let one_line =
+        text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     match one_line.char_indices().nth(limit) {
-        Some((end, _)) => format!(
-            "{}… ({} more characters)",
-            &one_line[..end],
-            one_line[end..].chars().count()
-        ),
+        Some((end, _)) => format!("{}… ({} more characters)", &one_line[..end], one_line[end..].chars().count()),
         None => one_line,
     }
 }
 
 /// Takes out what may carry a secret: query strings of addresses, bearer tokens, JSON web tokens.
 pub fn without_secrets(text: &str) -> String {
-    text.split_inclusive(char::is_whitespace)
-        .map(|word| secretless(word))
-        .collect()
+    text.split_inclusive(char::is_whitespace).map(secretless).collect()
 }
 
 fn secretless(word: &str) -> String {
-    if let Some(at) = word
-        .find("://")
-        .and_then(|scheme| word[scheme..].find('?').map(|query| scheme + query))
-    {
-        let end = word[at..]
-            .find(['"', '\'', ')', '>', ' ', '\n'])
-            .map_or(word.len(), |end| at + end);
+    if let Some(at) = word.find("://").and_then(|scheme| word[scheme..].find('?').map(|query| scheme + query)) {
+        let end = word[at..].find(['"', '\'', ')', '>', ' ', '\n']).map_or(word.len(), |end| at + end);
         return format!("{}?…{}", &word[..at], &word[end..]);
     }
     // Every JSON web token begins with the encoding of `{"`.
@@ -114,22 +99,13 @@ pub fn break_hashes(text: &str, instead: &str) -> String {
 /// The name that is most like `word`, if any is near enough to be meant.
 pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let word = word.to_lowercase();
-    let scored = names
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), name));
-    scored
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
+    let scored = names.into_iter().map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), name));
+    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
 /// `1 node`, `2 nodes`.
 pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
-    }
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 #[cfg(test)]
@@ -148,10 +124,7 @@ mod tests {
     fn secrets_in_addresses_and_headers_are_cut() {
         let text = "GET https://store/x?sig=SECRET&se=1 failed: Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ.SECRET.SECRET end";
         let safe = without_secrets(text);
-        assert!(
-            !safe.contains("SECRET") && safe.contains("https://store/x?…") && safe.ends_with("end"),
-            "{safe}"
-        );
+        assert!(!safe.contains("SECRET") && safe.contains("https://store/x?…") && safe.ends_with("end"), "{safe}");
     }
 
     #[test]
@@ -165,10 +138,7 @@ mod tests {
     fn escaped_json_reads_back_as_it_was() {
         let value = serde_json::json!({ "##vso[x]": "a###b \u{9b}31m \u{202e} \u{e0001} \n" });
         let json = escape_json(&serde_json::to_string_pretty(&value).expect("JSON"));
-        assert!(
-            !json.contains("##") && !json.contains('\u{9b}') && !json.contains('\u{202e}'),
-            "{json}"
-        );
+        assert!(!json.contains("##") && !json.contains('\u{9b}') && !json.contains('\u{202e}'), "{json}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON"), value);
     }
 
@@ -180,10 +150,7 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_suggested_only_when_it_is_near() {
-        assert_eq!(
-            nearest("cache-rule", ["cache-rules", "private-dns"]),
-            Some("cache-rules")
-        );
+        assert_eq!(nearest("cache-rule", ["cache-rules", "private-dns"]), Some("cache-rules"));
         assert_eq!(nearest("zzz", ["cache-rules", "private-dns"]), None);
     }
 }

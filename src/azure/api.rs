@@ -15,11 +15,7 @@ pub struct Api {
 }
 
 const fn reader(version: &'static str, action: &'static str) -> Api {
-    Api {
-        version,
-        action,
-        role: "Reader",
-    }
+    Api { version, action, role: "Reader" }
 }
 
 const COMPUTE: &str = "2024-07-01";
@@ -42,34 +38,21 @@ pub const CLUSTER_USER_CREDENTIAL: Api = Api {
     role: "Azure Kubernetes Service Cluster User Role",
 };
 /// Node pools; asked only where the cluster's own answer lists none.
-pub const AGENT_POOLS: Api = reader(
-    CONTAINER_SERVICE,
-    "Microsoft.ContainerService/managedClusters/agentPools/read",
-);
+pub const AGENT_POOLS: Api = reader(CONTAINER_SERVICE, "Microsoft.ContainerService/managedClusters/agentPools/read");
 /// The newest node image of a pool.
-pub const UPGRADE_PROFILES: Api = reader(
-    CONTAINER_SERVICE,
-    "Microsoft.ContainerService/managedClusters/agentPools/upgradeProfiles/read",
-);
+pub const UPGRADE_PROFILES: Api =
+    reader(CONTAINER_SERVICE, "Microsoft.ContainerService/managedClusters/agentPools/upgradeProfiles/read");
 /// Activity Log.
 pub const ACTIVITY_LOG: Api = reader("2015-04-01", "Microsoft.Insights/eventtypes/values/read");
 /// A registry.
 pub const REGISTRIES: Api = reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/read");
 /// Cache rules of a registry.
-pub const CACHE_RULES: Api = reader(
-    CONTAINER_REGISTRY,
-    "Microsoft.ContainerRegistry/registries/cacheRules/read",
-);
+pub const CACHE_RULES: Api = reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/cacheRules/read");
 /// Credential sets of a registry.
-pub const CREDENTIAL_SETS: Api = reader(
-    CONTAINER_REGISTRY,
-    "Microsoft.ContainerRegistry/registries/credentialSets/read",
-);
+pub const CREDENTIAL_SETS: Api =
+    reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/credentialSets/read");
 /// Geo-replicas of a registry.
-pub const REPLICATIONS: Api = reader(
-    CONTAINER_REGISTRY,
-    "Microsoft.ContainerRegistry/registries/replications/read",
-);
+pub const REPLICATIONS: Api = reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/replications/read");
 /// Private endpoints.
 pub const PRIVATE_ENDPOINTS: Api = reader(NETWORK, "Microsoft.Network/privateEndpoints/read");
 /// Zone groups of a private endpoint.
@@ -85,19 +68,14 @@ pub const NETWORK_MANAGERS: Api = reader(NETWORK, "Microsoft.Network/networkMana
 /// Private DNS zones.
 pub const DNS_ZONES: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/read");
 /// Links of a private DNS zone.
-pub const DNS_LINKS: Api = reader(
-    PRIVATE_DNS,
-    "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read",
-);
+pub const DNS_LINKS: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read");
 /// A records of a private DNS zone.
 pub const DNS_RECORDS: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/A/read");
 /// DNS forwarding rulesets.
 pub const FORWARDING_RULESETS: Api = reader("2022-07-01", "Microsoft.Network/dnsForwardingRulesets/read");
 /// Links of a DNS forwarding ruleset.
-pub const FORWARDING_LINKS: Api = reader(
-    "2022-07-01",
-    "Microsoft.Network/dnsForwardingRulesets/virtualNetworkLinks/read",
-);
+pub const FORWARDING_LINKS: Api =
+    reader("2022-07-01", "Microsoft.Network/dnsForwardingRulesets/virtualNetworkLinks/read");
 /// Role assignments at or above a scope.
 pub const ROLE_ASSIGNMENTS: Api = reader(AUTHORIZATION, "Microsoft.Authorization/roleAssignments/read");
 /// Role definitions.

@@ -82,14 +82,7 @@ impl Arm {
             None,
         );
         let host = endpoint.host_str().unwrap_or_default().to_owned();
-        Self {
-            pipeline,
-            endpoint,
-            host,
-            limits,
-            progress,
-            permits: Arc::new(Semaphore::new(CONCURRENCY)),
-        }
+        Self { pipeline, endpoint, host, limits, progress, permits: Arc::new(Semaphore::new(CONCURRENCY)) }
     }
 
     /// Reads one resource.
@@ -103,9 +96,7 @@ impl Arm {
 
     /// Reads one resource that must exist.
     pub async fn get<T: DeserializeOwned>(&self, api: &Api, id: &ResourceId) -> Fact<T> {
-        self.read(api, id)
-            .await
-            .map_or_else(|failure| Fact::Missing(failure.gap(api, id.as_str())), Fact::Known)
+        self.read(api, id).await.map_or_else(|failure| Fact::Missing(failure.gap(api, id.as_str())), Fact::Known)
     }
 
     /// Reads one resource that may be gone: that it does not exist is an answer.
@@ -169,26 +160,15 @@ impl Arm {
     fn url(&self, api: &Api, path: &str, query: &[(&str, &str)]) -> Url {
         let mut url = self.endpoint.clone();
         url.set_path(path);
-        url.query_pairs_mut()
-            .append_pair("api-version", api.version)
-            .extend_pairs(query);
+        url.query_pairs_mut().append_pair("api-version", api.version).extend_pairs(query);
         url
     }
 
     /// The next page must be on the same host: a link to another would carry the token there.
     fn next_page(&self, link: &str) -> Result<Url, Failure> {
-        let refused = || {
-            Failure::new(
-                Reason::Malformed,
-                "the list's nextLink points at another host; not followed",
-            )
-        };
+        let refused = || Failure::new(Reason::Malformed, "the list's nextLink points at another host; not followed");
         let url = self.endpoint.join(link).map_err(|_| refused())?;
-        if url.origin() == self.endpoint.origin() {
-            Ok(url)
-        } else {
-            Err(refused())
-        }
+        if url.origin() == self.endpoint.origin() { Ok(url) } else { Err(refused()) }
     }
 
     async fn call(&self, method: Method, url: Url) -> Result<Vec<u8>, Failure> {
@@ -197,19 +177,13 @@ impl Arm {
         let started = Instant::now();
         let answer = match tokio::time::timeout_at(self.limits.call_deadline(), self.exchange(method, url)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::new(
-                Reason::TimedOut,
-                format!("{} did not answer in time", self.host),
-            )),
+            Err(_) => Err(Failure::new(Reason::TimedOut, format!("{} did not answer in time", self.host))),
         };
         let outcome = match &answer {
             Ok(body) => format!("200, {} bytes", body.len()),
             Err(failure) => failure.detail.clone(),
         };
-        self.progress.log(
-            2,
-            &format!("{method} {path}: {outcome} ({} ms)", started.elapsed().as_millis()),
-        );
+        self.progress.log(2, &format!("{method} {path}: {outcome} ({} ms)", started.elapsed().as_millis()));
         answer
     }
 
@@ -220,10 +194,7 @@ impl Arm {
         if method == Method::Post {
             request.insert_header("content-length", "0");
         }
-        let unchecked = PipelineStreamOptions {
-            skip_checks: true,
-            ..PipelineStreamOptions::default()
-        };
+        let unchecked = PipelineStreamOptions { skip_checks: true, ..PipelineStreamOptions::default() };
         let response = self
             .pipeline
             .stream(&Context::new(), &mut request, Some(unchecked))
@@ -236,18 +207,11 @@ impl Arm {
             let chunk = chunk.map_err(|error| Failure::from_transport(&error, &self.host))?;
             if body.len() + chunk.len() > BODY_LIMIT {
                 let limit = BODY_LIMIT >> 20;
-                return Err(Failure::new(
-                    Reason::Malformed,
-                    format!("the answer is larger than {limit} MiB"),
-                ));
+                return Err(Failure::new(Reason::Malformed, format!("the answer is larger than {limit} MiB")));
             }
             body.extend_from_slice(&chunk);
         }
-        if status == 200 {
-            Ok(body)
-        } else {
-            Err(Failure::from_status(status, &body))
-        }
+        if status == 200 { Ok(body) } else { Err(Failure::from_status(status, &body)) }
     }
 }
 
@@ -257,10 +221,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
         let place = format!("line {}, column {}", error.line(), error.column());
         Failure::new(
             Reason::Malformed,
-            format!(
-                "the answer is not what ARM documents ({:?} at {place})",
-                error.classify()
-            ),
+            format!("the answer is not what ARM documents ({:?} at {place})", error.classify()),
         )
     })
 }

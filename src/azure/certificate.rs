@@ -28,9 +28,7 @@ pub struct CertificateAssertion {
 impl fmt::Debug for CertificateAssertion {
     /// Never the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CertificateAssertion")
-            .field("client", &self.client)
-            .finish_non_exhaustive()
+        f.debug_struct("CertificateAssertion").field("client", &self.client).finish_non_exhaustive()
     }
 }
 
@@ -83,19 +81,11 @@ impl CertificateAssertion {
             "aud": self.audience, "iss": self.client, "sub": self.client, "jti": nonce,
             "nbf": now.saturating_sub(60), "iat": now, "exp": now + 600,
         });
-        let signed = format!(
-            "{}.{}",
-            base64::encode_url_safe(&self.header),
-            base64::encode_url_safe(claims.to_string())
-        );
+        let signed =
+            format!("{}.{}", base64::encode_url_safe(&self.header), base64::encode_url_safe(claims.to_string()));
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                signed.as_bytes(),
-                &mut signature,
-            )
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
             .map_err(|_| "the certificate's key cannot sign")?;
         Ok(format!("{signed}.{}", base64::encode_url_safe(signature)))
     }
@@ -104,10 +94,7 @@ impl CertificateAssertion {
 #[async_trait]
 impl ClientAssertion for CertificateAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        self.sign(now)
-            .map_err(|why| azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, why))
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.sign(now).map_err(|why| azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, why))
     }
 }

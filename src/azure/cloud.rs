@@ -57,15 +57,10 @@ impl Endpoints {
         let text = arm_endpoint.unwrap_or_else(|| named.arm()).trim();
         let arm = Url::parse(text).map_err(|error| format!("\"{text}\" is not a URL: {error}"))?;
         if arm.scheme() != "https" {
-            return Err(format!(
-                "\"{text}\" does not begin with https://; a token is never sent in the clear"
-            ));
+            return Err(format!("\"{text}\" does not begin with https://; a token is never sent in the clear"));
         }
         if arm.host_str().is_none() || !matches!(arm.path(), "" | "/") || arm.query().is_some() {
-            return Err(format!(
-                "\"{text}\" must be a host with an optional port, such as {}",
-                named.arm()
-            ));
+            return Err(format!("\"{text}\" must be a host with an optional port, such as {}", named.arm()));
         }
         if !arm.username().is_empty() || arm.password().is_some() {
             return Err("the ARM endpoint must not hold a user name or password".to_owned());
@@ -85,9 +80,7 @@ impl Endpoints {
     /// Host (and port) of ARM, for messages.
     pub fn host(&self) -> String {
         let host = self.arm.host_str().unwrap_or_default();
-        self.arm
-            .port()
-            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        self.arm.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 }
 
@@ -99,14 +92,8 @@ mod tests {
     fn the_audience_follows_the_cloud_that_is_named() {
         let scope = |cloud, arm| Endpoints::new(cloud, arm).expect("valid").scope;
         assert_eq!(scope(None, None), "https://management.azure.com/.default");
-        assert_eq!(
-            scope(Some(Cloud::China), None),
-            "https://management.chinacloudapi.cn/.default"
-        );
-        assert_eq!(
-            scope(None, Some("https://arm.local:8443/")),
-            "https://arm.local:8443/.default"
-        );
+        assert_eq!(scope(Some(Cloud::China), None), "https://management.chinacloudapi.cn/.default");
+        assert_eq!(scope(None, Some("https://arm.local:8443/")), "https://arm.local:8443/.default");
         assert_eq!(
             scope(Some(Cloud::Usgov), Some("https://10.0.0.4")),
             "https://management.usgovcloudapi.net/.default"
@@ -115,12 +102,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_would_leak_the_token_is_refused() {
-        for bad in [
-            "http://arm.local",
-            "arm.local",
-            "https://user:pw@arm.local",
-            "https://arm.local/path",
-        ] {
+        for bad in ["http://arm.local", "arm.local", "https://user:pw@arm.local", "https://arm.local/path"] {
             assert!(Endpoints::new(None, Some(bad)).is_err(), "{bad}");
         }
     }

@@ -108,30 +108,13 @@ impl fmt::Display for SignInError {
 impl SignInError {
     /// What to do next, judged by Entra's own error code where there is one.
     pub fn hint(&self) -> &'static str {
-        let said = |codes: &[&str]| {
-            self.lacks
-                .iter()
-                .any(|(_, lack)| codes.iter().any(|code| lack.contains(code)))
-        };
-        if said(&[
-            "AADSTS90002",
-            "AADSTS900023",
-            "AADSTS700016",
-            "AADSTS50020",
-            "AADSTS500011",
-        ]) {
+        let said = |codes: &[&str]| self.lacks.iter().any(|(_, lack)| codes.iter().any(|code| lack.contains(code)));
+        if said(&["AADSTS90002", "AADSTS900023", "AADSTS700016", "AADSTS50020", "AADSTS500011"]) {
             "the sign-in names a wrong tenant or an application that this tenant does not know: \
              check AZURE_TENANT_ID and AZURE_CLIENT_ID, or run: az login --tenant TENANT"
         } else if said(&["AADSTS7000222", "AADSTS7000215"]) {
             "the client secret is wrong or has expired: create a new one and set AZURE_CLIENT_SECRET"
-        } else if said(&[
-            "AADSTS700082",
-            "AADSTS50173",
-            "AADSTS70043",
-            "AADSTS50078",
-            "AADSTS50079",
-            "expired",
-        ]) {
+        } else if said(&["AADSTS700082", "AADSTS50173", "AADSTS70043", "AADSTS50078", "AADSTS50079", "expired"]) {
             "the sign-in has expired: run: az login"
         } else {
             "run: az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; \
@@ -173,10 +156,7 @@ pub async fn sign_in(
             Ok(Err(error)) => lacks.push((method, refusal(&error))),
             Err(_) => lacks.push((method, format!("no answer within {} s", method.patience().as_secs()))),
         }
-        if matches!(
-            method,
-            Method::Environment | Method::WorkloadIdentity | Method::AzurePipelines
-        ) {
+        if matches!(method, Method::Environment | Method::WorkloadIdentity | Method::AzurePipelines) {
             break;
         }
     }
@@ -210,9 +190,7 @@ fn credential(
         Method::WorkloadIdentity => {
             variable("AZURE_FEDERATED_TOKEN_FILE")?;
             let options = WorkloadIdentityCredentialOptions {
-                credential_options: ClientAssertionCredentialOptions {
-                    client_options: options,
-                },
+                credential_options: ClientAssertionCredentialOptions { client_options: options },
                 ..WorkloadIdentityCredentialOptions::default()
             };
             ready(WorkloadIdentityCredential::new(Some(options)))
@@ -220,9 +198,7 @@ fn credential(
         Method::ManagedIdentity => managed_identity(forced, options),
         Method::AzurePipelines => {
             let options = AzurePipelinesCredentialOptions {
-                credential_options: ClientAssertionCredentialOptions {
-                    client_options: options,
-                },
+                credential_options: ClientAssertionCredentialOptions { client_options: options },
             };
             let [connection, client, tenant] = [
                 variable("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID")?,
@@ -230,13 +206,7 @@ fn credential(
                 variable("AZURESUBSCRIPTION_TENANT_ID")?,
             ];
             let token = variable("SYSTEM_ACCESSTOKEN")?;
-            ready(AzurePipelinesCredential::new(
-                tenant,
-                client,
-                &connection,
-                token,
-                Some(options),
-            ))
+            ready(AzurePipelinesCredential::new(tenant, client, &connection, token, Some(options)))
         }
         Method::AzureCli => {
             let executor: Arc<dyn Executor> = Arc::new(BoundedExecutor);
@@ -249,12 +219,10 @@ fn credential(
         }
         Method::AzureDeveloperCli => {
             let executor: Arc<dyn Executor> = Arc::new(BoundedExecutor);
-            ready(AzureDeveloperCliCredential::new(Some(
-                AzureDeveloperCliCredentialOptions {
-                    executor: Some(executor),
-                    ..AzureDeveloperCliCredentialOptions::default()
-                },
-            )))
+            ready(AzureDeveloperCliCredential::new(Some(AzureDeveloperCliCredentialOptions {
+                executor: Some(executor),
+                ..AzureDeveloperCliCredentialOptions::default()
+            })))
         }
     }
 }
@@ -270,31 +238,20 @@ fn environment(options: ClientOptions) -> Result<Arc<dyn TokenCredential>, Strin
     let tenant = variable("AZURE_TENANT_ID")?;
     let client = variable("AZURE_CLIENT_ID")?;
     if let Ok(secret) = variable("AZURE_CLIENT_SECRET") {
-        let options = ClientSecretCredentialOptions {
-            client_options: options,
-        };
-        return ready(ClientSecretCredential::new(
-            &tenant,
-            client,
-            secret.into(),
-            Some(options),
-        ));
+        let options = ClientSecretCredentialOptions { client_options: options };
+        return ready(ClientSecretCredential::new(&tenant, client, secret.into(), Some(options)));
     }
     let path = variable("AZURE_CLIENT_CERTIFICATE_PATH")
         .map_err(|_| "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set".to_owned())?;
     let authority = std::env::var("AZURE_AUTHORITY_HOST").ok();
     let assertion =
         CertificateAssertion::load(&path, &tenant, &client, authority.as_deref(), options.cloud.as_deref())?;
-    let options = ClientAssertionCredentialOptions {
-        client_options: options,
-    };
+    let options = ClientAssertionCredentialOptions { client_options: options };
     ready(ClientAssertionCredential::new(tenant, client, assertion, Some(options)))
 }
 
 fn managed_identity(forced: bool, options: ClientOptions) -> Result<Arc<dyn TokenCredential>, String> {
-    let announced = ["IDENTITY_ENDPOINT", "MSI_ENDPOINT"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some());
+    let announced = ["IDENTITY_ENDPOINT", "MSI_ENDPOINT"].iter().any(|name| std::env::var_os(name).is_some());
     if !forced && !announced && !on_azure_machine() {
         return Err("this is no Azure machine (--auth managed-identity asks all the same)".to_owned());
     }
@@ -317,10 +274,7 @@ fn on_azure_machine() -> bool {
 }
 
 fn variable(name: &str) -> Result<String, String> {
-    std::env::var(name)
-        .ok()
-        .filter(|value| !value.trim().is_empty())
-        .ok_or_else(|| format!("{name} is not set"))
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty()).ok_or_else(|| format!("{name} is not set"))
 }
 
 /// Runs `az` or `azd` so that it ends with us: no terminal to wait at, killed when the time limit drops it.
@@ -330,12 +284,7 @@ struct BoundedExecutor;
 #[async_trait]
 impl Executor for BoundedExecutor {
     async fn run(&self, program: &OsStr, args: &[&OsStr]) -> std::io::Result<Output> {
-        tokio::process::Command::new(program)
-            .args(args)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
+        tokio::process::Command::new(program).args(args).stdin(Stdio::null()).kill_on_drop(true).output().await
     }
 }
 
@@ -348,11 +297,7 @@ pub async fn az_subscription(deadline: Instant) -> Result<String, String> {
     struct Account {
         id: String,
     }
-    let (shell, switch) = if cfg!(windows) {
-        ("cmd", "/C")
-    } else {
-        ("/bin/sh", "-c")
-    };
+    let (shell, switch) = if cfg!(windows) { ("cmd", "/C") } else { ("/bin/sh", "-c") };
     let args = [OsStr::new(switch), OsStr::new("az account show -o json")];
     let until = (Instant::now() + Method::AzureCli.patience()).min(deadline);
     let output = tokio::time::timeout_at(until, BoundedExecutor.run(OsStr::new(shell), &args))

@@ -27,11 +27,7 @@ const MESSAGE_LIMIT: usize = 300;
 impl Failure {
     /// A failure with nothing but a sentence.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self {
-            reason,
-            code: None,
-            detail: detail.into(),
-        }
+        Self { reason, code: None, detail: detail.into() }
     }
 
     /// Reads an answer whose status is not 200.
@@ -45,16 +41,8 @@ impl Failure {
             500.. => Reason::ServerError,
             _ => Reason::Malformed,
         };
-        let words = [code.clone(), message]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(": ");
-        let detail = if words.is_empty() {
-            status.to_string()
-        } else {
-            format!("{status} {words}")
-        };
+        let words = [code.clone(), message].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let detail = if words.is_empty() { status.to_string() } else { format!("{status} {words}") };
         Self { reason, code, detail }
     }
 
@@ -77,12 +65,7 @@ impl Failure {
         if any(&["timed out", "timeout", "deadline has elapsed"]) {
             return Self::new(Reason::TimedOut, format!("{host} did not answer in time"));
         }
-        let what = if any(&[
-            "dns error",
-            "failed to lookup",
-            "name or service not known",
-            "no such host",
-        ]) {
+        let what = if any(&["dns error", "failed to lookup", "name or service not known", "no such host"]) {
             "its name does not resolve"
         } else if any(&["connection refused", "actively refused"]) {
             "it refuses the connection"
@@ -111,12 +94,8 @@ impl Failure {
     /// Whether ARM says that the resource, or the group around it, does not exist. A subscription or tenant that
     /// cannot be seen is not such an answer.
     pub fn absent(&self) -> bool {
-        const CODES: [&str; 4] = [
-            "ResourceNotFound",
-            "ResourceGroupNotFound",
-            "ParentResourceNotFound",
-            "RoleDefinitionDoesNotExist",
-        ];
+        const CODES: [&str; 4] =
+            ["ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound", "RoleDefinitionDoesNotExist"];
         let code = self.code.as_deref().unwrap_or_default();
         self.reason == Reason::NotFound && CODES.iter().any(|known| known.eq_ignore_ascii_case(code))
     }
@@ -138,25 +117,18 @@ struct Envelope {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Body {
-    Arm {
-        code: Option<String>,
-        message: Option<String>,
-    },
+    Arm { code: Option<String>, message: Option<String> },
     Plain(String),
 }
 
 /// ARM's own code and message; a page of HTML or anything else gives neither.
 fn arm_error(body: &[u8]) -> (Option<String>, Option<String>) {
     match serde_json::from_slice::<Envelope>(body) {
-        Ok(Envelope {
-            error: Body::Arm { code, message },
-        }) => (
+        Ok(Envelope { error: Body::Arm { code, message } }) => (
             code.map(|code| text::bounded(&code, 80)),
             message.map(|message| text::bounded(&text::without_secrets(&message), MESSAGE_LIMIT)),
         ),
-        Ok(Envelope {
-            error: Body::Plain(word),
-        }) => (Some(text::bounded(&word, 80)), None),
+        Ok(Envelope { error: Body::Plain(word) }) => (Some(text::bounded(&word, 80)), None),
         Err(_) => (None, None),
     }
 }

@@ -37,14 +37,11 @@ impl ResourceId {
         let expected = ["subscriptions", "", "resourceGroups", "", "providers"];
         for (at, word) in expected.iter().enumerate() {
             match parts.get(at) {
-                Some(part) if part.is_empty() => return Err(format!("part {} is empty", at + 1)),
+                Some(&"") => return Err(format!("part {} is empty", at + 1)),
                 Some(part) if word.is_empty() || part.eq_ignore_ascii_case(word) => {}
                 Some(part) => return Err(format!("it has \"{part}\" where \"{word}\" is expected")),
                 None => {
-                    return Err(format!(
-                        "it ends before \"{}\"",
-                        if word.is_empty() { "a name" } else { word }
-                    ));
+                    return Err(format!("it ends before \"{}\"", if word.is_empty() { "a name" } else { word }));
                 }
             }
         }
@@ -58,10 +55,7 @@ impl ResourceId {
         match parts.len() {
             8 if !parts[7].is_empty() => Ok(id),
             8 | 7 => Err("the resource's name is missing".to_owned()),
-            _ => Err(format!(
-                "it goes on after the resource's name: \"{}\"",
-                parts[8..].join("/")
-            )),
+            _ => Err(format!("it goes on after the resource's name: \"{}\"", parts[8..].join("/"))),
         }
     }
 
@@ -191,12 +185,8 @@ mod tests {
         let scope = |text: &str| ResourceId::new(text).covers(&id);
         assert!(scope("/"));
         assert!(scope("/providers/Microsoft.Management/managementGroups/all"));
-        assert!(scope(
-            "/subscriptions/11111111-2222-3333-4444-555555555555/resourcegroups/RG"
-        ));
-        assert!(!scope(
-            "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/r"
-        ));
+        assert!(scope("/subscriptions/11111111-2222-3333-4444-555555555555/resourcegroups/RG"));
+        assert!(!scope("/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/r"));
     }
 
     #[test]

@@ -41,17 +41,11 @@ struct Patience;
 impl Policy for Patience {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
         let response = next[0].send(ctx, request, &next[1..]).await?;
-        let busy = matches!(
-            response.status(),
-            StatusCode::TooManyRequests | StatusCode::ServiceUnavailable
-        );
+        let busy = matches!(response.status(), StatusCode::TooManyRequests | StatusCode::ServiceUnavailable);
         match busy.then(|| seconds_to_wait(response.headers())).flatten() {
             Some(seconds) if seconds > PATIENCE => {
                 // Not a transport error, so the retry policy passes it on instead of trying again.
-                Err(azure_core::Error::new(
-                    azure_core::error::ErrorKind::Other,
-                    Throttled { seconds },
-                ))
+                Err(azure_core::Error::new(azure_core::error::ErrorKind::Other, Throttled { seconds }))
             }
             _ => Ok(response),
         }

@@ -7,11 +7,8 @@ use crate::evidence::{Evidence, Ownership, PoolState, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 use crate::text;
 
-const NOT_ISOLATED: Rule = Rule {
-    id: "not-network-isolated",
-    severity: Severity::Warning,
-    title: "The cluster is not network isolated",
-};
+const NOT_ISOLATED: Rule =
+    Rule { id: "not-network-isolated", severity: Severity::Warning, title: "The cluster is not network isolated" };
 const WITHOUT_CACHE: Rule = Rule {
     id: "isolated-without-cache",
     severity: Severity::Error,
@@ -57,16 +54,9 @@ const WINDOWS: Rule = Rule {
     severity: Severity::Warning,
     title: "Windows node pools are not documented to work in a network isolated cluster",
 };
-const FAILED: Rule = Rule {
-    id: "cluster-failed",
-    severity: Severity::Warning,
-    title: "The last operation on the cluster failed",
-};
-const STOPPED: Rule = Rule {
-    id: "cluster-stopped",
-    severity: Severity::Info,
-    title: "The cluster is stopped",
-};
+const FAILED: Rule =
+    Rule { id: "cluster-failed", severity: Severity::Warning, title: "The last operation on the cluster failed" };
+const STOPPED: Rule = Rule { id: "cluster-stopped", severity: Severity::Info, title: "The cluster is stopped" };
 const IN_PROGRESS: Rule = Rule {
     id: "operation-in-progress",
     severity: Severity::Info,
@@ -97,6 +87,7 @@ pub const CHECK: Check = Check {
     run,
 };
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every check")]
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     isolation(judge);
     registry(judge);
@@ -120,10 +111,7 @@ fn on_cluster(
         severity: rule.severity,
         detail: detail.into(),
         subject: Subject::new("Microsoft.ContainerService/managedClusters", &evidence.cluster.id),
-        evidence: fields
-            .iter()
-            .map(|(path, value)| Observation::new(&source, *path, *value))
-            .collect(),
+        evidence: fields.iter().map(|(path, value)| Observation::new(&source, *path, *value)).collect(),
         remediation,
     }
 }
@@ -134,10 +122,7 @@ fn update(summary: &str, commands: Vec<crate::command::Command>) -> Remediation 
 
 /// The command that switches to the cache: to the registry that is named, or to a managed one.
 fn to_cache(evidence: &Evidence) -> crate::command::Command {
-    match evidence
-        .registry_id()
-        .filter(|_| evidence.ownership() == Ownership::Byo)
-    {
+    match evidence.registry_id().filter(|_| evidence.ownership() == Ownership::Byo) {
         Some(registry) => remedy::aks_update(evidence, &remedy::use_cache(&registry)),
         None => remedy::aks_update(evidence, &[("--bootstrap-artifact-source", "Cache")]),
     }
@@ -148,10 +133,8 @@ fn isolation(judge: &mut Judge<'_>) {
     let bootstrap = evidence.bootstrap();
     let source = bootstrap.artifact_source.as_deref().unwrap_or("(unset)");
     let outbound = evidence.outbound_type();
-    let fields = [
-        ("properties.bootstrapProfile.artifactSource", source),
-        ("properties.networkProfile.outboundType", outbound),
-    ];
+    let fields =
+        [("properties.bootstrapProfile.artifactSource", source), ("properties.networkProfile.outboundType", outbound)];
     let finding = match (evidence.uses_cache(), evidence.egress_closed()) {
         (false, false) => on_cluster(
             evidence,
@@ -177,13 +160,7 @@ fn isolation(judge: &mut Judge<'_>) {
                 vec![to_cache(evidence)],
             ),
         ),
-        (true, false) => on_cluster(
-            evidence,
-            &INCOMPLETE,
-            incomplete_detail(evidence),
-            &fields,
-            next_step(evidence),
-        ),
+        (true, false) => on_cluster(evidence, &INCOMPLETE, incomplete_detail(evidence), &fields, next_step(evidence)),
         (true, true) => return,
     };
     judge.report(finding);
@@ -206,10 +183,7 @@ fn incomplete_detail(evidence: &Evidence) -> String {
 
 fn next_step(evidence: &Evidence) -> Remediation {
     if evidence.auto_provisioning() {
-        return update(
-            "Nothing to run: with node auto-provisioning the outbound type cannot be changed.",
-            Vec::new(),
-        );
+        return update("Nothing to run: with node auto-provisioning the outbound type cannot be changed.", Vec::new());
     }
     let cut = remedy::aks_update(evidence, &[("--outbound-type", "none")]);
     update(
@@ -257,19 +231,14 @@ fn registry(judge: &mut Judge<'_>) {
         &[("properties.bootstrapProfile.containerRegistryId", id.as_str())],
         remediation,
     );
-    finding
-        .evidence
-        .push(Observation::new(format!("GET {id}"), "status", "404"));
+    finding.evidence.push(Observation::new(format!("GET {id}"), "status", "404"));
     judge.report(finding);
 }
 
 fn prerequisites(judge: &mut Judge<'_>) {
     let evidence = judge.evidence;
     let properties = &evidence.cluster.properties;
-    let version = properties
-        .current_kubernetes_version
-        .as_ref()
-        .or(properties.kubernetes_version.as_ref());
+    let version = properties.current_kubernetes_version.as_ref().or(properties.kubernetes_version.as_ref());
     if let Some(version) = version.filter(|version| minor(version).is_some_and(|minor| minor < (1, 30))) {
         judge.report(on_cluster(
             evidence,
@@ -283,10 +252,7 @@ fn prerequisites(judge: &mut Judge<'_>) {
         ));
     }
     if evidence.cluster.identity.is_none() {
-        let client = properties
-            .service_principal_profile
-            .as_ref()
-            .and_then(|profile| profile.client_id.as_deref());
+        let client = properties.service_principal_profile.as_ref().and_then(|profile| profile.client_id.as_deref());
         judge.report(on_cluster(
             evidence,
             &SERVICE_PRINCIPAL,
@@ -295,10 +261,7 @@ fn prerequisites(judge: &mut Judge<'_>) {
             update("Switch the cluster to a managed identity, then reimage every pool.", vec![with_identity(evidence)]),
         ));
     }
-    let plugin = properties
-        .network_profile
-        .as_ref()
-        .and_then(|profile| profile.network_plugin.as_deref());
+    let plugin = properties.network_profile.as_ref().and_then(|profile| profile.network_plugin.as_deref());
     if plugin.is_some_and(|plugin| plugin.eq_ignore_ascii_case("kubenet")) {
         judge.report(on_cluster(
             evidence,
@@ -314,10 +277,8 @@ fn prerequisites(judge: &mut Judge<'_>) {
             ),
         ));
     }
-    let channel = properties
-        .auto_upgrade_profile
-        .as_ref()
-        .and_then(|profile| profile.node_os_upgrade_channel.as_deref());
+    let channel =
+        properties.auto_upgrade_profile.as_ref().and_then(|profile| profile.node_os_upgrade_channel.as_deref());
     if channel.is_some_and(|channel| channel.eq_ignore_ascii_case("Unmanaged")) {
         judge.report(on_cluster(
             evidence,
@@ -336,10 +297,7 @@ fn minor(version: &str) -> Option<(u32, u32)> {
 }
 
 fn upgrades(evidence: &Evidence) -> crate::command::Command {
-    let command = remedy::addressed(
-        crate::command::Command::new("az aks get-upgrades"),
-        &evidence.cluster.id,
-    );
+    let command = remedy::addressed(crate::command::Command::new("az aks get-upgrades"), &evidence.cluster.id);
     remedy::in_subscription(command, &evidence.cluster.id)
 }
 
@@ -394,16 +352,10 @@ fn operations(judge: &mut Judge<'_>) {
 /// Code and message of the last failure; "unknown" where the cluster carries none.
 fn last_error(status: Option<&ResourceStatus>) -> (String, String) {
     let error = status.and_then(|status| status.provisioning_error.as_ref());
-    let code = error
-        .and_then(|error| error.code.clone())
-        .unwrap_or_else(|| "unknown".to_owned());
-    let message = error
-        .and_then(|error| error.message.clone())
-        .unwrap_or_else(|| "the cluster carries no message".to_owned());
-    (
-        text::bounded(&code, 80),
-        text::bounded(text::without_secrets(&message).trim_end_matches('.'), 600),
-    )
+    let code = error.and_then(|error| error.code.clone()).unwrap_or_else(|| "unknown".to_owned());
+    let message =
+        error.and_then(|error| error.message.clone()).unwrap_or_else(|| "the cluster carries no message".to_owned());
+    (text::bounded(&code, 80), text::bounded(text::without_secrets(&message).trim_end_matches('.'), 600))
 }
 
 fn pools(judge: &mut Judge<'_>) {
@@ -412,31 +364,15 @@ fn pools(judge: &mut Judge<'_>) {
     let mut running = Vec::new();
     if PoolState::of(state) == PoolState::Transient {
         let state = state.unwrap_or_default().to_owned();
-        running.push(Observation::new(
-            evidence.cluster.source(),
-            "properties.provisioningState",
-            state,
-        ));
+        running.push(Observation::new(evidence.cluster.source(), "properties.provisioningState", state));
     }
-    for pool in judge
-        .know(&evidence.pools.agent_pools, "the node pools")
-        .into_iter()
-        .flatten()
-    {
+    for pool in judge.know(&evidence.pools.agent_pools, "the node pools").into_iter().flatten() {
         let path = |field: &str| format!("properties.agentPoolProfiles[{}].{field}", pool.name);
         if pool.state() == PoolState::Transient {
             let state = pool.provisioning_state.clone().unwrap_or_default();
-            running.push(Observation::new(
-                evidence.cluster.source(),
-                path("provisioningState"),
-                state,
-            ));
+            running.push(Observation::new(evidence.cluster.source(), path("provisioningState"), state));
         }
-        if pool
-            .os_type
-            .as_deref()
-            .is_some_and(|os| os.eq_ignore_ascii_case("Windows"))
-        {
+        if pool.os_type.as_deref().is_some_and(|os| os.eq_ignore_ascii_case("Windows")) {
             judge.report(Finding {
                 rule: &WINDOWS,
                 severity: WINDOWS.severity,

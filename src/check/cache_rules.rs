@@ -9,11 +9,8 @@ use crate::evidence::registry::{CacheRule, Registry};
 use crate::evidence::{Evidence, Ownership, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 
-const MISSING: Rule = Rule {
-    id: "cache-rule-missing",
-    severity: Severity::Error,
-    title: "No cache rule covers Microsoft's registry",
-};
+const MISSING: Rule =
+    Rule { id: "cache-rule-missing", severity: Severity::Error, title: "No cache rule covers Microsoft's registry" };
 const MISMATCH: Rule = Rule {
     id: "cache-rule-mismatch",
     severity: Severity::Error,
@@ -34,11 +31,8 @@ const RENAMED: Rule = Rule {
     severity: Severity::Info,
     title: "The cache rule has another name than documented",
 };
-const FAILED: Rule = Rule {
-    id: "cache-rule-failed",
-    severity: Severity::Error,
-    title: "A cache rule is in a failed state",
-};
+const FAILED: Rule =
+    Rule { id: "cache-rule-failed", severity: Severity::Error, title: "A cache rule is in a failed state" };
 const CREDENTIALS: Rule = Rule {
     id: "credential-set-unhealthy",
     severity: Severity::Error,
@@ -80,23 +74,11 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let (Some(registry), Some(rules)) = (registry, rules) else {
         return Ok(());
     };
-    let case = Case {
-        evidence,
-        registry,
-        rules,
-    };
-    for finding in case
-        .main_rule()
-        .into_iter()
-        .chain(case.conflicts())
-        .chain(case.failures())
-    {
+    let case = Case { evidence, registry, rules };
+    for finding in case.main_rule().into_iter().chain(case.conflicts()).chain(case.failures()) {
         judge.report(finding);
     }
-    if rules
-        .iter()
-        .any(|rule| rule.properties.credential_set_resource_id.is_some())
-    {
+    if rules.iter().any(|rule| rule.properties.credential_set_resource_id.is_some()) {
         judge.know(&evidence.registry.credential_sets, "the registry's credential sets");
         case.credentials().into_iter().for_each(|finding| judge.report(finding));
     }
@@ -121,13 +103,9 @@ impl<'e> Case<'e> {
     fn role(&self, rule: &CacheRule) -> Role {
         let (source, target) = (source(rule), target(rule));
         let hosts = self.evidence.mcr_hosts();
-        let whole = hosts
-            .iter()
-            .any(|host| source.eq_ignore_ascii_case(&format!("{host}/*")));
+        let whole = hosts.iter().any(|host| source.eq_ignore_ascii_case(&format!("{host}/*")));
         let some = hosts.iter().any(|host| {
-            source
-                .get(..host.len())
-                .is_some_and(|head| head.eq_ignore_ascii_case(host))
+            source.get(..host.len()).is_some_and(|head| head.eq_ignore_ascii_case(host))
                 && source[host.len()..].chars().next().is_none_or(|next| next == '/')
         });
         // A narrower rule with a target of its own is the operator's, and none of our business.
@@ -182,16 +160,9 @@ impl<'e> Case<'e> {
     }
 
     fn missing(&self) -> Finding {
-        let found: Vec<String> = self
-            .rules
-            .iter()
-            .map(|rule| format!("{} -> {}", source(rule), target(rule)))
-            .collect();
-        let found = if found.is_empty() {
-            "none".to_owned()
-        } else {
-            found.join(", ")
-        };
+        let found: Vec<String> =
+            self.rules.iter().map(|rule| format!("{} -> {}", source(rule), target(rule))).collect();
+        let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
         let host = self.evidence.mcr_hosts()[0];
         Finding {
             rule: &MISSING,
@@ -201,11 +172,7 @@ impl<'e> Case<'e> {
                 self.registry.name()
             ),
             subject: Subject::new("Microsoft.ContainerRegistry/registries", &self.registry.id),
-            evidence: vec![Observation::new(
-                self.list(),
-                "value[].properties.sourceRepository",
-                found,
-            )],
+            evidence: vec![Observation::new(self.list(), "value[].properties.sourceRepository", found)],
             remediation: self.recreate(None),
         }
     }
@@ -234,17 +201,8 @@ impl<'e> Case<'e> {
         };
         let mut remediation = self.recreate(Some(rule));
         remediation.summary.push_str(" Do all of it in one maintenance window and reimage every pool at the end: nodes that still use the old target cannot pull in between.");
-        let pools = self
-            .evidence
-            .pools
-            .agent_pools
-            .known()
-            .into_iter()
-            .flatten()
-            .filter(|pool| !pool.stopped());
-        let mut reimages: Vec<Command> = pools
-            .map(|pool| remedy::upgrade_pool(self.evidence, &pool.name))
-            .collect();
+        let pools = self.evidence.pools.agent_pools.known().into_iter().flatten().filter(|pool| !pool.stopped());
+        let mut reimages: Vec<Command> = pools.map(|pool| remedy::upgrade_pool(self.evidence, &pool.name)).collect();
         if reimages.is_empty() {
             reimages.push(remedy::upgrade_all_pools(self.evidence));
         }
@@ -257,10 +215,7 @@ impl<'e> Case<'e> {
         let mut finding = self.on_rule(
             rule,
             &LEGACY,
-            format!(
-                "The only rule that covers Microsoft's registry, {}, has the target *. {why}",
-                rule.name()
-            ),
+            format!("The only rule that covers Microsoft's registry, {}, has the target *. {why}", rule.name()),
             remediation,
         );
         if late {
@@ -341,10 +296,7 @@ impl<'e> Case<'e> {
 
     fn failures(&self) -> Vec<Finding> {
         let failed = self.rules.iter().filter(|rule| {
-            rule.properties
-                .provisioning_state
-                .as_deref()
-                .is_some_and(|state| state.eq_ignore_ascii_case("Failed"))
+            rule.properties.provisioning_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("Failed"))
         });
         failed.map(|rule| self.failure(rule)).collect()
     }
@@ -355,10 +307,8 @@ impl<'e> Case<'e> {
             self.recreate(Some(rule))
         } else {
             let create = remedy::acr("az acr cache create", &self.registry.id).with("-n", rule.name());
-            let create = remedy::in_subscription(
-                create.with("-s", source(rule)).with("-t", target(rule)),
-                &self.registry.id,
-            );
+            let create =
+                remedy::in_subscription(create.with("-s", source(rule)).with("-t", target(rule)), &self.registry.id);
             let commands = vec![remedy::delete_cache_rule(&self.registry.id, rule.name()), create];
             remedy(
                 RemediationKind::RecreateCacheRule,
@@ -370,10 +320,7 @@ impl<'e> Case<'e> {
         let mut finding = self.on_rule(
             rule,
             &FAILED,
-            format!(
-                "The provisioningState of rule {} is Failed: what it covers may not be cached.",
-                rule.name()
-            ),
+            format!("The provisioningState of rule {} is Failed: what it covers may not be cached.", rule.name()),
             remediation,
         );
         if !main {
@@ -390,21 +337,13 @@ impl<'e> Case<'e> {
     fn credentials(&self) -> Vec<Finding> {
         let sets = self.evidence.registry.credential_sets.known().into_iter().flatten();
         let used = sets.filter(|set| {
-            self.rules
-                .iter()
-                .any(|rule| rule.properties.credential_set_resource_id.as_ref() == Some(&set.id))
+            self.rules.iter().any(|rule| rule.properties.credential_set_resource_id.as_ref() == Some(&set.id))
         });
         let unhealthy = used.filter_map(|set| {
-            let health = set
-                .properties
-                .auth_credentials
-                .iter()
-                .filter_map(|credential| credential.credential_health.as_ref());
+            let health =
+                set.properties.auth_credentials.iter().filter_map(|credential| credential.credential_health.as_ref());
             let sick = health.into_iter().find(|health| {
-                health
-                    .status
-                    .as_deref()
-                    .is_some_and(|status| status.eq_ignore_ascii_case("Unhealthy"))
+                health.status.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("Unhealthy"))
             })?;
             Some((set, sick.error_code.as_deref().unwrap_or("unknown")))
         });
@@ -442,10 +381,8 @@ impl<'e> Case<'e> {
             return remedy::delete_registry_and_reconcile(self.evidence, &self.registry.id);
         }
         let registry = &self.registry.id;
-        let mut commands: Vec<Command> = wrong
-            .map(|rule| remedy::delete_cache_rule(registry, rule.name()))
-            .into_iter()
-            .collect();
+        let mut commands: Vec<Command> =
+            wrong.map(|rule| remedy::delete_cache_rule(registry, rule.name())).into_iter().collect();
         commands.push(remedy::create_cache_rule(self.evidence, registry));
         let summary = "Create the documented rule (a rule's source and target cannot be changed, so a wrong one is deleted first). \
                        If it is refused with TargetRepositoryPrefixMatchesExistingRegistries, repositories are left under \

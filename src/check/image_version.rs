@@ -15,14 +15,9 @@ impl ImageVersion {
     /// Reads a version; a suffix that the SecurityPatch channel appends (`-2024.12.01`) is no part of it.
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('-').collect();
-        let at = parts
-            .iter()
-            .position(|part| part.contains('.') && numbers(part).is_some())?;
+        let at = parts.iter().position(|part| part.contains('.') && numbers(part).is_some())?;
         let family = parts[..at].join("-");
-        (at > 0).then_some(Self {
-            family,
-            numbers: numbers(parts[at])?,
-        })
+        (at > 0).then_some(Self { family, numbers: numbers(parts[at])? })
     }
 
     /// The day of the image: `202503.13.0` for Linux, `20348.3328.250311` for Windows.
@@ -32,12 +27,7 @@ impl ImageVersion {
             [_, _, day, ..] if (100_101..=991_231).contains(&day) => (2000 + day / 10_000, day / 100 % 100, day % 100),
             _ => return None,
         };
-        Date::new(
-            i16::try_from(year).ok()?,
-            i8::try_from(month).ok()?,
-            i8::try_from(day).ok()?,
-        )
-        .ok()
+        Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
     }
 
     /// Whether this image is older than another of the same family.
@@ -77,10 +67,7 @@ mod tests {
     fn dates_of_linux_and_windows_images_are_read() {
         let date = |text: &str| version(text).date().map(|date| date.to_string());
         assert_eq!(date("AKSAzureLinux-V3gen2-202508.7.0").as_deref(), Some("2025-08-07"));
-        assert_eq!(
-            date("AKSWindows-2022-containerd-20348.3328.250311").as_deref(),
-            Some("2025-03-11")
-        );
+        assert_eq!(date("AKSWindows-2022-containerd-20348.3328.250311").as_deref(), Some("2025-03-11"));
         assert_eq!(date("AKSUbuntu-2204-1.2.3"), None);
     }
 }

@@ -20,11 +20,7 @@ pub struct Judge<'e> {
 impl<'e> Judge<'e> {
     /// A judge of this evidence.
     pub fn new(evidence: &'e Evidence) -> Self {
-        Self {
-            evidence,
-            findings: Vec::new(),
-            gaps: Vec::new(),
-        }
+        Self { evidence, findings: Vec::new(), gaps: Vec::new() }
     }
 
     /// The findings and gaps.

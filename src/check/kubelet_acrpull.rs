@@ -10,11 +10,8 @@ use crate::evidence::resource::Resource;
 use crate::evidence::{Evidence, Fact, Gap, Ownership, PoolState, Reason, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 
-const NO_IDENTITY: Rule = Rule {
-    id: "kubelet-identity-missing",
-    severity: Severity::Error,
-    title: "The cluster has no kubelet identity",
-};
+const NO_IDENTITY: Rule =
+    Rule { id: "kubelet-identity-missing", severity: Severity::Error, title: "The cluster has no kubelet identity" };
 const NOT_ON_SCALE_SET: Rule = Rule {
     id: "kubelet-identity-not-on-scale-set",
     severity: Severity::Error,
@@ -46,20 +43,8 @@ pub const CHECK: Check = Check {
     id: "kubelet-acrpull",
     title: "The kubelet identity's right to pull from the registry",
     doc: include_str!("kubelet-acrpull.md"),
-    needs: &[
-        Section::AgentPools,
-        Section::ScaleSets,
-        Section::Registry,
-        Section::RoleAssignments,
-    ],
-    rules: &[
-        &NO_IDENTITY,
-        &NOT_ON_SCALE_SET,
-        &MISSING,
-        &IGNORED_BY_ABAC,
-        &REPOSITORY_IGNORED,
-        &CONDITIONED,
-    ],
+    needs: &[Section::AgentPools, Section::ScaleSets, Section::Registry, Section::RoleAssignments],
+    rules: &[&NO_IDENTITY, &NOT_ON_SCALE_SET, &MISSING, &IGNORED_BY_ABAC, &REPOSITORY_IGNORED, &CONDITIONED],
     run,
 };
 
@@ -71,9 +56,8 @@ const READ_CONTENT: &str = "Microsoft.ContainerRegistry/registries/repositories/
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let registry = judge.registry()?;
     let profile = judge.evidence.cluster.properties.identity_profile.as_ref();
-    let identity = profile
-        .and_then(|profile| profile.kubeletidentity.as_ref())
-        .filter(|identity| identity.object_id.is_some());
+    let identity =
+        profile.and_then(|profile| profile.kubeletidentity.as_ref()).filter(|identity| identity.object_id.is_some());
     let Some(identity) = identity else {
         if let Some(registry) = registry {
             judge.report(no_identity(judge.evidence, registry));
@@ -95,14 +79,7 @@ fn on_registry(
     remediation: Remediation,
 ) -> Finding {
     let subject = Subject::new("Microsoft.ContainerRegistry/registries", &registry.id);
-    Finding {
-        rule,
-        severity: rule.severity,
-        detail,
-        subject,
-        evidence,
-        remediation,
-    }
+    Finding { rule, severity: rule.severity, detail, subject, evidence, remediation }
 }
 
 fn no_identity(evidence: &Evidence, registry: &Registry) -> Finding {
@@ -132,29 +109,16 @@ fn no_identity(evidence: &Evidence, registry: &Registry) -> Finding {
 fn scale_sets(judge: &mut Judge<'_>, identity: &KubeletIdentity) {
     let evidence = judge.evidence;
     let Some(id) = &identity.resource_id else { return };
-    let pools = judge
-        .know(&evidence.pools.agent_pools, "the node pools")
-        .into_iter()
-        .flatten();
+    let pools = judge.know(&evidence.pools.agent_pools, "the node pools").into_iter().flatten();
     for pool in pools.filter(|pool| pool.state() != PoolState::Transient) {
-        let machines = pool
-            .kind
-            .as_deref()
-            .is_some_and(|kind| kind.eq_ignore_ascii_case("VirtualMachines"));
-        let fact = if machines {
-            &evidence.pools.virtual_machines
-        } else {
-            &evidence.pools.scale_sets
-        };
+        let machines = pool.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("VirtualMachines"));
+        let fact = if machines { &evidence.pools.virtual_machines } else { &evidence.pools.scale_sets };
         let Some(all) = judge.know(fact, "the node resource group's scale sets") else {
             continue;
         };
         let own = all.iter().filter(|resource| belongs(resource, pool));
         let lacking = own.into_iter().find(|resource| {
-            !resource
-                .identity
-                .as_ref()
-                .is_some_and(|own| own.user_assigned_identities.contains_key(id))
+            !resource.identity.as_ref().is_some_and(|own| own.user_assigned_identities.contains_key(id))
         });
         if let Some(resource) = lacking {
             judge.report(not_on(evidence, pool, resource, id));
@@ -164,16 +128,10 @@ fn scale_sets(judge: &mut Judge<'_>, identity: &KubeletIdentity) {
 
 /// Whether a scale set or machine belongs to a pool: by AKS's own tags, else by the name that AKS gives it.
 fn belongs(resource: &Resource<ComputeProperties>, pool: &AgentPool) -> bool {
-    let tag = resource
-        .tags
-        .as_ref()
-        .and_then(|tags| tags.managed_pool_name.as_ref().or(tags.pool_name.as_ref()));
+    let tag = resource.tags.as_ref().and_then(|tags| tags.managed_pool_name.as_ref().or(tags.pool_name.as_ref()));
     match tag {
         Some(tag) => tag.eq_ignore_ascii_case(&pool.name),
-        None => resource
-            .name()
-            .to_lowercase()
-            .starts_with(&format!("aks-{}-", pool.name.to_lowercase())),
+        None => resource.name().to_lowercase().starts_with(&format!("aks-{}-", pool.name.to_lowercase())),
     }
 }
 
@@ -183,15 +141,11 @@ fn not_on(
     resource: &Resource<ComputeProperties>,
     identity: &crate::azure::id::ResourceId,
 ) -> Finding {
-    let has = resource.identity.as_ref().map(|own| {
-        own.user_assigned_identities
-            .keys()
-            .map(|id| id.name().to_owned())
-            .collect::<Vec<_>>()
-    });
-    let has = has
-        .filter(|names| !names.is_empty())
-        .map_or_else(|| "none".to_owned(), |names| names.join(", "));
+    let has = resource
+        .identity
+        .as_ref()
+        .map(|own| own.user_assigned_identities.keys().map(|id| id.name().to_owned()).collect::<Vec<_>>());
+    let has = has.filter(|names| !names.is_empty()).map_or_else(|| "none".to_owned(), |names| names.join(", "));
     let mut remediation = remedy::reconcile(evidence, "AKS puts the identity back on the machines.");
     remediation.summary.push_str(" Then reimage the pool.");
     let reimage = remedy::upgrade_pool(evidence, &pool.name);
@@ -208,11 +162,7 @@ fn not_on(
             identity.name()
         ),
         subject: Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id),
-        evidence: vec![Observation::new(
-            resource.source(),
-            "identity.userAssignedIdentities",
-            has,
-        )],
+        evidence: vec![Observation::new(resource.source(), "identity.userAssignedIdentities", has)],
         remediation,
     }
 }
@@ -243,10 +193,7 @@ fn assignments(judge: &mut Judge<'_>, registry: &Registry, identity: &KubeletIde
     };
     if enough {
         if abac == Some(true)
-            && !rights
-                .repository
-                .iter()
-                .any(|assignment| clearly_allows(assignment.properties.condition.as_deref()))
+            && !rights.repository.iter().any(|assignment| clearly_allows(assignment.properties.condition.as_deref()))
         {
             judge.report(conditioned(evidence, registry, identity, &rights));
         }
@@ -257,12 +204,7 @@ fn assignments(judge: &mut Judge<'_>, registry: &Registry, identity: &KubeletIde
         return;
     }
     let none = rights.legacy.is_empty() && rights.repository.is_empty();
-    let case = Case {
-        evidence,
-        registry,
-        identity,
-        rights: &rights,
-    };
+    let case = Case { evidence, registry, identity, rights: &rights };
     match abac {
         _ if none => judge.report(case.missing(abac == Some(true))),
         Some(true) => judge.report(case.ignored_by_abac()),
@@ -307,17 +249,9 @@ fn rights<'e>(
 /// for that; a server that ignores it must not turn somebody else's role into the kubelet's.
 fn counts(assignment: &RoleAssignment, registry: &Registry, identity: &KubeletIdentity) -> bool {
     let properties = &assignment.properties;
-    let same = |own: &String| {
-        identity
-            .object_id
-            .as_ref()
-            .is_some_and(|id| id.eq_ignore_ascii_case(own))
-    };
+    let same = |own: &String| identity.object_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(own));
     let holder = properties.principal_id.as_ref().is_some_and(same)
-        || properties
-            .principal_type
-            .as_deref()
-            .is_some_and(|kind| kind.eq_ignore_ascii_case("Group"));
+        || properties.principal_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("Group"));
     holder && properties.scope.as_ref().is_none_or(|scope| scope.covers(&registry.id))
 }
 
@@ -337,10 +271,7 @@ fn clearly_allows(condition: Option<&str>) -> bool {
         return true;
     }
     // Whatever negates a name or a prefix makes it unclear.
-    let prefixes = text
-        .split("stringstartswith")
-        .skip(1)
-        .filter_map(|after| after.split('\'').nth(1));
+    let prefixes = text.split("stringstartswith").skip(1).filter_map(|after| after.split('\'').nth(1));
     !text.contains("stringnot") && prefixes.into_iter().any(|prefix| PREFIX.starts_with(prefix))
 }
 
@@ -349,29 +280,17 @@ fn list(registry: &Registry) -> String {
 }
 
 fn conditioned(evidence: &Evidence, registry: &Registry, identity: &KubeletIdentity, rights: &Rights<'_>) -> Finding {
-    let condition = rights
-        .repository
-        .first()
-        .and_then(|assignment| assignment.properties.condition.clone())
-        .unwrap_or_default();
+    let condition =
+        rights.repository.first().and_then(|assignment| assignment.properties.condition.clone()).unwrap_or_default();
     let detail = "The kubelet identity's only repository role has a condition, and it does not clearly allow the repositories under aks-managed-repository/. What it does not allow, nodes cannot pull.".to_owned();
-    let seen = vec![Observation::new(
-        list(registry),
-        "value[].properties.condition",
-        crate::text::bounded(&condition, 600),
-    )];
+    let seen =
+        vec![Observation::new(list(registry), "value[].properties.condition", crate::text::bounded(&condition, 600))];
     on_registry(
         &CONDITIONED,
         registry,
         detail,
         seen,
-        Case {
-            evidence,
-            registry,
-            identity,
-            rights,
-        }
-        .assign_repository(true),
+        Case { evidence, registry, identity, rights }.assign_repository(true),
     )
 }
 
@@ -386,31 +305,20 @@ impl Case<'_> {
     fn roles(&self, assignments: &[&RoleAssignment]) -> String {
         let names = assignments.iter().map(|assignment| {
             let role = &assignment.properties.role_definition_id;
-            let definition = self
-                .evidence
-                .access
-                .role_definitions
-                .get(role)
-                .and_then(|fact| fact.known()?.as_ref());
+            let definition = self.evidence.access.role_definitions.get(role).and_then(|fact| fact.known()?.as_ref());
             definition
                 .and_then(|definition| definition.properties.role_name.clone())
                 .unwrap_or_else(|| role.name().to_owned())
         });
         let names: Vec<String> = names.collect();
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 
     fn missing(&self, abac: bool) -> Finding {
         let anonymous = self.registry.properties.anonymous_pull_enabled == Some(true);
         let object = self.identity.object_id.as_deref().unwrap_or_default();
-        let mut detail = format!(
-            "No role at or above registry {} lets the kubelet identity ({object}) pull.",
-            self.registry.name()
-        );
+        let mut detail =
+            format!("No role at or above registry {} lets the kubelet identity ({object}) pull.", self.registry.name());
         if anonymous {
             detail.push_str(
                 " Pulls work only because the registry lets anybody pull; they stop when anonymous pull is turned off.",
@@ -448,13 +356,7 @@ impl Case<'_> {
             "The kubelet identity has {roles}, but registry {} is in ABAC mode, where only repository roles count. az aks update --attach-acr cannot assign those.",
             self.registry.name()
         );
-        on_registry(
-            &IGNORED_BY_ABAC,
-            self.registry,
-            detail,
-            self.mode_and(&roles),
-            self.assign_repository(false),
-        )
+        on_registry(&IGNORED_BY_ABAC, self.registry, detail, self.mode_and(&roles), self.assign_repository(false))
     }
 
     fn repository_ignored(&self) -> Finding {
@@ -463,22 +365,11 @@ impl Case<'_> {
             "The kubelet identity has {roles}, but registry {} is not in ABAC mode, where repository roles do not count.",
             self.registry.name()
         );
-        on_registry(
-            &REPOSITORY_IGNORED,
-            self.registry,
-            detail,
-            self.mode_and(&roles),
-            self.assign("AcrPull"),
-        )
+        on_registry(&REPOSITORY_IGNORED, self.registry, detail, self.mode_and(&roles), self.assign("AcrPull"))
     }
 
     fn mode_and(&self, roles: &str) -> Vec<Observation> {
-        let mode = self
-            .registry
-            .properties
-            .role_assignment_mode
-            .as_deref()
-            .unwrap_or("(unset)");
+        let mode = self.registry.properties.role_assignment_mode.as_deref().unwrap_or("(unset)");
         vec![
             Observation::new(self.registry.source(), "properties.roleAssignmentMode", mode),
             Observation::new(list(self.registry), "value[].properties.roleDefinitionId", roles),
@@ -488,12 +379,7 @@ impl Case<'_> {
     fn assign(&self, role: &str) -> Remediation {
         let summary =
             "Assign the role. It takes minutes to spread, and the kubelet keeps a refused sign-in for up to ten.";
-        remedy(
-            RemediationKind::AssignRole,
-            summary,
-            vec![self.assignment(role)],
-            DOCS_ROLES,
-        )
+        remedy(RemediationKind::AssignRole, summary, vec![self.assignment(role)], DOCS_ROLES)
     }
 
     fn assign_repository(&self, replace: bool) -> Remediation {
@@ -514,14 +400,10 @@ impl Case<'_> {
     }
 
     fn assignment(&self, role: &str) -> Command {
-        let command = Command::new("az role assignment create")
-            .with("--role", role)
-            .with("--scope", self.registry.id.as_str());
+        let command =
+            Command::new("az role assignment create").with("--role", role).with("--scope", self.registry.id.as_str());
         // The object id, never the client id; and with the type no look-up in Microsoft Graph is needed.
-        let command = command.with(
-            "--assignee-object-id",
-            self.identity.object_id.as_deref().unwrap_or_default(),
-        );
+        let command = command.with("--assignee-object-id", self.identity.object_id.as_deref().unwrap_or_default());
         command.with("--assignee-principal-type", "ServicePrincipal")
     }
 }
@@ -540,22 +422,11 @@ mod tests {
             )
         };
         assert!(clearly_allows(None));
-        assert!(clearly_allows(Some(
-            "(!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}))"
-        )));
-        assert!(clearly_allows(Some(&prefix(
-            "StringStartsWithIgnoreCase",
-            "aks-managed-repository/"
-        ))));
+        assert!(clearly_allows(Some("(!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}))")));
+        assert!(clearly_allows(Some(&prefix("StringStartsWithIgnoreCase", "aks-managed-repository/"))));
         assert!(clearly_allows(Some(&prefix("StringStartsWith", "aks-"))));
-        assert!(!clearly_allows(Some(&prefix(
-            "StringStartsWith",
-            "aks-managed-repository/dotnet/"
-        ))));
-        assert!(!clearly_allows(Some(&prefix(
-            "StringEquals",
-            "aks-managed-repository/pause"
-        ))));
+        assert!(!clearly_allows(Some(&prefix("StringStartsWith", "aks-managed-repository/dotnet/"))));
+        assert!(!clearly_allows(Some(&prefix("StringEquals", "aks-managed-repository/pause"))));
         assert!(!clearly_allows(Some(&prefix("StringNotStartsWith", "aks-"))));
         assert!(!clearly_allows(Some(READ)));
     }

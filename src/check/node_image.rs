@@ -21,16 +21,9 @@ const NOT_REIMAGED: Rule = Rule {
     severity: Severity::Warning,
     title: "Nodes were not reimaged since the bootstrap configuration changed",
 };
-const OUTDATED: Rule = Rule {
-    id: "node-image-outdated",
-    severity: Severity::Info,
-    title: "A newer node image exists",
-};
-const DRIFT: Rule = Rule {
-    id: "node-image-drift",
-    severity: Severity::Warning,
-    title: "Nodes of one pool run different images",
-};
+const OUTDATED: Rule = Rule { id: "node-image-outdated", severity: Severity::Info, title: "A newer node image exists" };
+const DRIFT: Rule =
+    Rule { id: "node-image-drift", severity: Severity::Warning, title: "Nodes of one pool run different images" };
 const PREDATES_FIXES: Rule = Rule {
     id: "node-image-predates-fixes",
     severity: Severity::Warning,
@@ -79,20 +72,14 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let nodes: &[Node] = if evidence.stopped() {
         &[]
     } else {
-        judge
-            .know(&evidence.kubernetes.nodes, "the nodes")
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+        judge.know(&evidence.kubernetes.nodes, "the nodes").map(Vec::as_slice).unwrap_or_default()
     };
     let groups = groups(pools, nodes);
     if evidence.uses_cache() && !evidence.stopped() {
         stale::judge(judge, &groups);
     }
     for group in &groups {
-        if group
-            .pool
-            .is_some_and(|pool| pool.stopped() || pool.state() == PoolState::Transient)
-        {
+        if group.pool.is_some_and(|pool| pool.stopped() || pool.state() == PoolState::Transient) {
             continue;
         }
         outdated(judge, group);
@@ -105,20 +92,14 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
 /// ARM pools with their nodes, and NodePools. Virtual nodes, and hosted system nodes that no pool of ours makes, belong
 /// to neither; deallocated nodes of a pool that scales down so are no nodes until they start.
 fn groups<'e>(pools: &'e [AgentPool], nodes: &'e [Node]) -> Vec<Group<'e>> {
-    let deallocates = |pool: &AgentPool| {
-        pool.scale_down_mode
-            .as_deref()
-            .is_some_and(|mode| mode.eq_ignore_ascii_case("Deallocate"))
-    };
+    let deallocates =
+        |pool: &AgentPool| pool.scale_down_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("Deallocate"));
     let mut groups: Vec<Group<'e>> = pools
         .iter()
         .map(|pool| {
             let own = nodes.iter().filter(|node| !node.is_virtual && node.node_pool.is_none());
-            let own = own.filter(|node| {
-                node.agent_pool
-                    .as_deref()
-                    .is_some_and(|name| name.eq_ignore_ascii_case(&pool.name))
-            });
+            let own =
+                own.filter(|node| node.agent_pool.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&pool.name)));
             Group {
                 name: &pool.name,
                 pool: Some(pool),
@@ -132,11 +113,7 @@ fn groups<'e>(pools: &'e [AgentPool], nodes: &'e [Node]) -> Vec<Group<'e>> {
             provisioned.entry(name).or_default().push(node);
         }
     }
-    groups.extend(provisioned.into_iter().map(|(name, nodes)| Group {
-        name,
-        pool: None,
-        nodes,
-    }));
+    groups.extend(provisioned.into_iter().map(|(name, nodes)| Group { name, pool: None, nodes }));
     groups
 }
 
@@ -150,11 +127,7 @@ impl Group<'_> {
     }
 
     fn title(&self) -> String {
-        if self.pool.is_some() {
-            format!("Pool {}", self.name)
-        } else {
-            format!("NodePool {}", self.name)
-        }
+        if self.pool.is_some() { format!("Pool {}", self.name) } else { format!("NodePool {}", self.name) }
     }
 
     /// How the nodes are made anew: an ARM pool by a node image upgrade, a NodePool by replacing its NodeClaims.
@@ -182,28 +155,14 @@ impl Group<'_> {
         seen: Vec<Observation>,
         remediation: Remediation,
     ) -> Finding {
-        Finding {
-            rule,
-            severity,
-            detail,
-            subject: self.subject(evidence),
-            evidence: seen,
-            remediation,
-        }
+        Finding { rule, severity, detail, subject: self.subject(evidence), evidence: seen, remediation }
     }
 
     /// The images that the group's nodes run; the pool's own where no node is seen.
     fn images(&self) -> BTreeSet<&str> {
-        let images: BTreeSet<&str> = self
-            .nodes
-            .iter()
-            .filter_map(|node| node.image_version.as_deref())
-            .collect();
+        let images: BTreeSet<&str> = self.nodes.iter().filter_map(|node| node.image_version.as_deref()).collect();
         if images.is_empty() {
-            self.pool
-                .and_then(|pool| pool.node_image_version.as_deref())
-                .into_iter()
-                .collect()
+            self.pool.and_then(|pool| pool.node_image_version.as_deref()).into_iter().collect()
         } else {
             images
         }
@@ -223,22 +182,16 @@ fn observe_nodes<'n>(
         .map(|node| Observation::new(format!("GET /api/v1/nodes/{}", node.name), path, value(node)));
     let mut seen: Vec<Observation> = shown.collect();
     if nodes.len() > 20 {
-        seen.push(Observation::new(
-            "GET /api/v1/nodes",
-            "items",
-            format!("and {} more", nodes.len() - 20),
-        ));
+        seen.push(Observation::new("GET /api/v1/nodes", "items", format!("and {} more", nodes.len() - 20)));
     }
     seen
 }
 
 fn outdated(judge: &mut Judge<'_>, group: &Group<'_>) {
     let evidence = judge.evidence;
-    let Some(pool) = group.pool.filter(|pool| {
-        pool.creation_data
-            .as_ref()
-            .is_none_or(|data| data.source_resource_id.is_none())
-    }) else {
+    let Some(pool) =
+        group.pool.filter(|pool| pool.creation_data.as_ref().is_none_or(|data| data.source_resource_id.is_none()))
+    else {
         return;
     };
     let missing = Fact::default();
@@ -259,16 +212,9 @@ fn outdated(judge: &mut Judge<'_>, group: &Group<'_>) {
     let Some((oldest, image)) = oldest.min_by(|a, b| a.0.numbers.cmp(&b.0.numbers)) else {
         return;
     };
-    let behind = oldest
-        .date()
-        .zip(newest.date())
-        .and_then(|(old, new)| old.until(new).ok())
-        .map_or(0, |span| span.get_days());
-    let severity = if behind > FAR_BEHIND_DAYS {
-        Severity::Warning
-    } else {
-        Severity::Info
-    };
+    let behind =
+        oldest.date().zip(newest.date()).and_then(|(old, new)| old.until(new).ok()).map_or(0, |span| span.get_days());
+    let severity = if behind > FAR_BEHIND_DAYS { Severity::Warning } else { Severity::Info };
     let detail = format!(
         "{} runs image {image}, {} behind the newest, {latest}.",
         group.title(),
@@ -311,11 +257,8 @@ fn drift(judge: &mut Judge<'_>, group: &Group<'_>) {
         (Some(version), Some(base)) => version != base,
         _ => !image.eq_ignore_ascii_case(expected),
     };
-    let others: Vec<&str> = versions
-        .iter()
-        .filter(|(image, version)| differs(image, version))
-        .map(|(image, _)| *image)
-        .collect();
+    let others: Vec<&str> =
+        versions.iter().filter(|(image, version)| differs(image, version)).map(|(image, _)| *image).collect();
     if others.is_empty() {
         return;
     }
@@ -323,11 +266,7 @@ fn drift(judge: &mut Judge<'_>, group: &Group<'_>) {
         .nodes
         .iter()
         .copied()
-        .filter(|node| {
-            node.image_version
-                .as_deref()
-                .is_some_and(|image| others.contains(&image))
-        })
+        .filter(|node| node.image_version.as_deref().is_some_and(|image| others.contains(&image)))
         .collect();
     let detail = format!(
         "{} is set to image {expected}, but {} of {} run {}: an upgrade did not reach every node.",
@@ -341,11 +280,9 @@ fn drift(judge: &mut Judge<'_>, group: &Group<'_>) {
         format!("properties.agentPoolProfiles[{}].nodeImageVersion", pool.name),
         expected,
     )];
-    seen.extend(observe_nodes(
-        odd,
-        "metadata.labels[kubernetes.azure.com/node-image-version]",
-        |node| node.image_version.clone().unwrap_or_default(),
-    ));
+    seen.extend(observe_nodes(odd, "metadata.labels[kubernetes.azure.com/node-image-version]", |node| {
+        node.image_version.clone().unwrap_or_default()
+    }));
     let remediation = group.renew(evidence, RemediationKind::UpgradeNodeImage, "", DOCS_NODE_IMAGE);
     judge.report(group.finding(evidence, &DRIFT, DRIFT.severity, detail, seen, trimmed(remediation)));
 }
@@ -355,10 +292,7 @@ fn predates_fixes(judge: &mut Judge<'_>, group: &Group<'_>) {
     if !evidence.egress_closed() {
         return;
     }
-    let dated = group
-        .images()
-        .into_iter()
-        .filter_map(|image| Some((ImageVersion::parse(image)?.date()?, image)));
+    let dated = group.images().into_iter().filter_map(|image| Some((ImageVersion::parse(image)?.date()?, image)));
     let Some((day, image)) = dated.min().filter(|(day, _)| *day < FIXED) else {
         return;
     };
@@ -374,35 +308,17 @@ fn predates_fixes(judge: &mut Judge<'_>, group: &Group<'_>) {
             image,
         )],
         _ => {
-            let old = group
-                .nodes
-                .iter()
-                .copied()
-                .filter(|node| node.image_version.as_deref() == Some(image));
-            observe_nodes(
-                old,
-                "metadata.labels[kubernetes.azure.com/node-image-version]",
-                |node| node.image_version.clone().unwrap_or_default(),
-            )
+            let old = group.nodes.iter().copied().filter(|node| node.image_version.as_deref() == Some(image));
+            observe_nodes(old, "metadata.labels[kubernetes.azure.com/node-image-version]", |node| {
+                node.image_version.clone().unwrap_or_default()
+            })
         }
     };
     let remediation = group.renew(evidence, RemediationKind::UpgradeNodeImage, "", DOCS_ISOLATED);
-    judge.report(group.finding(
-        evidence,
-        &PREDATES_FIXES,
-        PREDATES_FIXES.severity,
-        detail,
-        seen,
-        trimmed(remediation),
-    ));
+    judge.report(group.finding(evidence, &PREDATES_FIXES, PREDATES_FIXES.severity, detail, seen, trimmed(remediation)));
 }
 
 /// The registry's id, for messages.
 fn registry_name(evidence: &Evidence) -> String {
-    evidence
-        .registry_id()
-        .as_ref()
-        .map(ResourceId::name)
-        .unwrap_or_default()
-        .to_owned()
+    evidence.registry_id().as_ref().map(ResourceId::name).unwrap_or_default().to_owned()
 }

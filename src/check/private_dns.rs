@@ -59,14 +59,7 @@ pub const CHECK: Check = Check {
         Section::VirtualNetworks,
         Section::PrivateDns,
     ],
-    rules: &[
-        &ZONE_MISSING,
-        &NOT_LINKED,
-        &CUSTOM_SERVERS,
-        &LINK_INCOMPLETE,
-        &RECORD_MISSING,
-        &RECORD_MISMATCH,
-    ],
+    rules: &[&ZONE_MISSING, &NOT_LINKED, &CUSTOM_SERVERS, &LINK_INCOMPLETE, &RECORD_MISSING, &RECORD_MISMATCH],
     run,
 };
 
@@ -79,20 +72,14 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     };
     let evidence = judge.evidence;
     let Some(names) = RegistryNames::of(registry) else {
-        judge.note(Gap::new(
-            Reason::Malformed,
-            "the registry's loginServer is not a host name",
-        ));
+        judge.note(Gap::new(Reason::Malformed, "the registry's loginServer is not a host name"));
         return Ok(());
     };
     let (networks, gap) = evidence.node_networks();
     if let Some(gap) = gap {
         judge.note(gap.clone().about("the node network"));
     } else if networks.is_empty() {
-        judge.note(Gap::new(
-            Reason::NotFound,
-            "the node resource group holds no virtual network",
-        ));
+        judge.note(Gap::new(Reason::NotFound, "the node resource group holds no virtual network"));
     }
     let zones = Zones::of(evidence, &names);
     // A zone that was not listed could be linked too, and answer instead of those that were.
@@ -102,13 +89,7 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         .filter_map(|candidate| candidate.facts.zone_groups.gap());
     groups.for_each(|gap| judge.note(gap.clone().about("the endpoint's zone groups")));
     for network in &networks {
-        let answering = Resolver {
-            evidence,
-            names: &names,
-            zones: &zones,
-            network,
-        }
-        .judge(judge);
+        let answering = Resolver { evidence, names: &names, zones: &zones, network }.judge(judge);
         records::judge(judge, registry, &names, &answering);
     }
     Ok(())
@@ -128,11 +109,7 @@ impl<'e> Resolver<'_, 'e> {
         match self.evidence.network(self.network) {
             Fact::Known(network) => {
                 let servers: Vec<&str> = own_servers(network);
-                if servers.is_empty() {
-                    self.azure_dns(judge, true)
-                } else {
-                    self.own_dns(judge, network, &servers)
-                }
+                if servers.is_empty() { self.azure_dns(judge, true) } else { self.own_dns(judge, network, &servers) }
             }
             Fact::Missing(gap) => {
                 judge.note(gap.about("the node network"));
@@ -144,16 +121,9 @@ impl<'e> Resolver<'_, 'e> {
     /// Azure-provided DNS: a zone must be linked. `certain` = that it is Azure's DNS is known.
     fn azure_dns(&self, judge: &mut Judge<'e>, certain: bool) -> Vec<Zone<'e>> {
         let linked = self.zones.linked_to(self.network);
-        if linked
-            .iter()
-            .any(|zone| self.names.record(zone.name(), &self.names.server).is_some())
-        {
-            for link in linked
-                .iter()
-                .flat_map(|zone| zone.links_to(self.network))
-                .filter(|link| incomplete(link))
-            {
-                judge.report(self.link_incomplete(link));
+        if linked.iter().any(|zone| self.names.record(zone.name(), &self.names.server).is_some()) {
+            for link in linked.iter().flat_map(|zone| zone.links_to(self.network)).filter(|link| incomplete(link)) {
+                judge.report(Self::link_incomplete(link));
             }
             return linked;
         }
@@ -184,11 +154,7 @@ impl<'e> Resolver<'_, 'e> {
             unseen.into_iter().for_each(|gap| judge.note(gap));
         }
         // The servers most likely forward into a network that the zone is linked to, so its records still count.
-        self.zones
-            .existing()
-            .into_iter()
-            .filter(|zone| zone.has_links())
-            .collect()
+        self.zones.existing().into_iter().filter(Zone::has_links).collect()
     }
 
     fn on_network(
@@ -199,38 +165,20 @@ impl<'e> Resolver<'_, 'e> {
         remediation: Remediation,
     ) -> Finding {
         let subject = Subject::new("Microsoft.Network/virtualNetworks", self.network);
-        Finding {
-            rule,
-            severity: rule.severity,
-            detail,
-            subject,
-            evidence,
-            remediation,
-        }
+        Finding { rule, severity: rule.severity, detail, subject, evidence, remediation }
     }
 
     fn link(&self, zone: &ResourceId) -> Command {
         let command = Command::new("az network private-dns link vnet create")
             .with("-g", zone.resource_group().unwrap_or_default());
-        let command = command
-            .with("-z", zone.name())
-            .with("-n", format!("{}-link", self.network.name()));
+        let command = command.with("-z", zone.name()).with("-n", format!("{}-link", self.network.name()));
         remedy::in_subscription(command.with("-v", self.network.as_str()).with("-e", "false"), zone)
     }
 
     fn zone_missing(&self) -> Finding {
         let wanted = format!("privatelink.{}", self.names.suffix);
-        let listed: Vec<&str> = self
-            .evidence
-            .network
-            .dns_zone_lists
-            .keys()
-            .map(String::as_str)
-            .collect();
-        let seen = self
-            .zones
-            .absent()
-            .map(|id| Observation::new(format!("GET {id}"), "status", "404"));
+        let listed: Vec<&str> = self.evidence.network.dns_zone_lists.keys().map(String::as_str).collect();
+        let seen = self.zones.absent().map(|id| Observation::new(format!("GET {id}"), "status", "404"));
         let mut seen: Vec<Observation> = seen.collect();
         seen.extend(listed.iter().map(|subscription| {
             Observation::new(
@@ -267,11 +215,7 @@ impl<'e> Resolver<'_, 'e> {
 
     fn not_linked(&self, zone: &Zone<'e>, existing: &[Zone<'e>]) -> Finding {
         let seen = existing.iter().map(|zone| {
-            let links = zone
-                .linked_networks()
-                .map(ResourceId::name)
-                .collect::<Vec<_>>()
-                .join(", ");
+            let links = zone.linked_networks().map(ResourceId::name).collect::<Vec<_>>().join(", ");
             Observation::new(
                 format!("GET {}/virtualNetworkLinks", zone.id),
                 "value[].properties.virtualNetwork.id",
@@ -296,17 +240,11 @@ impl<'e> Resolver<'_, 'e> {
         self.on_network(&NOT_LINKED, detail, seen.collect(), remediation)
     }
 
-    fn link_incomplete(&self, link: &NetworkLink) -> Finding {
-        let state = link
-            .properties
-            .virtual_network_link_state
-            .as_deref()
-            .unwrap_or("unknown");
+    fn link_incomplete(link: &NetworkLink) -> Finding {
+        let state = link.properties.virtual_network_link_state.as_deref().unwrap_or("unknown");
         let show = Command::new("az network private-dns link vnet show")
             .with("-g", link.id.resource_group().unwrap_or_default());
-        let show = show
-            .with("-z", link.id.after("privateDnsZones").unwrap_or_default())
-            .with("-n", link.id.name());
+        let show = show.with("-z", link.id.after("privateDnsZones").unwrap_or_default()).with("-n", link.id.name());
         Finding {
             rule: &LINK_INCOMPLETE,
             severity: LINK_INCOMPLETE.severity,
@@ -315,11 +253,7 @@ impl<'e> Resolver<'_, 'e> {
                 link.id.name()
             ),
             subject: Subject::new("Microsoft.Network/privateDnsZones/virtualNetworkLinks", &link.id),
-            evidence: vec![Observation::new(
-                link.source(),
-                "properties.virtualNetworkLinkState",
-                state,
-            )],
+            evidence: vec![Observation::new(link.source(), "properties.virtualNetworkLinkState", state)],
             remediation: remedy(
                 RemediationKind::Investigate,
                 "Wait some minutes; if the state stays, delete the link and create it again.",
@@ -341,11 +275,8 @@ impl<'e> Resolver<'_, 'e> {
             "properties.dhcpOptions.dnsServers",
             servers.join(", "),
         )];
-        let mut commands = vec![
-            Command::new("nslookup")
-                .word(&self.names.server)
-                .word(unplaced.first().map_or("", String::as_str)),
-        ];
+        let mut commands =
+            vec![Command::new("nslookup").word(&self.names.server).word(unplaced.first().map_or("", String::as_str))];
         if let Some(zone) = self.zones.existing().first() {
             let list = Command::new("az network private-dns link vnet list")
                 .with("-g", zone.id.resource_group().unwrap_or_default())
@@ -373,18 +304,12 @@ pub(super) fn unlinked(evidence: &Evidence, registry: &Registry) -> bool {
     let zones = Zones::of(evidence, &names);
     let (networks, _) = evidence.node_networks();
     networks.iter().any(|id| {
-        let own = evidence
-            .network(id)
-            .known()
-            .is_some_and(|network| !own_servers(network).is_empty());
+        let own = evidence.network(id).known().is_some_and(|network| !own_servers(network).is_empty());
         if own {
             // Whether the servers answer is another question, but whether there is a zone at all is open too.
             return zones.existing().is_empty();
         }
-        !zones
-            .linked_to(id)
-            .iter()
-            .any(|zone| names.record(zone.name(), &names.server).is_some())
+        !zones.linked_to(id).iter().any(|zone| names.record(zone.name(), &names.server).is_some())
     })
 }
 
@@ -410,16 +335,9 @@ pub(super) fn other_regions(registry: &Registry, candidates: &[super::reach::Can
 /// The network's DNS servers, without Azure's own.
 fn own_servers(network: &VirtualNetwork) -> Vec<&str> {
     let options = network.properties.dhcp_options.iter();
-    options
-        .flat_map(|options| &options.dns_servers)
-        .map(String::as_str)
-        .filter(|server| *server != AZURE_DNS)
-        .collect()
+    options.flat_map(|options| &options.dns_servers).map(String::as_str).filter(|server| *server != AZURE_DNS).collect()
 }
 
 fn incomplete(link: &NetworkLink) -> bool {
-    link.properties
-        .virtual_network_link_state
-        .as_deref()
-        .is_some_and(|state| !state.eq_ignore_ascii_case("Completed"))
+    link.properties.virtual_network_link_state.as_deref().is_some_and(|state| !state.eq_ignore_ascii_case("Completed"))
 }

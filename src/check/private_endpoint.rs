@@ -9,11 +9,8 @@ use crate::evidence::registry::{ConnectionProperties, Registry};
 use crate::evidence::{Evidence, Gap, Ownership, Reason, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 
-const MISSING: Rule = Rule {
-    id: "private-endpoint-missing",
-    severity: Severity::Error,
-    title: "The registry has no private endpoint",
-};
+const MISSING: Rule =
+    Rule { id: "private-endpoint-missing", severity: Severity::Error, title: "The registry has no private endpoint" };
 const NOT_APPROVED: Rule = Rule {
     id: "private-endpoint-not-approved",
     severity: Severity::Error,
@@ -35,12 +32,7 @@ pub const CHECK: Check = Check {
     id: "private-endpoint",
     title: "The registry's private endpoint",
     doc: include_str!("private-endpoint.md"),
-    needs: &[
-        Section::AgentPools,
-        Section::Registry,
-        Section::PrivateEndpoints,
-        Section::VirtualNetworks,
-    ],
+    needs: &[Section::AgentPools, Section::Registry, Section::PrivateEndpoints, Section::VirtualNetworks],
     rules: &[&MISSING, &NOT_APPROVED, &FAILED, &OTHER_NETWORK],
     run,
 };
@@ -54,10 +46,7 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         judge.report(missing(judge.evidence, registry));
         return Ok(());
     }
-    if !connections
-        .iter()
-        .any(|connection| connection.properties.status().eq_ignore_ascii_case("Approved"))
-    {
+    if !connections.iter().any(|connection| connection.properties.status().eq_ignore_ascii_case("Approved")) {
         for finding in not_approved(judge.evidence, registry) {
             judge.report(finding);
         }
@@ -82,7 +71,7 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
         match evidence.network.private_endpoints.get(id).map(|facts| &facts.endpoint) {
             None => gaps.push(Gap::not_collected().about("the registry's private endpoints")),
             Some(crate::evidence::Fact::Missing(gap)) => {
-                unreadable.push((id, gap.clone().about("the registry's private endpoints")))
+                unreadable.push((id, gap.clone().about("the registry's private endpoints")));
             }
             Some(crate::evidence::Fact::Known(None)) => findings.push(gone(evidence, registry, id)),
             Some(crate::evidence::Fact::Known(Some(_))) => {}
@@ -136,40 +125,23 @@ fn on_endpoint(
     remediation: Remediation,
 ) -> Finding {
     let subject = Subject::new("Microsoft.Network/privateEndpoints", endpoint);
-    Finding {
-        rule,
-        severity: rule.severity,
-        detail,
-        subject,
-        evidence,
-        remediation,
-    }
+    Finding { rule, severity: rule.severity, detail, subject, evidence, remediation }
 }
 
 fn missing(evidence: &Evidence, registry: &Registry) -> Finding {
     let listed = evidence.network.listed_endpoints.known().into_iter().flatten();
-    let dangling: Vec<_> = listed
-        .filter(|endpoint| reach::names(endpoint, &registry.id) && targets(endpoint, &registry.id))
-        .collect();
+    let dangling: Vec<_> =
+        listed.filter(|endpoint| reach::names(endpoint, &registry.id) && targets(endpoint, &registry.id)).collect();
     let mut detail = format!(
         "Registry {} has no private endpoint connection that leads to it. Nodes without egress cannot reach it.",
         registry.name()
     );
-    let mut seen = vec![Observation::new(
-        registry.source(),
-        "properties.privateEndpointConnections",
-        "[]",
-    )];
+    let mut seen = vec![Observation::new(registry.source(), "properties.privateEndpointConnections", "[]")];
     let mut stale = Vec::new();
     for endpoint in dangling {
         detail.push_str(&format!(" Endpoint {} still names the registry, but the registry does not know it (it was probably created anew): delete it and create it again.", endpoint.name()));
         let states = endpoint.properties.connections().filter_map(|connection| {
-            connection
-                .properties
-                .private_link_service_connection_state
-                .as_ref()?
-                .status
-                .clone()
+            connection.properties.private_link_service_connection_state.as_ref()?.status.clone()
         });
         let state = states.into_iter().next().unwrap_or_else(|| "unknown".to_owned());
         seen.push(Observation::new(
@@ -200,9 +172,7 @@ fn targets(endpoint: &crate::evidence::network::PrivateEndpoint, registry: &Reso
 fn not_approved(evidence: &Evidence, registry: &Registry) -> Vec<Finding> {
     let connections = registry.properties.private_endpoint_connections.iter();
     let readable = |connection: &ConnectionProperties| {
-        let facts = connection
-            .endpoint_id()
-            .and_then(|id| evidence.network.private_endpoints.get(id));
+        let facts = connection.endpoint_id().and_then(|id| evidence.network.private_endpoints.get(id));
         facts.is_some_and(|facts| facts.endpoint.known().is_some_and(Option::is_some))
     };
     let any_readable = connections.clone().any(|connection| readable(&connection.properties));
@@ -210,15 +180,8 @@ fn not_approved(evidence: &Evidence, registry: &Registry) -> Vec<Finding> {
         .filter(|connection| !any_readable || readable(&connection.properties))
         .map(|connection| {
             let status = connection.properties.status();
-            let fallback = connection
-                .id
-                .clone()
-                .unwrap_or_else(|| registry.id.child("privateEndpointConnections"));
-            let endpoint = connection
-                .properties
-                .endpoint_id()
-                .cloned()
-                .unwrap_or_else(|| fallback.clone());
+            let fallback = connection.id.clone().unwrap_or_else(|| registry.id.child("privateEndpointConnections"));
+            let endpoint = connection.properties.endpoint_id().cloned().unwrap_or_else(|| fallback.clone());
             let why = connection
                 .properties
                 .private_link_service_connection_state
@@ -290,22 +253,9 @@ fn gone(evidence: &Evidence, registry: &Registry, endpoint: &ResourceId) -> Find
 
 fn broken(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>) -> Finding {
     let id = &candidate.endpoint.id;
-    let detail = format!(
-        "The provisioningState of endpoint {} is Failed, and no other serves the nodes.",
-        id.name()
-    );
-    let seen = vec![Observation::new(
-        candidate.endpoint.source(),
-        "properties.provisioningState",
-        "Failed",
-    )];
-    on_endpoint(
-        &FAILED,
-        id,
-        detail,
-        seen,
-        create(evidence, registry, vec![delete_endpoint(id)]),
-    )
+    let detail = format!("The provisioningState of endpoint {} is Failed, and no other serves the nodes.", id.name());
+    let seen = vec![Observation::new(candidate.endpoint.source(), "properties.provisioningState", "Failed")];
+    on_endpoint(&FAILED, id, detail, seen, create(evidence, registry, vec![delete_endpoint(id)]))
 }
 
 fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>) -> Finding {
@@ -313,12 +263,7 @@ fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>
     let home = candidate.endpoint.properties.network_id().unwrap_or_default();
     let (nodes, _) = evidence.node_networks();
     let names: Vec<&str> = nodes.iter().map(ResourceId::name).collect();
-    let subnet = candidate
-        .endpoint
-        .properties
-        .subnet
-        .as_ref()
-        .and_then(|subnet| subnet.id.as_ref());
+    let subnet = candidate.endpoint.properties.subnet.as_ref().and_then(|subnet| subnet.id.as_ref());
     let mut seen = vec![Observation::new(
         candidate.endpoint.source(),
         "properties.subnet.id",
@@ -328,20 +273,13 @@ fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>
         if let crate::evidence::Fact::Known(network) = evidence.network(node) {
             let peerings = network.properties.virtual_network_peerings.iter().map(|peering| {
                 let remote = peering.properties.remote_id().map_or("?", ResourceId::name);
-                format!(
-                    "{remote} ({})",
-                    peering.properties.peering_state.as_deref().unwrap_or("unknown")
-                )
+                format!("{remote} ({})", peering.properties.peering_state.as_deref().unwrap_or("unknown"))
             });
             let peerings = peerings.collect::<Vec<_>>().join(", ");
             seen.push(Observation::new(
                 network.source(),
                 "properties.virtualNetworkPeerings",
-                if peerings.is_empty() {
-                    "none".to_owned()
-                } else {
-                    peerings
-                },
+                if peerings.is_empty() { "none".to_owned() } else { peerings },
             ));
         }
     }
@@ -351,20 +289,11 @@ fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>
         home.name(),
         names.join(", ")
     );
-    on_endpoint(
-        &OTHER_NETWORK,
-        id,
-        detail,
-        seen,
-        endpoint_commands(evidence, registry, Vec::new()),
-    )
+    on_endpoint(&OTHER_NETWORK, id, detail, seen, endpoint_commands(evidence, registry, Vec::new()))
 }
 
 fn delete_endpoint(id: &ResourceId) -> Command {
-    remedy::in_subscription(
-        remedy::addressed(Command::new("az network private-endpoint delete"), id),
-        id,
-    )
+    remedy::in_subscription(remedy::addressed(Command::new("az network private-endpoint delete"), id), id)
 }
 
 /// Managed: reconcile. BYO: create an endpoint in the node network, after deleting what is in the way.
@@ -376,8 +305,8 @@ fn create(evidence: &Evidence, registry: &Registry, first: Vec<Command>) -> Reme
 }
 
 fn endpoint_commands(evidence: &Evidence, registry: &Registry, mut commands: Vec<Command>) -> Remediation {
-    let pools = evidence.pools.agent_pools.known().into_iter().flatten();
-    let subnet = pools.filter_map(|pool| pool.vnet_subnet_id.clone()).next();
+    let mut pools = evidence.pools.agent_pools.known().into_iter().flatten();
+    let subnet = pools.find_map(|pool| pool.vnet_subnet_id.clone());
     let (nodes, _) = evidence.node_networks();
     let network = nodes.into_iter().next();
     let home = network.as_ref().unwrap_or(&registry.id);
@@ -387,19 +316,11 @@ fn endpoint_commands(evidence: &Evidence, registry: &Registry, mut commands: Vec
         home.subscription().unwrap_or_default(),
         home.resource_group().unwrap_or_default()
     ));
-    let location = evidence
-        .cluster
-        .location
-        .clone()
-        .unwrap_or_else(|| "<LOCATION>".to_owned());
+    let location = evidence.cluster.location.clone().unwrap_or_else(|| "<LOCATION>".to_owned());
     let subnet = subnet.map_or_else(|| "<SUBNET_ID>".to_owned(), |subnet| subnet.to_string());
     let command = remedy::addressed(Command::new("az network private-endpoint create"), &endpoint).with("-l", location);
-    let command = command
-        .with("--subnet", subnet)
-        .with("--private-connection-resource-id", registry.id.as_str());
-    let command = command
-        .with("--group-id", "registry")
-        .with("--connection-name", format!("{name}-connection"));
+    let command = command.with("--subnet", subnet).with("--private-connection-resource-id", registry.id.as_str());
+    let command = command.with("--group-id", "registry").with("--connection-name", format!("{name}-connection"));
     commands.push(remedy::in_subscription(command, &endpoint));
     let mut summary = "Create an endpoint in the node network (in its subnet or another one). Without the right to approve on the registry add --manual-request true and have it approved.".to_owned();
     match evidence
@@ -421,10 +342,5 @@ fn endpoint_commands(evidence: &Evidence, registry: &Registry, mut commands: Vec
         }
         None => summary.push_str(" Then see to its private DNS zone (check private-dns)."),
     }
-    remedy(
-        RemediationKind::CreatePrivateEndpoint,
-        summary,
-        commands,
-        DOCS_PRIVATE_LINK,
-    )
+    remedy(RemediationKind::CreatePrivateEndpoint, summary, commands, DOCS_PRIVATE_LINK)
 }

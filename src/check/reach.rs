@@ -44,16 +44,8 @@ pub fn candidates<'e>(evidence: &'e Evidence, registry: &'e Registry) -> Vec<Can
     approved(registry)
         .filter_map(|id| {
             let facts = evidence.network.private_endpoints.get(id)?;
-            let endpoint = facts
-                .endpoint
-                .known()?
-                .as_ref()
-                .filter(|endpoint| names(endpoint, &registry.id))?;
-            Some(Candidate {
-                endpoint,
-                facts,
-                reach: reach(evidence, endpoint),
-            })
+            let endpoint = facts.endpoint.known()?.as_ref().filter(|endpoint| names(endpoint, &registry.id))?;
+            Some(Candidate { endpoint, facts, reach: reach(evidence, endpoint) })
         })
         .collect()
 }
@@ -104,9 +96,7 @@ fn reach(evidence: &Evidence, endpoint: &PrivateEndpoint) -> Reach {
 
 fn peered(network: &VirtualNetwork, other: &ResourceId) -> bool {
     let peerings = network.properties.virtual_network_peerings.iter();
-    peerings
-        .map(|peering| &peering.properties)
-        .any(|peering| peering.remote_id() == Some(other) && peering.connects())
+    peerings.map(|peering| &peering.properties).any(|peering| peering.remote_id() == Some(other) && peering.connects())
 }
 
 /// What may connect the node networks with an endpoint although no peering shows it.
@@ -144,13 +134,9 @@ pub fn hidden_path(evidence: &Evidence, candidate: &Candidate<'_>) -> Hidden {
                 let routes = table.properties.routes.iter().map(|route| &route.properties);
                 let appliance = |route: &crate::evidence::network::RouteProperties| {
                     let hop = route.next_hop_type.as_deref().unwrap_or_default();
-                    let hop = ["VirtualAppliance", "VirtualNetworkGateway"]
-                        .iter()
-                        .any(|kind| kind.eq_ignore_ascii_case(hop));
-                    hop && route
-                        .address_prefix
-                        .as_deref()
-                        .is_none_or(|prefix| covers(prefix, &addresses))
+                    let hop =
+                        ["VirtualAppliance", "VirtualNetworkGateway"].iter().any(|kind| kind.eq_ignore_ascii_case(hop));
+                    hop && route.address_prefix.as_deref().is_none_or(|prefix| covers(prefix, &addresses))
                 };
                 if routes.into_iter().any(appliance) {
                     return Hidden::Maybe("a route to an appliance or gateway");
@@ -163,27 +149,14 @@ pub fn hidden_path(evidence: &Evidence, candidate: &Candidate<'_>) -> Hidden {
 }
 
 fn beyond_peerings(network: &VirtualNetwork) -> Option<&'static str> {
-    let gateway = network
-        .properties
-        .subnets
-        .iter()
-        .filter_map(|subnet| subnet.id.as_ref());
-    if gateway
-        .into_iter()
-        .any(|id| id.name().eq_ignore_ascii_case("GatewaySubnet"))
-    {
+    let gateway = network.properties.subnets.iter().filter_map(|subnet| subnet.id.as_ref());
+    if gateway.into_iter().any(|id| id.name().eq_ignore_ascii_case("GatewaySubnet")) {
         return Some("a gateway in the node network");
     }
     network.properties.virtual_network_peerings.iter().find_map(|peering| {
         // A spoke of a virtual WAN shows a peering to a network that Microsoft hides.
-        let hub = peering
-            .properties
-            .remote_id()
-            .is_some_and(|remote| remote.name().starts_with("HV_"))
-            || peering
-                .id
-                .as_ref()
-                .is_some_and(|id| id.name().starts_with("RemoteVnetToHubPeering"));
+        let hub = peering.properties.remote_id().is_some_and(|remote| remote.name().starts_with("HV_"))
+            || peering.id.as_ref().is_some_and(|id| id.name().starts_with("RemoteVnetToHubPeering"));
         if hub {
             return Some("a virtual WAN hub");
         }
@@ -199,10 +172,7 @@ pub fn addresses(candidate: &Candidate<'_>) -> BTreeSet<IpAddr> {
         .filter_map(|configuration| configuration.properties.private_ip_address.as_deref());
     let configs = candidate.endpoint.properties.custom_dns_configs.iter();
     let from_configs = configs.flat_map(|config| config.ip_addresses.iter().map(String::as_str));
-    from_interfaces
-        .chain(from_configs)
-        .filter_map(|address| address.parse().ok())
-        .collect()
+    from_interfaces.chain(from_configs).filter_map(|address| address.parse().ok()).collect()
 }
 
 /// Whether a route's prefix covers one of the addresses; unknown addresses could be any.

@@ -31,13 +31,7 @@ pub fn remedy(
     commands: Vec<Command>,
     docs: &'static str,
 ) -> Remediation {
-    Remediation {
-        kind,
-        summary: summary.into(),
-        commands,
-        script: Vec::new(),
-        docs,
-    }
+    Remediation { kind, summary: summary.into(), commands, script: Vec::new(), docs }
 }
 
 /// `-g GROUP -n NAME --subscription SUB` of a resource.
@@ -61,9 +55,7 @@ pub fn in_subscription(command: Command, id: &ResourceId) -> Command {
 /// `az aks update -g GROUP -n NAME …`.
 pub fn aks_update(evidence: &Evidence, options: &[(&str, &str)]) -> Command {
     let command = addressed(Command::new("az aks update"), &evidence.cluster.id);
-    let command = options
-        .iter()
-        .fold(command, |command, (option, value)| command.with(option, *value));
+    let command = options.iter().fold(command, |command, (option, value)| command.with(option, *value));
     in_subscription(command, &evidence.cluster.id)
 }
 
@@ -80,23 +72,14 @@ fn reconcile_commands(evidence: &Evidence) -> (Vec<Command>, Vec<Command>) {
 
 /// Both flags, always: the id alone is ignored, and `Cache` alone writes the id as null.
 pub fn use_cache(registry: &ResourceId) -> [(&'static str, &str); 2] {
-    [
-        ("--bootstrap-artifact-source", "Cache"),
-        ("--bootstrap-container-registry-resource-id", registry.as_str()),
-    ]
+    [("--bootstrap-artifact-source", "Cache"), ("--bootstrap-container-registry-resource-id", registry.as_str())]
 }
 
 /// AKS repairs what belongs to it.
 pub fn reconcile(evidence: &Evidence, why: &str) -> Remediation {
     let (commands, script) = reconcile_commands(evidence);
     let summary = format!("{why} Reconcile the cluster: an update without parameters; answer y to its question.");
-    Remediation {
-        kind: RemediationKind::Reconcile,
-        summary,
-        commands,
-        script,
-        docs: DOCS_TROUBLESHOOT,
-    }
+    Remediation { kind: RemediationKind::Reconcile, summary, commands, script, docs: DOCS_TROUBLESHOOT }
 }
 
 /// A managed registry that lost its rule: delete it, and AKS makes it anew.
@@ -120,19 +103,13 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
             .push_str(" On AKS Automatic the node resource group is locked: open a support request for the deletion.");
     } else if locked {
         summary.push_str(" The node resource group is locked (ReadOnly): the first command unlocks it.");
-        steps.push(aks_update(
-            evidence,
-            &[("--nrg-lockdown-restriction-level", "Unrestricted")],
-        ));
+        steps.push(aks_update(evidence, &[("--nrg-lockdown-restriction-level", "Unrestricted")]));
     }
     let delete = Command::new("az acr delete").with("-n", registry.name());
     steps.push(in_subscription(in_group(delete, registry).word("--yes"), registry));
     let (person, script) = reconcile_commands(evidence);
-    let show = in_subscription(
-        addressed(Command::new("az aks show"), &evidence.cluster.id),
-        &evidence.cluster.id,
-    )
-    .with("--query", "bootstrapProfile.containerRegistryId");
+    let show = in_subscription(addressed(Command::new("az aks show"), &evidence.cluster.id), &evidence.cluster.id)
+        .with("--query", "bootstrapProfile.containerRegistryId");
     let whole = |reconcile: Vec<Command>| steps.iter().cloned().chain(reconcile).chain([show.clone()]).collect();
     Remediation {
         kind: RemediationKind::DeleteRegistryAndReconcile,
@@ -147,10 +124,7 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
 pub fn upgrade_pool(evidence: &Evidence, pool: &str) -> Command {
     let command =
         Command::new("az aks nodepool upgrade").with("-g", evidence.cluster.id.resource_group().unwrap_or_default());
-    let command = command
-        .with("--cluster-name", evidence.cluster.id.name())
-        .with("-n", pool)
-        .word("--node-image-only");
+    let command = command.with("--cluster-name", evidence.cluster.id.name()).with("-n", pool).word("--node-image-only");
     in_subscription(command, &evidence.cluster.id)
 }
 
@@ -169,16 +143,10 @@ pub fn acr(words: &str, registry: &ResourceId) -> Command {
 pub fn create_cache_rule(evidence: &Evidence, registry: &ResourceId) -> Command {
     let create = acr("az acr cache create", registry).with("-n", "aks-managed-mcr");
     let source = format!("{}/*", evidence.mcr_hosts()[0]);
-    in_subscription(
-        create.with("-s", source).with("-t", "aks-managed-repository/*"),
-        registry,
-    )
+    in_subscription(create.with("-s", source).with("-t", "aks-managed-repository/*"), registry)
 }
 
 /// Deletes a cache rule.
 pub fn delete_cache_rule(registry: &ResourceId, rule: &str) -> Command {
-    in_subscription(
-        acr("az acr cache delete", registry).with("-n", rule).word("--yes"),
-        registry,
-    )
+    in_subscription(acr("az acr cache delete", registry).with("-n", rule).word("--yes"), registry)
 }

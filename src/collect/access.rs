@@ -35,9 +35,6 @@ impl Collector {
             let definition = self.arm.find(&api::ROLE_DEFINITIONS, &role).await;
             (role, definition)
         });
-        AccessFacts {
-            role_assignments,
-            role_definitions: join_all(read).await.into_iter().collect(),
-        }
+        AccessFacts { role_assignments, role_definitions: join_all(read).await.into_iter().collect() }
     }
 }

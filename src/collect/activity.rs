@@ -58,18 +58,10 @@ impl Collector {
         let from = now.checked_sub(HOURS.hours()).unwrap_or(Timestamp::MIN);
         let filter =
             format!("eventTimestamp ge '{from:.0}' and eventTimestamp le '{now:.0}' and resourceUri eq '{cluster}'");
-        let query = [
-            ("$filter", filter.as_str()),
-            (
-                "$select",
-                "eventTimestamp,operationName,status,correlationId,properties",
-            ),
-        ];
+        let query =
+            [("$filter", filter.as_str()), ("$select", "eventTimestamp,operationName,status,correlationId,properties")];
         let path = in_subscription(subscription, "Microsoft.Insights/eventtypes/management/values");
-        self.arm
-            .list::<Event>(&api::ACTIVITY_LOG, &path, &query)
-            .await
-            .map(|events| writes(&events))
+        self.arm.list::<Event>(&api::ACTIVITY_LOG, &path, &query).await.map(|events| writes(&events))
     }
 }
 
@@ -82,27 +74,18 @@ fn writes(events: &[Event]) -> Vec<BootstrapWrite> {
     };
     let failed = events.iter().filter(own).filter(|event| {
         let status = event.status.as_ref().and_then(|status| status.value.as_deref());
-        status.is_some_and(|status| {
-            ["Failed", "Canceled"]
-                .iter()
-                .any(|word| word.eq_ignore_ascii_case(status))
-        })
+        status.is_some_and(|status| ["Failed", "Canceled"].iter().any(|word| word.eq_ignore_ascii_case(status)))
     });
     let failed: BTreeSet<&str> = failed.filter_map(|event| event.correlation_id.as_deref()).collect();
-    let lasting = events.iter().filter(own).filter(|event| {
-        event
-            .correlation_id
-            .as_deref()
-            .is_none_or(|correlation| !failed.contains(correlation))
-    });
+    let lasting = events
+        .iter()
+        .filter(own)
+        .filter(|event| event.correlation_id.as_deref().is_none_or(|correlation| !failed.contains(correlation)));
     let mut writes: Vec<BootstrapWrite> = lasting
         .filter_map(|event| {
             let body = event.properties.as_ref()?.requestbody.as_deref()?;
             let body: RequestBody = serde_json::from_str(body).ok()?;
-            Some(BootstrapWrite {
-                at: event.event_timestamp?,
-                profile: body.properties.bootstrap_profile?,
-            })
+            Some(BootstrapWrite { at: event.event_timestamp?, profile: body.properties.bootstrap_profile? })
         })
         .collect();
     writes.sort_by_key(|write| write.at);
@@ -139,10 +122,7 @@ mod tests {
         ]);
         let events: Vec<Event> = serde_json::from_value(events).expect("events");
         let writes = writes(&events);
-        let sources: Vec<&str> = writes
-            .iter()
-            .filter_map(|write| write.profile.artifact_source.as_deref())
-            .collect();
+        let sources: Vec<&str> = writes.iter().filter_map(|write| write.profile.artifact_source.as_deref()).collect();
         assert_eq!(sources, ["Direct", "Cache"]);
     }
 }

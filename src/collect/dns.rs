@@ -21,11 +21,7 @@ pub(super) type ZoneLists = BTreeMap<String, Fact<Vec<DnsZone>>>;
 /// The listed zones whose name could answer for the registry.
 pub(super) fn listed_zones(lists: &ZoneLists, registry: &Registry) -> Vec<DnsZone> {
     let zones = lists.values().filter_map(Fact::known).flatten();
-    zones
-        .filter(|zone| check::zone_could_answer(zone.name(), registry))
-        .take(MOST)
-        .cloned()
-        .collect()
+    zones.filter(|zone| check::zone_could_answer(zone.name(), registry)).take(MOST).cloned().collect()
 }
 
 impl Collector {
@@ -34,16 +30,8 @@ impl Collector {
         let registry = evidence.registry_id();
         let pools = evidence.pools.agent_pools.known().into_iter().flatten();
         let subnets = pools.filter_map(|pool| pool.vnet_subnet_id.as_ref()?.subscription());
-        let known = [
-            evidence.cluster.id.subscription(),
-            registry.as_ref().and_then(ResourceId::subscription),
-        ];
-        let known = known
-            .into_iter()
-            .flatten()
-            .chain(subnets)
-            .map(str::to_lowercase)
-            .collect();
+        let known = [evidence.cluster.id.subscription(), registry.as_ref().and_then(ResourceId::subscription)];
+        let known = known.into_iter().flatten().chain(subnets).map(str::to_lowercase).collect();
         self.zone_lists(known).await
     }
 
@@ -64,25 +52,14 @@ impl Collector {
     pub(super) async fn zones(&self, zones: Vec<DnsZone>, registry: &Registry) -> BTreeMap<ResourceId, ZoneFacts> {
         let read = zones.into_iter().map(|zone| async move {
             let (links, records) = self.zone_details(&zone.id, registry).await;
-            (
-                zone.id.clone(),
-                ZoneFacts {
-                    zone: Fact::Known(Some(zone)),
-                    links,
-                    records,
-                },
-            )
+            (zone.id.clone(), ZoneFacts { zone: Fact::Known(Some(zone)), links, records })
         });
         join_all(read).await.into_iter().collect()
     }
 
     /// The zones that endpoints' zone groups name, those left out that are already known.
     pub(super) fn zones_of_groups(&self, network: &NetworkFacts, registry: &Registry) -> BTreeSet<ResourceId> {
-        let groups = network
-            .private_endpoints
-            .values()
-            .filter_map(|facts| facts.zone_groups.known())
-            .flatten();
+        let groups = network.private_endpoints.values().filter_map(|facts| facts.zone_groups.known()).flatten();
         let configs = groups.flat_map(|group| &group.properties.private_dns_zone_configs);
         let zones = configs.filter_map(|config| config.properties.private_dns_zone_id.clone());
         zones
@@ -110,21 +87,13 @@ impl Collector {
         &self,
         zone: &ResourceId,
         registry: &Registry,
-    ) -> (
-        Fact<Vec<crate::evidence::network::NetworkLink>>,
-        Fact<Vec<AddressRecord>>,
-    ) {
+    ) -> (Fact<Vec<crate::evidence::network::NetworkLink>>, Fact<Vec<AddressRecord>>) {
         let (links, records) = (zone.child("virtualNetworkLinks"), zone.child("A"));
         let (links, records) = tokio::join!(
             self.arm.list(&api::DNS_LINKS, links.as_str(), &[]),
             self.arm.list::<AddressRecord>(&api::DNS_RECORDS, records.as_str(), &[]),
         );
-        let server = registry
-            .properties
-            .login_server
-            .as_deref()
-            .unwrap_or_default()
-            .to_lowercase();
+        let server = registry.properties.login_server.as_deref().unwrap_or_default().to_lowercase();
         let label = server.split('.').next().unwrap_or_default().to_owned();
         // A central zone holds every registry of the organization; only this one's records and wildcards matter.
         let own = move |record: &AddressRecord| {

@@ -23,10 +23,8 @@ impl Collector {
             return BTreeMap::new();
         }
         let connections = registry.properties.private_endpoint_connections.iter();
-        let ids: BTreeSet<&ResourceId> = connections
-            .filter_map(|connection| connection.properties.endpoint_id())
-            .take(MOST)
-            .collect();
+        let ids: BTreeSet<&ResourceId> =
+            connections.filter_map(|connection| connection.properties.endpoint_id()).take(MOST).collect();
         let read = ids.into_iter().map(|id| async move {
             let groups = id.child("privateDnsZoneGroups");
             let (endpoint, zone_groups) = tokio::join!(self.arm.find(&api::PRIVATE_ENDPOINTS, id), async {
@@ -36,14 +34,7 @@ impl Collector {
                     Fact::default()
                 }
             });
-            (
-                id.clone(),
-                EndpointFacts {
-                    endpoint,
-                    zone_groups,
-                    interfaces: BTreeMap::new(),
-                },
-            )
+            (id.clone(), EndpointFacts { endpoint, zone_groups, interfaces: BTreeMap::new() })
         });
         join_all(read).await.into_iter().collect()
     }
@@ -56,15 +47,9 @@ impl Collector {
         if !self.wants(Section::PrivateDns) {
             return Vec::new();
         }
-        let read = endpoints
-            .iter()
-            .filter_map(|(id, facts)| Some((id, facts.endpoint.known()?.as_ref()?)));
+        let read = endpoints.iter().filter_map(|(id, facts)| Some((id, facts.endpoint.known()?.as_ref()?)));
         let read = read.map(|(id, endpoint)| async move {
-            let references = endpoint
-                .properties
-                .network_interfaces
-                .iter()
-                .filter_map(|reference| reference.id.clone());
+            let references = endpoint.properties.network_interfaces.iter().filter_map(|reference| reference.id.clone());
             let interfaces = references.map(|interface| async move {
                 let fact = self.arm.get(&api::NETWORK_INTERFACES, &interface).await;
                 (interface, fact)
@@ -88,11 +73,7 @@ impl Collector {
         let mut found = Vec::new();
         for subscription in subscriptions {
             let path = in_subscription(subscription, "Microsoft.Network/privateEndpoints");
-            match self
-                .arm
-                .list::<PrivateEndpoint>(&api::PRIVATE_ENDPOINTS, &path, &[])
-                .await
-            {
+            match self.arm.list::<PrivateEndpoint>(&api::PRIVATE_ENDPOINTS, &path, &[]).await {
                 Fact::Known(endpoints) => found.extend(endpoints),
                 Fact::Missing(gap) => return Fact::Missing(gap),
             }

@@ -58,10 +58,7 @@ impl Collector {
             evidence.network.dns_zones.extend(zones);
         }
         for (subscription, list) in lists {
-            evidence
-                .network
-                .dns_zone_lists
-                .insert(subscription, list.map(|_| ListedZones::default()));
+            evidence.network.dns_zone_lists.insert(subscription, list.map(|_| ListedZones::default()));
         }
         for (subscription, whole) in rights {
             if let Some(Fact::Known(listed)) = evidence.network.dns_zone_lists.get_mut(&subscription) {
@@ -87,15 +84,13 @@ impl Collector {
         };
         let read = rulesets.into_iter().map(|ruleset| async move {
             let path = ruleset.id.child("virtualNetworkLinks");
-            self.arm
-                .list::<NetworkLink>(&api::FORWARDING_LINKS, path.as_str(), &[])
-                .await
+            self.arm.list::<NetworkLink>(&api::FORWARDING_LINKS, path.as_str(), &[]).await
         });
         let mut networks = Vec::new();
         for links in join_all(read).await {
             match links {
                 Fact::Known(links) => {
-                    networks.extend(links.iter().filter_map(|link| link.properties.network_id().cloned()))
+                    networks.extend(links.iter().filter_map(|link| link.properties.network_id().cloned()));
                 }
                 Fact::Missing(gap) => return Fact::Missing(gap),
             }
@@ -107,10 +102,7 @@ impl Collector {
     async fn rights(&self, subscriptions: &BTreeSet<String>) -> BTreeMap<String, Fact<bool>> {
         let read = subscriptions.iter().map(|subscription| async move {
             let path = in_subscription(subscription, "Microsoft.Authorization/permissions");
-            let answer = self
-                .arm
-                .read_list::<Permission>(&api::OWN_PERMISSIONS, &path, &[])
-                .await;
+            let answer = self.arm.read_list::<Permission>(&api::OWN_PERMISSIONS, &path, &[]).await;
             let whole = match answer {
                 Ok(blocks) => Fact::Known(blocks.iter().any(|block| block.allows_action(api::DNS_ZONES.action))),
                 // An ARM that does not know the question does not filter its lists by the answer.
@@ -131,17 +123,9 @@ impl Collector {
         if !asked || !self.wants(Section::PrivateDns) {
             return BTreeMap::new();
         }
-        let links = evidence
-            .network
-            .dns_zones
-            .values()
-            .filter_map(|zone| zone.links.known())
-            .flatten();
+        let links = evidence.network.dns_zones.values().filter_map(|zone| zone.links.known()).flatten();
         let linked = links.filter_map(|link| link.properties.network_id());
-        let unread = linked
-            .filter(|id| evidence.network(id).gap().is_some())
-            .take(MOST_NETWORKS)
-            .cloned();
+        let unread = linked.filter(|id| evidence.network(id).gap().is_some()).take(MOST_NETWORKS).cloned();
         self.virtual_networks(unread.collect()).await
     }
 
@@ -150,25 +134,17 @@ impl Collector {
         &self,
         evidence: &Evidence,
         asked: bool,
-    ) -> (
-        BTreeMap<String, Fact<Vec<ResourceId>>>,
-        BTreeMap<ResourceId, Fact<RouteTable>>,
-    ) {
+    ) -> (BTreeMap<String, Fact<Vec<ResourceId>>>, BTreeMap<ResourceId, Fact<RouteTable>>) {
         if !asked || !self.wants(Section::PrivateEndpoints) {
             return (BTreeMap::new(), BTreeMap::new());
         }
         let (nodes, _) = evidence.node_networks();
-        let subscriptions: BTreeSet<String> = nodes
-            .iter()
-            .filter_map(|id| id.subscription().map(str::to_lowercase))
-            .collect();
+        let subscriptions: BTreeSet<String> =
+            nodes.iter().filter_map(|id| id.subscription().map(str::to_lowercase)).collect();
         let managers = subscriptions.into_iter().map(|subscription| async move {
             let path = in_subscription(&subscription, "Microsoft.Network/networkManagers");
             let managers: Fact<Vec<Named>> = self.arm.list_if_known(&api::NETWORK_MANAGERS, &path).await;
-            (
-                subscription,
-                managers.map(|managers| managers.into_iter().map(|manager| manager.id).collect()),
-            )
+            (subscription, managers.map(|managers| managers.into_iter().map(|manager| manager.id).collect()))
         });
         let tables = route_tables(evidence).into_iter().map(|id| async move {
             let table = self.arm.get(&api::ROUTE_TABLES, &id).await;
@@ -179,15 +155,8 @@ impl Collector {
     }
 
     async fn replications(&self, evidence: &Evidence, asked: bool) -> Fact<Vec<Replication>> {
-        match evidence
-            .registry_id()
-            .filter(|_| asked && self.wants(Section::PrivateDns))
-        {
-            Some(registry) => {
-                self.arm
-                    .list(&api::REPLICATIONS, registry.child("replications").as_str(), &[])
-                    .await
-            }
+        match evidence.registry_id().filter(|_| asked && self.wants(Section::PrivateDns)) {
+            Some(registry) => self.arm.list(&api::REPLICATIONS, registry.child("replications").as_str(), &[]).await,
             None => Fact::default(),
         }
     }
@@ -199,11 +168,7 @@ fn further_subscriptions(evidence: &Evidence) -> BTreeSet<String> {
     let peerings = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
     let peerings = peerings.flat_map(|network| &network.properties.virtual_network_peerings);
     let remotes = peerings.filter_map(|peering| peering.properties.remote_id()?.subscription());
-    let endpoints = evidence
-        .network
-        .private_endpoints
-        .values()
-        .filter_map(|facts| facts.endpoint.known()?.as_ref());
+    let endpoints = evidence.network.private_endpoints.values().filter_map(|facts| facts.endpoint.known()?.as_ref());
     let endpoints = endpoints.filter_map(|endpoint| endpoint.id.subscription());
     remotes.chain(endpoints).map(str::to_lowercase).collect()
 }
@@ -216,12 +181,6 @@ fn route_tables(evidence: &Evidence) -> BTreeSet<ResourceId> {
     let networks = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
     let all = networks.flat_map(|network| &network.properties.subnets);
     // A managed network has no subnet that a pool names; there every one counts.
-    let own = all.filter(|subnet| {
-        subnet
-            .id
-            .as_ref()
-            .is_some_and(|id| subnets.is_empty() || subnets.contains(id))
-    });
-    own.filter_map(|subnet| subnet.properties.route_table.as_ref()?.id.clone())
-        .collect()
+    let own = all.filter(|subnet| subnet.id.as_ref().is_some_and(|id| subnets.is_empty() || subnets.contains(id)));
+    own.filter_map(|subnet| subnet.properties.route_table.as_ref()?.id.clone()).collect()
 }

@@ -16,17 +16,10 @@ impl Collector {
         &self,
         evidence: &Evidence,
     ) -> (BTreeMap<ResourceId, Fact<VirtualNetwork>>, Fact<Vec<VirtualNetwork>>) {
-        let Some(pools) = evidence
-            .pools
-            .agent_pools
-            .known()
-            .filter(|_| self.wants(Section::VirtualNetworks))
-        else {
+        let Some(pools) = evidence.pools.agent_pools.known().filter(|_| self.wants(Section::VirtualNetworks)) else {
             return (BTreeMap::new(), Fact::default());
         };
-        let own = pools
-            .iter()
-            .filter_map(|pool| pool.vnet_subnet_id.as_ref()?.up_to("virtualNetworks"));
+        let own = pools.iter().filter_map(|pool| pool.vnet_subnet_id.as_ref()?.up_to("virtualNetworks"));
         let own: BTreeSet<ResourceId> = own.collect();
         let managed = pools.iter().any(|pool| pool.vnet_subnet_id.is_none());
         tokio::join!(self.virtual_networks(own), self.managed_networks(evidence, managed))

@@ -12,10 +12,7 @@ use crate::kubernetes::list::Lister;
 impl Collector {
     /// Everything that the Kubernetes API tells; an API server that cannot be reached is an ordinary answer.
     pub(super) async fn kubernetes(&self, evidence: &Evidence) -> KubernetesFacts {
-        let nobody = |why: &str| KubernetesFacts {
-            nodes: left_out(why),
-            mirror_failures: left_out(why),
-        };
+        let nobody = |why: &str| KubernetesFacts { nodes: left_out(why), mirror_failures: left_out(why) };
         if !self.wants(Section::Nodes) && !self.wants(Section::Events) {
             return KubernetesFacts::default();
         }
@@ -25,34 +22,20 @@ impl Collector {
         if evidence.stopped() {
             return nobody("the cluster is stopped");
         }
-        let connector = Connector {
-            arm: &self.arm,
-            credential: &self.credential,
-            limits: self.limits,
-            progress: &self.progress,
-        };
+        let connector =
+            Connector { arm: &self.arm, credential: &self.credential, limits: self.limits, progress: &self.progress };
         let client = match connector.connect(&self.kubernetes, &evidence.cluster).await {
             Ok(client) => client,
             Err(gap) => {
-                return KubernetesFacts {
-                    nodes: Fact::Missing(gap.clone()),
-                    mirror_failures: Fact::Missing(gap),
-                };
+                return KubernetesFacts { nodes: Fact::Missing(gap.clone()), mirror_failures: Fact::Missing(gap) };
             }
         };
-        let lister = Lister {
-            client: &client,
-            limits: self.limits,
-            progress: &self.progress,
-        };
+        let lister = Lister { client: &client, limits: self.limits, progress: &self.progress };
         let (nodes, mirror_failures) = tokio::join!(lister.nodes(), lister.mirror_failures());
         if let Fact::Known(nodes) = &nodes
             && let Some(gap) = other_cluster(nodes, &evidence.cluster)
         {
-            return KubernetesFacts {
-                nodes: Fact::Missing(gap.clone()),
-                mirror_failures: Fact::Missing(gap),
-            };
+            return KubernetesFacts { nodes: Fact::Missing(gap.clone()), mirror_failures: Fact::Missing(gap) };
         }
         // Without nodes nothing proves whose events these are.
         let mirror_failures = match &nodes {
@@ -75,14 +58,11 @@ fn other_cluster(nodes: &[Node], cluster: &ManagedCluster) -> Option<Gap> {
         Some(same(id.resource_group(), Some(group)) && same(id.subscription(), cluster.id.subscription()))
     };
     let real = nodes.iter().filter(|node| !node.is_virtual);
-    let mut providers = real
-        .filter_map(|node| node.provider_id.as_deref())
-        .filter(|provider| !provider.is_empty());
+    let mut providers = real.filter_map(|node| node.provider_id.as_deref()).filter(|provider| !provider.is_empty());
     let other = providers.find(|provider| own(provider) != Some(true))?;
     let place = ResourceId::new(other);
-    let place = place
-        .resource_group()
-        .map_or_else(|| "elsewhere".to_owned(), |group| format!("in resource group {group}"));
+    let place =
+        place.resource_group().map_or_else(|| "elsewhere".to_owned(), |group| format!("in resource group {group}"));
     let detail = format!(
         "the Kubernetes API belongs to another cluster: its nodes lie {place}, those of this cluster in {group}"
     );
@@ -97,24 +77,12 @@ mod tests {
     fn nodes_of_another_cluster_are_not_believed() {
         let json = serde_json::json!({ "id": "/subscriptions/S/resourceGroups/g/x/aks", "properties": { "nodeResourceGroup": "MC_g_aks_eastus" } });
         let cluster: ManagedCluster = serde_json::from_value(json).expect("a cluster");
-        let node = |provider: &str| Node {
-            provider_id: Some(provider.to_owned()),
-            ..Node::default()
-        };
+        let node = |provider: &str| Node { provider_id: Some(provider.to_owned()), ..Node::default() };
         let own = "azure:///subscriptions/s/resourceGroups/mc_G_aks_eastus/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0";
         assert!(other_cluster(&[node(own), node("")], &cluster).is_none());
         assert!(other_cluster(&[node(&own.replace("mc_G", "mc_other"))], &cluster).is_some());
         assert!(other_cluster(&[node(&own.replace("/s/", "/t/"))], &cluster).is_some());
         assert!(other_cluster(&[node("kind://docker/kind/kind-control-plane")], &cluster).is_some());
-        assert!(
-            other_cluster(
-                &[Node {
-                    is_virtual: true,
-                    ..node("kind://x")
-                }],
-                &cluster
-            )
-            .is_none()
-        );
+        assert!(other_cluster(&[Node { is_virtual: true, ..node("kind://x") }], &cluster).is_none());
     }
 }

@@ -15,12 +15,7 @@ type Machines = Fact<Vec<Resource<ComputeProperties>>>;
 impl Collector {
     /// The pools that the cluster's own answer lists; only where it lists none are they asked for.
     pub(super) async fn agent_pools(&self, evidence: &Evidence) -> Fact<Vec<AgentPool>> {
-        if let Some(pools) = evidence
-            .cluster
-            .properties
-            .agent_pool_profiles
-            .as_ref()
-            .filter(|pools| !pools.is_empty())
+        if let Some(pools) = evidence.cluster.properties.agent_pool_profiles.as_ref().filter(|pools| !pools.is_empty())
         {
             return Fact::Known(pools.clone());
         }
@@ -39,16 +34,12 @@ impl Collector {
     ) -> (BTreeMap<String, Fact<UpgradeProfile>>, Machines, Machines) {
         let pools: &[AgentPool] = evidence.pools.agent_pools.known().map_or(&[], Vec::as_slice);
         let any = |kind: &str| {
-            pools
-                .iter()
-                .any(|pool| pool.kind.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(kind)))
+            pools.iter().any(|pool| pool.kind.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(kind)))
         };
         let machines = any("VirtualMachines");
-        let sets = pools.iter().any(|pool| {
-            pool.kind
-                .as_deref()
-                .is_none_or(|kind| !kind.eq_ignore_ascii_case("VirtualMachines"))
-        });
+        let sets = pools
+            .iter()
+            .any(|pool| pool.kind.as_deref().is_none_or(|kind| !kind.eq_ignore_ascii_case("VirtualMachines")));
         tokio::join!(
             self.upgrade_profiles(evidence, pools),
             self.compute(evidence, &api::SCALE_SETS, "virtualMachineScaleSets", sets),
@@ -65,12 +56,7 @@ impl Collector {
             return BTreeMap::new();
         }
         let asked = pools.iter().filter(|pool| !pool.stopped()).map(|pool| async move {
-            let id = evidence
-                .cluster
-                .id
-                .child("agentPools")
-                .child(&pool.name)
-                .child("upgradeProfiles/default");
+            let id = evidence.cluster.id.child("agentPools").child(&pool.name).child("upgradeProfiles/default");
             (pool.name.clone(), self.arm.get(&api::UPGRADE_PROFILES, &id).await)
         });
         join_all(asked).await.into_iter().collect()

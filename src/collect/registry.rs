@@ -6,7 +6,7 @@ use super::Collector;
 use super::dns::listed_zones;
 use crate::azure::api;
 use crate::azure::id::ResourceId;
-use crate::evidence::network::NetworkFacts;
+use crate::evidence::network::{ListedZones, NetworkFacts};
 use crate::evidence::registry::{CacheRule, Registry, RegistryFacts};
 use crate::evidence::{Evidence, Fact, Section};
 
@@ -51,7 +51,7 @@ impl Collector {
         }
         path.network.dns_zone_lists = lists
             .into_iter()
-            .map(|(subscription, list)| (subscription, list.map(|_| Default::default())))
+            .map(|(subscription, list)| (subscription, list.map(|_| ListedZones::default())))
             .collect();
         path
     }
@@ -60,26 +60,16 @@ impl Collector {
     async fn rules(
         &self,
         registry: &ResourceId,
-    ) -> (
-        Fact<Vec<CacheRule>>,
-        Fact<Vec<crate::evidence::registry::CredentialSet>>,
-    ) {
+    ) -> (Fact<Vec<CacheRule>>, Fact<Vec<crate::evidence::registry::CredentialSet>>) {
         if !self.wants(Section::CacheRules) {
             return (Fact::default(), Fact::default());
         }
-        let rules: Fact<Vec<CacheRule>> = self
-            .arm
-            .list(&api::CACHE_RULES, registry.child("cacheRules").as_str(), &[])
-            .await;
-        let credentials = rules
-            .known()
-            .into_iter()
-            .flatten()
-            .any(|rule| rule.properties.credential_set_resource_id.is_some());
+        let rules: Fact<Vec<CacheRule>> =
+            self.arm.list(&api::CACHE_RULES, registry.child("cacheRules").as_str(), &[]).await;
+        let credentials =
+            rules.known().into_iter().flatten().any(|rule| rule.properties.credential_set_resource_id.is_some());
         let sets = if credentials {
-            self.arm
-                .list(&api::CREDENTIAL_SETS, registry.child("credentialSets").as_str(), &[])
-                .await
+            self.arm.list(&api::CREDENTIAL_SETS, registry.child("credentialSets").as_str(), &[]).await
         } else {
             Fact::default()
         };

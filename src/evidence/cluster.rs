@@ -214,10 +214,7 @@ pub struct AgentPoolItem {
 
 impl From<AgentPoolItem> for AgentPool {
     fn from(item: AgentPoolItem) -> Self {
-        Self {
-            name: item.name,
-            ..item.properties
-        }
+        Self { name: item.name, ..item.properties }
     }
 }
 

@@ -102,13 +102,7 @@ pub struct Gap {
 impl Gap {
     /// A gap that is about no single permission.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self {
-            reason,
-            needed: None,
-            scope: String::new(),
-            role: None,
-            detail: detail.into(),
-        }
+        Self { reason, needed: None, scope: String::new(), role: None, detail: detail.into() }
     }
 
     /// The gap of a fact that nobody asked for.

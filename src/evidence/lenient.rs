@@ -39,11 +39,7 @@ mod tests {
     fn dates_of_every_form_that_arm_sends_are_read() {
         let expected = parse_timestamp("2025-03-22T15:46:44Z");
         assert!(expected.is_some());
-        for text in [
-            "2025-03-22T15:46:44.0000000Z",
-            "2025-03-22T15:46:44+00:00",
-            "2025-03-22T15:46:44",
-        ] {
+        for text in ["2025-03-22T15:46:44.0000000Z", "2025-03-22T15:46:44+00:00", "2025-03-22T15:46:44"] {
             assert_eq!(parse_timestamp(text), expected, "{text}");
         }
         assert_eq!(parse_timestamp("yesterday"), None);

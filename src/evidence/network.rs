@@ -79,10 +79,7 @@ impl PeeringProperties {
 
     /// Whether traffic passes.
     pub fn connects(&self) -> bool {
-        let connected = self
-            .peering_state
-            .as_deref()
-            .is_some_and(|state| state.eq_ignore_ascii_case("Connected"));
+        let connected = self.peering_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("Connected"));
         connected && self.allow_virtual_network_access != Some(false)
     }
 }
@@ -137,9 +134,7 @@ pub struct PrivateEndpointProperties {
 impl PrivateEndpointProperties {
     /// Both kinds of connections.
     pub fn connections(&self) -> impl Iterator<Item = &Part<ServiceConnectionProperties>> {
-        self.private_link_service_connections
-            .iter()
-            .chain(&self.manual_private_link_service_connections)
+        self.private_link_service_connections.iter().chain(&self.manual_private_link_service_connections)
     }
 
     /// The virtual network that holds the endpoint.

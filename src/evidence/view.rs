@@ -56,9 +56,7 @@ impl PoolState {
 impl AgentPool {
     /// Whether the pool is stopped.
     pub fn stopped(&self) -> bool {
-        self.power_state
-            .as_ref()
-            .is_some_and(|state| is(state.code.as_ref(), "Stopped"))
+        self.power_state.as_ref().is_some_and(|state| is(state.code.as_ref(), "Stopped"))
     }
 
     /// What the pool is doing.
@@ -86,16 +84,12 @@ impl Evidence {
     /// The outbound type; ARM's default is `loadBalancer`.
     pub fn outbound_type(&self) -> &str {
         let profile = self.cluster.properties.network_profile.as_ref();
-        profile
-            .and_then(|profile| profile.outbound_type.as_deref())
-            .unwrap_or("loadBalancer")
+        profile.and_then(|profile| profile.outbound_type.as_deref()).unwrap_or("loadBalancer")
     }
 
     /// Whether AKS gives the nodes no way out (`none`, `block`).
     pub fn egress_closed(&self) -> bool {
-        ["none", "block"]
-            .iter()
-            .any(|kind| self.outbound_type().eq_ignore_ascii_case(kind))
+        ["none", "block"].iter().any(|kind| self.outbound_type().eq_ignore_ascii_case(kind))
     }
 
     /// The registry that the cluster names.
@@ -133,21 +127,14 @@ impl Evidence {
     /// Host names of Microsoft's registry in this cluster's cloud; the first is what a new rule is made for.
     pub fn mcr_hosts(&self) -> &'static [&'static str] {
         let location = self.cluster.location.as_deref().unwrap_or_default().to_lowercase();
-        let china = location.starts_with("china") || self.login_server().is_some_and(|server| server.ends_with(".cn"));
-        if china {
-            &["mcr.azure.cn", "mcr.microsoft.com"]
-        } else {
-            &["mcr.microsoft.com"]
-        }
+        let china = location.starts_with("china")
+            || self.login_server().is_some_and(|server| server.to_lowercase().rsplit('.').next() == Some("cn"));
+        if china { &["mcr.azure.cn", "mcr.microsoft.com"] } else { &["mcr.microsoft.com"] }
     }
 
     /// Whether the cluster is stopped; then there are no nodes to look at.
     pub fn stopped(&self) -> bool {
-        self.cluster
-            .properties
-            .power_state
-            .as_ref()
-            .is_some_and(|state| is(state.code.as_ref(), "Stopped"))
+        self.cluster.properties.power_state.as_ref().is_some_and(|state| is(state.code.as_ref(), "Stopped"))
     }
 
     /// Whether node auto-provisioning makes the nodes.
@@ -162,9 +149,7 @@ impl Evidence {
         let Fact::Known(pools) = &self.pools.agent_pools else {
             return (BTreeSet::new(), self.pools.agent_pools.gap());
         };
-        let own = pools
-            .iter()
-            .filter_map(|pool| pool.vnet_subnet_id.as_ref()?.up_to("virtualNetworks"));
+        let own = pools.iter().filter_map(|pool| pool.vnet_subnet_id.as_ref()?.up_to("virtualNetworks"));
         let mut networks: BTreeSet<ResourceId> = own.collect();
         if !pools.iter().any(|pool| pool.vnet_subnet_id.is_none()) {
             return (networks, None);
@@ -184,10 +169,9 @@ impl Evidence {
         match self.network.virtual_networks.get(id) {
             Some(Fact::Known(network)) => Fact::Known(network),
             Some(Fact::Missing(gap)) => Fact::Missing(gap.clone()),
-            None => Fact::Missing(Gap::new(
-                Reason::NotCollected,
-                format!("virtual network {}: not collected", id.name()),
-            )),
+            None => {
+                Fact::Missing(Gap::new(Reason::NotCollected, format!("virtual network {}: not collected", id.name())))
+            }
         }
     }
 }

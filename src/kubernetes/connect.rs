@@ -55,10 +55,7 @@ impl Wish {
         if context.is_none() && config.current_context.as_deref().is_none_or(str::is_empty) {
             return Err(format!("{name} has no current context; name one with --context"));
         }
-        Ok(Self {
-            explicit: Some((config, context.map(str::to_owned))),
-            skip,
-        })
+        Ok(Self { explicit: Some((config, context.map(str::to_owned))), skip })
     }
 }
 
@@ -101,7 +98,7 @@ impl Connector<'_> {
             self.progress.log(1, &format!("Kubernetes API: context {context}"));
             return self.client(config, Some(context)).await;
         }
-        let failure = match self.from_arm(cluster).await {
+        let failure = match self.user_credential(cluster).await {
             Ok(config) => {
                 self.progress.log(1, "Kubernetes API: listClusterUserCredential");
                 return self.client(config, None).await;
@@ -118,7 +115,7 @@ impl Connector<'_> {
     }
 
     /// The kubeconfig that ARM gives a user; where it would start kubelogin, our own sign-in steps in.
-    async fn from_arm(&self, cluster: &ManagedCluster) -> Result<Kubeconfig, Failure> {
+    async fn user_credential(&self, cluster: &ManagedCluster) -> Result<Kubeconfig, Failure> {
         let path = format!("{}/listClusterUserCredential", cluster.id);
         let answer: Credentials = self.arm.post_read(&api::CLUSTER_USER_CREDENTIAL, &path).await?;
         let malformed = || Failure::new(Reason::Malformed, "listClusterUserCredential gave no kubeconfig");
@@ -136,10 +133,7 @@ impl Connector<'_> {
                     .await
                     .map_err(|_| Failure::new(Reason::TimedOut, "no token for the Kubernetes API in time"))?
                     .map_err(|_| {
-                        Failure::new(
-                            Reason::Unauthorized,
-                            "no token for the Kubernetes API (Entra ID refused)",
-                        )
+                        Failure::new(Reason::Unauthorized, "no token for the Kubernetes API (Entra ID refused)")
                     })?;
             user.token = Some(token.token.secret().to_owned().into());
         }
@@ -153,10 +147,7 @@ impl Connector<'_> {
                 exec.interactive_mode = Some(ExecInteractiveMode::Never);
             }
         }
-        let options = KubeConfigOptions {
-            context,
-            ..KubeConfigOptions::default()
-        };
+        let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
         let unusable = |what: &str| super::Permission::NODES.gap(Reason::Unreachable, what);
         let mut config = Config::from_custom_kubeconfig(config, &options).await.map_err(|_| {
             unusable("the kubeconfig's context cannot be used (a file or field that it names is missing)")
@@ -169,10 +160,8 @@ impl Connector<'_> {
             Ok(Ok(Ok(client))) => Ok(client),
             Ok(Ok(Err(error))) => Err(unusable(&client_error(&error))),
             Ok(Err(_)) => Err(unusable("the Kubernetes client could not be built")),
-            Err(_) => Err(super::Permission::NODES.gap(
-                Reason::TimedOut,
-                "the kubeconfig's sign-in plug-in did not answer in time",
-            )),
+            Err(_) => Err(super::Permission::NODES
+                .gap(Reason::TimedOut, "the kubeconfig's sign-in plug-in did not answer in time")),
         }
     }
 }
@@ -189,28 +178,20 @@ fn client_error(error: &kube::Error) -> String {
 
 /// The context whose server is the cluster's own host name.
 fn matching(config: &Kubeconfig, cluster: &ManagedCluster) -> Option<(Kubeconfig, String)> {
-    let own = [
-        cluster.properties.fqdn.as_deref(),
-        cluster.properties.private_fqdn.as_deref(),
-    ];
+    let own = [cluster.properties.fqdn.as_deref(), cluster.properties.private_fqdn.as_deref()];
     let is_own = |server: &str| {
         let host = server.parse::<http::Uri>().ok()?.host()?.to_owned();
-        own.into_iter()
-            .flatten()
-            .any(|name| name.eq_ignore_ascii_case(&host))
-            .then_some(())
+        own.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&host)).then_some(())
     };
     let named = config.clusters.iter().filter(|entry| {
         let server = entry.cluster.as_ref().and_then(|cluster| cluster.server.as_deref());
         server.and_then(is_own).is_some()
     });
     let clusters: Vec<&str> = named.map(|entry| entry.name.as_str()).collect();
-    let context = config.contexts.iter().find(|entry| {
-        entry
-            .context
-            .as_ref()
-            .is_some_and(|context| clusters.contains(&context.cluster.as_str()))
-    })?;
+    let context = config
+        .contexts
+        .iter()
+        .find(|entry| entry.context.as_ref().is_some_and(|context| clusters.contains(&context.cluster.as_str())))?;
     Some((config.clone(), context.name.clone()))
 }
 

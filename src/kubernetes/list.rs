@@ -54,9 +54,7 @@ impl Lister<'_> {
     pub async fn nodes(&self) -> Fact<Vec<Node>> {
         let mut nodes = Vec::new();
         let path = <core::Node as kube::Resource>::url_path(&(), None);
-        let read = self
-            .each(Permission::NODES, &path, None, |node: RawNode| nodes.push(node.into()))
-            .await;
+        let read = self.each(Permission::NODES, &path, None, |node: RawNode| nodes.push(node.into())).await;
         read.map_or_else(Fact::Missing, |()| Fact::Known(nodes))
     }
 
@@ -72,9 +70,7 @@ impl Lister<'_> {
             *seen = (*seen).max(event.seen());
         };
         let read = self.each(Permission::EVENTS, &path, Some("reason=Failed"), keep).await;
-        let failures = newest
-            .into_iter()
-            .map(|((node, host), last_seen)| MirrorFailure { node, host, last_seen });
+        let failures = newest.into_iter().map(|((node, host), last_seen)| MirrorFailure { node, host, last_seen });
         read.map_or_else(Fact::Missing, |()| Fact::Known(failures.collect()))
     }
 
@@ -85,14 +81,10 @@ impl Lister<'_> {
         selector: Option<&str>,
         mut keep: impl FnMut(T),
     ) -> Result<(), Gap> {
-        let mut params = ListParams {
-            limit: Some(PAGE),
-            field_selector: selector.map(str::to_owned),
-            ..ListParams::default()
-        };
+        let mut params =
+            ListParams { limit: Some(PAGE), field_selector: selector.map(str::to_owned), ..ListParams::default() };
         for number in 1..=PAGES {
-            self.progress
-                .asking(&format!("Kubernetes {} (page {number})", permission.resource));
+            self.progress.asking(&format!("Kubernetes {} (page {number})", permission.resource));
             let body = match tokio::time::timeout_at(self.limits.call_deadline(), self.page(path, &params)).await {
                 Ok(answer) => answer.map_err(|failure| permission.gap(failure.reason, failure.detail))?,
                 Err(_) => return Err(permission.gap(Reason::TimedOut, "the Kubernetes API did not answer in time")),
@@ -110,32 +102,22 @@ impl Lister<'_> {
 
     async fn page(&self, path: &str, params: &ListParams) -> Result<Vec<u8>, Failure> {
         const HOST: &str = "the Kubernetes API";
-        let request = Request::new(path)
-            .list(params)
-            .map_err(|_| Failure::new(Reason::Malformed, "no valid request"))?;
+        let request =
+            Request::new(path).list(params).map_err(|_| Failure::new(Reason::Malformed, "no valid request"))?;
         let answer = self.client.send(request.map(Body::from)).await;
         let response = answer.map_err(|error| Failure::from_transport(&error, HOST))?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), PAGE_LIMIT)
-            .collect()
-            .await
-            .map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    Failure::new(
-                        Reason::Malformed,
-                        format!("a page of the answer is larger than {} MiB", PAGE_LIMIT >> 20),
-                    )
-                } else {
-                    Failure::from_transport(error.as_ref(), HOST)
-                }
-            })?;
+        let body = Limited::new(response.into_body(), PAGE_LIMIT).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                Failure::new(Reason::Malformed, format!("a page of the answer is larger than {} MiB", PAGE_LIMIT >> 20))
+            } else {
+                Failure::from_transport(error.as_ref(), HOST)
+            }
+        })?;
         let body = body.to_bytes();
         match status {
             200 => Ok(body.into()),
-            401 => Err(Failure::new(
-                Reason::Unauthorized,
-                "401: the Kubernetes API does not accept the sign-in",
-            )),
+            401 => Err(Failure::new(Reason::Unauthorized, "401: the Kubernetes API does not accept the sign-in")),
             403 => Err(Failure::new(Reason::Forbidden, "403: the Kubernetes API forbids it")),
             _ => Err(Failure::from_status(status, &[])),
         }
@@ -144,10 +126,7 @@ impl Lister<'_> {
 
 /// The host in `https://<host>/v2/aks-managed-repository/…`.
 fn mirror_host(message: &str) -> Option<String> {
-    let before = message
-        .split("/v2/aks-managed-repository/")
-        .next()
-        .filter(|before| before.len() < message.len())?;
+    let before = message.split("/v2/aks-managed-repository/").next().filter(|before| before.len() < message.len())?;
     let host = before.rsplit("https://").next()?;
     let valid =
         !host.is_empty() && host.len() <= 253 && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c));
@@ -216,9 +195,7 @@ impl From<RawNode> for Node {
             name: raw.metadata.name.unwrap_or_default(),
             created: raw.metadata.creation_timestamp,
             provider_id: raw.spec.provider_id,
-            agent_pool: labels
-                .remove("kubernetes.azure.com/agentpool")
-                .or_else(|| labels.remove("agentpool")),
+            agent_pool: labels.remove("kubernetes.azure.com/agentpool").or_else(|| labels.remove("agentpool")),
             node_pool: labels.remove("karpenter.sh/nodepool"),
             image_version: labels.remove("kubernetes.azure.com/node-image-version"),
             is_virtual: labels.get("type").is_some_and(|kind| kind == "virtual-kubelet"),
@@ -268,10 +245,7 @@ mod tests {
     fn the_mirror_host_of_a_message_is_found() {
         let message = "Failed to pull image \"mcr.microsoft.com/a:1\": Head \"https://Old.azurecr.io/v2/aks-managed-repository/a/manifests/1?ns=mcr.microsoft.com\": dial tcp 10.0.0.4:443: i/o timeout";
         assert_eq!(mirror_host(message).as_deref(), Some("old.azurecr.io"));
-        assert_eq!(
-            mirror_host("Head \"https://mcr.microsoft.com/v2/a/manifests/1\": EOF"),
-            None
-        );
+        assert_eq!(mirror_host("Head \"https://mcr.microsoft.com/v2/a/manifests/1\": EOF"), None);
         assert_eq!(mirror_host("https://a b/v2/aks-managed-repository/x"), None);
     }
 

@@ -116,10 +116,7 @@ struct RemediationEntry {
 pub fn render(diagnosis: &Diagnosis<'_>) -> serde_json::Result<String> {
     let report = Report {
         schema_version: SCHEMA_VERSION,
-        tool: Tool {
-            name: "aksiso",
-            version: env!("CARGO_PKG_VERSION"),
-        },
+        tool: Tool { name: "aksiso", version: env!("CARGO_PKG_VERSION") },
         collected_at: diagnosis.evidence.collected_at,
         cluster: cluster(diagnosis),
         verdict: diagnosis.verdict().as_str(),
@@ -184,10 +181,7 @@ fn cluster(diagnosis: &Diagnosis<'_>) -> Cluster {
             .clone()
             .or_else(|| properties.kubernetes_version.clone()),
         artifact_source: evidence.bootstrap().artifact_source,
-        outbound_type: properties
-            .network_profile
-            .as_ref()
-            .and_then(|profile| profile.outbound_type.clone()),
+        outbound_type: properties.network_profile.as_ref().and_then(|profile| profile.outbound_type.clone()),
         registry_id: evidence.registry_id().map(|id| id.to_string()),
         registry_ownership: evidence.ownership().as_str(),
     }
@@ -215,9 +209,7 @@ fn finding_entry(finding: &Finding) -> FindingEntry {
     let commands = |commands: &[crate::command::Command]| commands.iter().map(crate::command::Command::posix).collect();
     FindingEntry {
         rule: finding.rule.id,
-        check: check::of_rule(finding.rule.id)
-            .map(|(check, _)| check.id)
-            .unwrap_or_default(),
+        check: check::of_rule(finding.rule.id).map(|(check, _)| check.id).unwrap_or_default(),
         severity: finding.severity.as_str(),
         title: finding.rule.title,
         detail: finding.detail.clone(),

@@ -17,10 +17,7 @@ const INDENT: usize = 10;
 
 /// Renders the report for lines of `width` characters.
 pub fn render(diagnosis: &Diagnosis<'_>, width: usize) -> String {
-    let mut page = Page {
-        out: String::new(),
-        width,
-    };
+    let mut page = Page { out: String::new(), width };
     page.head(diagnosis);
     for finding in &diagnosis.findings {
         page.finding(finding);
@@ -33,19 +30,12 @@ pub fn render(diagnosis: &Diagnosis<'_>, width: usize) -> String {
 /// Renders the list of checks and rules.
 pub fn render_checks(width: usize) -> String {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(cells(width));
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(cells(width));
     table.set_header(vec!["CHECK / rule", "SEVERITY", "WHAT"]);
     for check in crate::check::ALL {
         table.add_row(vec![check.id, "", check.title]);
         for rule in check.rules {
-            table.add_row(vec![
-                format!("  {}", rule.id).as_str(),
-                rule.severity.as_str(),
-                rule.title,
-            ]);
+            table.add_row(vec![format!("  {}", rule.id).as_str(), rule.severity.as_str(), rule.title]);
         }
     }
     trimmed(&table.to_string()) + "\n\naksiso explain RULE or CHECK prints the page.\n"
@@ -105,18 +95,10 @@ impl Page {
         let cluster = format!(
             "Cluster: {} in resource group {place}, Kubernetes {}, artifact source {}, outbound type {}, registry {} ({}), seen at {}",
             evidence.cluster.name(),
-            evidence
-                .cluster
-                .properties
-                .current_kubernetes_version
-                .as_deref()
-                .unwrap_or("unknown"),
+            evidence.cluster.properties.current_kubernetes_version.as_deref().unwrap_or("unknown"),
             evidence.bootstrap().artifact_source.as_deref().unwrap_or("unset"),
             evidence.outbound_type(),
-            evidence
-                .registry_id()
-                .as_ref()
-                .map_or("none", crate::azure::id::ResourceId::name),
+            evidence.registry_id().as_ref().map_or("none", crate::azure::id::ResourceId::name),
             evidence.ownership().as_str(),
             evidence.collected_at,
         );
@@ -131,29 +113,17 @@ impl Page {
         self.line(&format!("{} {}", styled(&word, style), styled(finding.rule.id, bold)));
         self.paragraph("", finding.rule.title, 2);
         self.paragraph("What", &finding.detail, INDENT);
-        self.paragraph(
-            "About",
-            &format!("{} {}", finding.subject.kind, finding.subject.name),
-            INDENT,
-        );
+        self.paragraph("About", &format!("{} {}", finding.subject.kind, finding.subject.name), INDENT);
         for (at, observation) in finding.evidence.iter().enumerate() {
             self.paragraph(if at == 0 { "Because" } else { "" }, &short(observation), INDENT);
         }
         let remediation = &finding.remediation;
-        self.paragraph(
-            "Do",
-            &format!("[{}] {}", remediation.kind.as_str(), remediation.summary),
-            INDENT,
-        );
+        self.paragraph("Do", &format!("[{}] {}", remediation.kind.as_str(), remediation.summary), INDENT);
         self.commands("", &remediation.commands);
         if !remediation.script.is_empty() {
             self.commands("without a terminal, which asks nothing:", &remediation.script);
         }
-        self.paragraph(
-            "More",
-            &format!("aksiso explain {}; {}", finding.rule.id, remediation.docs),
-            INDENT,
-        );
+        self.paragraph("More", &format!("aksiso explain {}; {}", finding.rule.id, remediation.docs), INDENT);
     }
 
     /// Commands stand on lines of their own and are never broken: they are there to be copied.
@@ -173,12 +143,8 @@ impl Page {
     fn checks(&mut self, diagnosis: &Diagnosis<'_>) {
         self.line("");
         let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic);
-        table
-            .set_width(cells(self.width))
-            .set_header(vec!["CHECK", "STATUS", "WHAT"]);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(cells(self.width)).set_header(vec!["CHECK", "STATUS", "WHAT"]);
         for judged in &diagnosis.checks {
             let mark = if judged.status == Status::Failed && !judged.gaps.is_empty() {
                 "failed, incomplete"
@@ -227,22 +193,13 @@ impl Page {
     /// A label and a wrapped paragraph beside it.
     fn paragraph(&mut self, label: &str, body: &str, indent: usize) {
         let body = text::clean(body);
-        let first = if label.is_empty() {
-            " ".repeat(indent.min(2))
-        } else {
-            format!("  {label:<width$}", width = indent - 2)
-        };
-        let first = if label.is_empty() && indent == INDENT {
-            " ".repeat(indent)
-        } else {
-            first
-        };
+        let first =
+            if label.is_empty() { " ".repeat(indent.min(2)) } else { format!("  {label:<width$}", width = indent - 2) };
+        let first = if label.is_empty() && indent == INDENT { " ".repeat(indent) } else { first };
         let rest = " ".repeat(indent);
         let first = if indent == 9 { String::new() } else { first };
-        let options = textwrap::Options::new(self.width)
-            .initial_indent(&first)
-            .subsequent_indent(&rest)
-            .break_words(false);
+        let options =
+            textwrap::Options::new(self.width).initial_indent(&first).subsequent_indent(&rest).break_words(false);
         for line in textwrap::wrap(&body, options.word_splitter(textwrap::WordSplitter::NoHyphenation)) {
             self.line(line.trim_end());
         }
@@ -251,19 +208,14 @@ impl Page {
 
 /// An observation on one line: the field, its value, and where it was read, cut down to the last names of the id.
 fn short(observation: &Observation) -> String {
-    format!(
-        "{} = {} ({})",
-        observation.path,
-        observation.value,
-        short_source(&observation.source)
-    )
+    format!("{} = {} ({})", observation.path, observation.value, short_source(&observation.source))
 }
 
 fn short_source(source: &str) -> String {
     match source.split_once(" /subscriptions/") {
         Some((method, path)) => {
             let parts: Vec<&str> = path.split('/').collect();
-            let tail = parts.len().saturating_sub(if parts.len() % 2 == 0 { 3 } else { 2 });
+            let tail = parts.len().saturating_sub(if parts.len().is_multiple_of(2) { 3 } else { 2 });
             format!("{method} …/{}", parts[tail..].join("/"))
         }
         None => source.to_owned(),
@@ -278,10 +230,7 @@ mod tests {
     fn long_ids_are_cut_to_what_tells_them_apart() {
         let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/r";
         assert_eq!(short_source(&format!("GET {id}")), "GET …/registries/r");
-        assert_eq!(
-            short_source(&format!("GET {id}/cacheRules")),
-            "GET …/registries/r/cacheRules"
-        );
+        assert_eq!(short_source(&format!("GET {id}/cacheRules")), "GET …/registries/r/cacheRules");
         assert_eq!(short_source("GET /api/v1/nodes/n"), "GET /api/v1/nodes/n");
     }
 }

@@ -36,16 +36,11 @@ fn rule_names_are_unique_kebab_case_and_belong_to_one_check() {
 #[test]
 fn every_page_in_the_folder_belongs_to_a_registered_check() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
-    let files = std::fs::read_dir(folder)
-        .expect("the folder")
-        .map(|entry| entry.expect("an entry").file_name());
+    let files = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").file_name());
     let pages = files
         .map(|name| name.to_string_lossy().into_owned())
         .filter_map(|name| name.strip_suffix(".md").map(str::to_owned));
-    assert_eq!(
-        sorted(pages),
-        sorted(check::ALL.iter().map(|check| check.id.to_owned()))
-    );
+    assert_eq!(sorted(pages), sorted(check::ALL.iter().map(|check| check.id.to_owned())));
 }
 
 /// Every check runs on every case, and what it finds there is compared whole.
@@ -58,29 +53,18 @@ fn every_case_reports_exactly_what_it_says() {
         let evidence = fixtures::evidence(&snapshot);
         let diagnosis = diagnose(&evidence);
         let found = diagnosis.findings.iter().map(|finding| {
-            format!(
-                "{} {} {}",
-                finding.rule.id,
-                finding.severity.as_str(),
-                finding.remediation.kind.as_str()
-            )
+            format!("{} {} {}", finding.rule.id, finding.severity.as_str(), finding.remediation.kind.as_str())
         });
-        let gaps = diagnosis
-            .checks
-            .iter()
-            .filter(|judged| !judged.gaps.is_empty())
-            .map(|judged| judged.check.id.to_owned());
+        let gaps =
+            diagnosis.checks.iter().filter(|judged| !judged.gaps.is_empty()).map(|judged| judged.check.id.to_owned());
         let absent = diagnosis
             .checks
             .iter()
             .filter(|judged| judged.status == Status::NotApplicable)
             .map(|judged| judged.check.id.to_owned());
         let (found, gaps, absent) = (sorted(found), sorted(gaps), sorted(absent));
-        let (expect, undetermined, not_applicable) = (
-            sorted(case.expect),
-            sorted(case.undetermined),
-            sorted(case.not_applicable),
-        );
+        let (expect, undetermined, not_applicable) =
+            (sorted(case.expect), sorted(case.undetermined), sorted(case.not_applicable));
         if (&found, &gaps, &absent) != (&expect, &undetermined, &not_applicable) {
             wrong.push(format!("{name} ({}):\n  found    {found:?} gaps {gaps:?} n/a {absent:?}\n  expected {expect:?} gaps {undetermined:?} n/a {not_applicable:?}", case.about));
         }
@@ -99,12 +83,8 @@ fn healthy_clusters_stay_silent() {
             .filter(|finding| finding.severity > Severity::Info)
             .map(|finding| finding.rule.id)
             .collect();
-        let unseen: Vec<String> = diagnosis
-            .checks
-            .iter()
-            .flat_map(|judged| &judged.gaps)
-            .map(|gap| gap.detail.clone())
-            .collect();
+        let unseen: Vec<String> =
+            diagnosis.checks.iter().flat_map(|judged| &judged.gaps).map(|gap| gap.detail.clone()).collect();
         assert!(loud.is_empty() && unseen.is_empty(), "{name}: {loud:?} {unseen:?}");
         assert_eq!(diagnosis.verdict(), Verdict::Healthy, "{name}");
     }
@@ -173,11 +153,7 @@ fn declared_sections_are_those_that_are_used() {
             }
         }
     }
-    let unused: Vec<_> = missed
-        .iter()
-        .filter(|(_, missed)| !**missed)
-        .map(|(key, _)| key)
-        .collect();
+    let unused: Vec<_> = missed.iter().filter(|(_, missed)| !**missed).map(|(key, _)| key).collect();
     assert!(unused.is_empty(), "declared, but nowhere missed: {unused:?}");
 }
 
@@ -186,20 +162,9 @@ fn errors_and_warnings_have_evidence_and_every_remediation_a_source() {
     for (name, snapshot) in fixtures::all() {
         let evidence = fixtures::evidence(&snapshot);
         for finding in &diagnose(&evidence).findings {
-            assert!(
-                !finding.evidence.is_empty(),
-                "{name}: {} has no evidence",
-                finding.rule.id
-            );
-            assert!(
-                finding.remediation.docs.starts_with("https://learn.microsoft.com/"),
-                "{name}"
-            );
-            assert!(
-                finding.remediation.summary.len() > 10,
-                "{name}: {} has no remediation",
-                finding.rule.id
-            );
+            assert!(!finding.evidence.is_empty(), "{name}: {} has no evidence", finding.rule.id);
+            assert!(finding.remediation.docs.starts_with("https://learn.microsoft.com/"), "{name}");
+            assert!(finding.remediation.summary.len() > 10, "{name}: {} has no remediation", finding.rule.id);
         }
     }
 }
@@ -234,17 +199,11 @@ fn bootstrap_flags_come_together() {
         for finding in &diagnose(&evidence).findings {
             for command in finding.remediation.commands.iter().chain(&finding.remediation.script) {
                 let has = |word: &str| command.words().iter().any(|own| own == word);
-                let (source, registry) = (
-                    has("--bootstrap-artifact-source"),
-                    has("--bootstrap-container-registry-resource-id"),
-                );
+                let (source, registry) =
+                    (has("--bootstrap-artifact-source"), has("--bootstrap-container-registry-resource-id"));
                 assert!(!registry || source, "{name}: {}", command.posix());
                 assert!(!(byo && source) || registry, "{name}: {}", command.posix());
-                assert!(
-                    !(source && has("--outbound-type")),
-                    "{name}: never in one update: {}",
-                    command.posix()
-                );
+                assert!(!(source && has("--outbound-type")), "{name}: never in one update: {}", command.posix());
             }
         }
     }
@@ -269,11 +228,7 @@ fn fingerprints_depend_on_rule_and_subject_only() {
     later.collected_at = "2027-01-01T00:00:00Z".parse().expect("a date");
     later.cluster.id = aksiso::azure::id::ResourceId::new(later.cluster.id.as_str().to_uppercase());
     let prints = |evidence: &Evidence| {
-        diagnose(evidence)
-            .findings
-            .iter()
-            .map(aksiso::finding::Finding::fingerprint)
-            .collect::<Vec<_>>()
+        diagnose(evidence).findings.iter().map(aksiso::finding::Finding::fingerprint).collect::<Vec<_>>()
     };
     assert_eq!(prints(&faulty), prints(&later));
     assert_eq!(prints(&faulty).iter().collect::<BTreeSet<_>>().len(), 3);

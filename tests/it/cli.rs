@@ -9,12 +9,7 @@ use crate::{fixtures, snapshots};
 
 fn run(args: &[&str]) -> Output {
     let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
-    command
-        .env_clear()
-        .env("PATH", "")
-        .args(args)
-        .output()
-        .expect("it runs")
+    command.env_clear().env("PATH", "").args(args).output().expect("it runs")
 }
 
 fn example(args: &[&str]) -> Output {
@@ -84,10 +79,7 @@ fn the_json_report_keeps_its_contract() {
     assert_eq!(report["tool"]["name"], "aksiso");
     assert_eq!(report["collectedAt"], "2026-11-20T12:00:00Z");
     assert_eq!(report["verdict"], "findings");
-    assert_eq!(
-        report["summary"],
-        serde_json::json!({ "error": 3, "warning": 0, "info": 0, "undetermined": 0 })
-    );
+    assert_eq!(report["summary"], serde_json::json!({ "error": 3, "warning": 0, "info": 0, "undetermined": 0 }));
     for key in [
         "id",
         "name",
@@ -121,35 +113,18 @@ fn the_json_report_keeps_its_contract() {
     ] {
         assert!(finding[key][inner].is_string(), "findings[].{key}.{inner}");
     }
-    assert!(
-        finding["evidence"][0]["source"]
-            .as_str()
-            .expect("a source")
-            .starts_with("GET /subscriptions/")
-    );
-    assert!(
-        finding["remediation"]["commands"][0]
-            .as_str()
-            .expect("a command")
-            .starts_with("az ")
-    );
+    assert!(finding["evidence"][0]["source"].as_str().expect("a source").starts_with("GET /subscriptions/"));
+    assert!(finding["remediation"]["commands"][0].as_str().expect("a command").starts_with("az "));
     assert_eq!(finding["causedBy"], serde_json::json!([]));
 }
 
 #[test]
 fn the_same_snapshot_gives_the_same_bytes() {
-    assert_eq!(
-        example(&["--output", "json"]).stdout,
-        example(&["--output", "json"]).stdout
-    );
+    assert_eq!(example(&["--output", "json"]).stdout, example(&["--output", "json"]).stdout);
     let from_stdin = {
         let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
         let bytes = std::fs::read(snapshots::example()).expect("the example");
-        command
-            .args(["diagnose", "--from", "-", "--output", "json"])
-            .write_stdin(bytes)
-            .output()
-            .expect("it runs")
+        command.args(["diagnose", "--from", "-", "--output", "json"]).write_stdin(bytes).output().expect("it runs")
     };
     assert_eq!(example(&["--output", "json"]).stdout, from_stdin.stdout);
 }
@@ -190,11 +165,7 @@ fn text_of_a_cluster_steers_neither_terminal_nor_pipeline() {
         );
         assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text}");
         let json = format == "json";
-        let quoted = if json {
-            "-n 'a'\\\\''; touch /tmp/owned; '\\\\'''"
-        } else {
-            "-n "
-        };
+        let quoted = if json { "-n 'a'\\\\''; touch /tmp/owned; '\\\\'''" } else { "-n " };
         assert!(
             text.contains(quoted)
                 || text.contains("-n \"a'; touch /tmp/owned; '\"")
@@ -206,52 +177,26 @@ fn text_of_a_cluster_steers_neither_terminal_nor_pipeline() {
 
 #[test]
 fn wrong_usage_says_what_was_expected() {
-    refused(
-        &["diagnose"],
-        &["no cluster is named", "-g GROUP -n NAME", "--from FILE"],
-    );
+    refused(&["diagnose"], &["no cluster is named", "-g GROUP -n NAME", "--from FILE"]);
     refused(&["diagnose", "-g", "rg"], &["--name"]);
-    refused(
-        &["diagnose", "-g", "r/g", "-n", "x"],
-        &["--resource-group \"r/g\"", "letters, digits"],
-    );
+    refused(&["diagnose", "-g", "r/g", "-n", "x"], &["--resource-group \"r/g\"", "letters, digits"]);
     refused(
         &["diagnose", "-g", "rg", "-n", "x", "-s", "Production"],
         &["\"Production\" is not a subscription id", "GUID"],
     );
-    refused(
-        &["diagnose", "--cluster-id", "aks1"],
-        &["not the id of a cluster", "/subscriptions/", "az aks show"],
-    );
-    refused(
-        &["diagnose", "--cluster-id", "/x", "-g", "rg", "-n", "x"],
-        &["cannot be used with"],
-    );
-    refused(
-        &["diagnose", "--from", "x.json", "-g", "rg", "-n", "x"],
-        &["cannot be used with"],
-    );
+    refused(&["diagnose", "--cluster-id", "aks1"], &["not the id of a cluster", "/subscriptions/", "az aks show"]);
+    refused(&["diagnose", "--cluster-id", "/x", "-g", "rg", "-n", "x"], &["cannot be used with"]);
+    refused(&["diagnose", "--from", "x.json", "-g", "rg", "-n", "x"], &["cannot be used with"]);
     refused(
         &["diagnose", "--from", "x.json", "--check", "cache-rule"],
         &["cache-rule", "similar value exists: 'cache-rules'"],
     );
     refused(
-        &[
-            "diagnose",
-            "--from",
-            "x.json",
-            "--check",
-            "cache-rules",
-            "--skip",
-            "node-image",
-        ],
+        &["diagnose", "--from", "x.json", "--check", "cache-rules", "--skip", "node-image"],
         &["cannot be used with"],
     );
     refused(&["diagnose", "--from", "x.json", "--timeout", "soon"], &["60s or 2m"]);
-    refused(
-        &["diagnose", "-g", "rg", "-n", "x", "--arm-endpoint", "http://arm"],
-        &["https://"],
-    );
+    refused(&["diagnose", "-g", "rg", "-n", "x", "--arm-endpoint", "http://arm"], &["https://"]);
     refused(
         &["diagnose", "-g", "rg", "-n", "x", "--kubeconfig", "/no/such/file"],
         &["/no/such/file cannot be read", "--no-kubernetes"],
@@ -270,23 +215,14 @@ fn a_file_that_is_no_snapshot_is_told_apart() {
     let kubeconfig = "apiVersion: v1\nkind: Config\n";
     for (content, words) in [
         (&whole[..whole.len() / 2], "is cut short"),
-        (
-            newer.as_str(),
-            "has snapshot version 2; this aksiso reads versions up to 1",
-        ),
+        (newer.as_str(), "has snapshot version 2; this aksiso reads versions up to 1"),
         (kubeconfig, "it is not a JSON object"),
         ("", "it is empty"),
         ("{\"a\": 1}", "it does not say \"format\": \"aksiso-snapshot\""),
-        (
-            "{\"format\": \"aksiso-snapshot\", \"version\": 1, \"evidence\": {\"cluster\": 5}}",
-            "is not a snapshot",
-        ),
+        ("{\"format\": \"aksiso-snapshot\", \"version\": 1, \"evidence\": {\"cluster\": 5}}", "is not a snapshot"),
     ] {
         std::fs::write(&path, content).expect("written");
-        refused(
-            &["diagnose", "--from", path.to_str().expect("a path")],
-            &[words, "hint:"],
-        );
+        refused(&["diagnose", "--from", path.to_str().expect("a path")], &[words, "hint:"]);
     }
     refused(&["diagnose", "--from", "/no/such/file"], &["cannot be read"]);
 }
@@ -295,10 +231,7 @@ fn a_file_that_is_no_snapshot_is_told_apart() {
 fn a_gigabyte_of_zeros_is_refused_at_once() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     file.as_file().set_len(1 << 30).expect("a sparse file");
-    refused(
-        &["diagnose", "--from", file.path().to_str().expect("a path")],
-        &["it is not a JSON object"],
-    );
+    refused(&["diagnose", "--from", file.path().to_str().expect("a path")], &["it is not a JSON object"]);
 }
 
 #[test]
@@ -314,11 +247,7 @@ fn checks_and_pages_are_printed() {
             assert!(list.contains(rule), "{rule}");
             let page = stdout(&run(&["explain", rule]));
             assert!(page.starts_with(rule) && page.contains("Remediation."), "{page}");
-            assert!(
-                page.lines()
-                    .all(|line| line.chars().count() <= 100 || line.contains("https://")),
-                "{page}"
-            );
+            assert!(page.lines().all(|line| line.chars().count() <= 100 || line.contains("https://")), "{page}");
         }
     }
 }

@@ -12,9 +12,7 @@ fn readme() -> PathBuf {
 
 /// The text between two markers must be `expected`; with `AKSISO_UPDATE` it is written.
 fn generated(name: &str, expected: &str) {
-    let text = std::fs::read_to_string(readme())
-        .expect("the README")
-        .replace("\r\n", "\n");
+    let text = std::fs::read_to_string(readme()).expect("the README").replace("\r\n", "\n");
     let begin = text.find(&format!("<!-- {name}: begin")).expect("a marker");
     let start = begin + text[begin..].find("-->\n").expect("a marker") + 4;
     let end = text.find(&format!("<!-- {name}: end -->")).expect("a marker");
@@ -46,11 +44,7 @@ fn the_readme_lists_every_check_and_rule() {
     let mut table = "| check | rule | severity | what |\n|---|---|---|---|\n".to_owned();
     for check in check::ALL {
         for (at, rule) in check.rules.iter().enumerate() {
-            let name = if at == 0 {
-                format!("**{}**", check.id)
-            } else {
-                String::new()
-            };
+            let name = if at == 0 { format!("**{}**", check.id) } else { String::new() };
             table.push_str(&format!(
                 "| {name} | `{}` | {} | {} |\n",
                 rule.id,
@@ -73,23 +67,13 @@ fn the_readme_lists_every_permission() {
 fn every_rule_has_a_whole_page() {
     for check in check::ALL {
         assert!(check.doc.starts_with(&format!("# {}\n", check.id)), "{}", check.id);
-        assert!(
-            check.doc.contains("What it can't see:"),
-            "{} does not say what it can't see",
-            check.id
-        );
+        assert!(check.doc.contains("What it can't see:"), "{} does not say what it can't see", check.id);
         for rule in check.rules {
-            let page = check
-                .rule_doc(rule.id)
-                .unwrap_or_else(|| panic!("no page for {}", rule.id));
+            let page = check.rule_doc(rule.id).unwrap_or_else(|| panic!("no page for {}", rule.id));
             for part in ["**What.**", "**How aksiso knows.**", "**Remediation.**", "**Source.**"] {
                 assert!(page.contains(part), "{}: no {part}", rule.id);
             }
-            assert!(
-                page.contains("**Why it breaks.**") || page.contains("**Why it matters.**"),
-                "{}: no why",
-                rule.id
-            );
+            assert!(page.contains("**Why it breaks.**") || page.contains("**Why it matters.**"), "{}: no why", rule.id);
             assert!(page.contains("https://"), "{}: no source", rule.id);
             let others = check
                 .rules
@@ -107,16 +91,8 @@ fn every_rule_has_a_whole_page() {
 fn the_remediations_link_to_documents() {
     for check in check::ALL {
         for link in check.doc.split_whitespace().filter(|word| word.starts_with("https://")) {
-            let host = link
-                .trim_start_matches("https://")
-                .split('/')
-                .next()
-                .unwrap_or_default();
-            assert!(
-                ["learn.microsoft.com", "github.com"].contains(&host),
-                "{}: {link}",
-                check.id
-            );
+            let host = link.trim_start_matches("https://").split('/').next().unwrap_or_default();
+            assert!(["learn.microsoft.com", "github.com"].contains(&host), "{}: {link}", check.id);
         }
     }
 }

@@ -17,9 +17,7 @@ pub fn files(kind: &str) -> BTreeMap<String, PathBuf> {
     let paths = entries
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|ext| ext == "json"));
-    paths
-        .map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), path))
-        .collect()
+    paths.map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), path)).collect()
 }
 
 fn json(path: &Path) -> Value {
@@ -77,28 +75,22 @@ pub fn case(path: &Path) -> (Case, Value) {
         put(parent, &key, value.clone());
     }
     for (at, items) in &case.append {
-        let list = walk(root, at)
-            .as_array_mut()
-            .unwrap_or_else(|| panic!("{at} is no list"));
+        let list = walk(root, at).as_array_mut().unwrap_or_else(|| panic!("{at} is no list"));
         list.extend(items.clone());
     }
     for (at, entries) in &case.insert {
-        let map = walk(root, at)
-            .as_object_mut()
-            .unwrap_or_else(|| panic!("{at} is no map"));
+        let map = walk(root, at).as_object_mut().unwrap_or_else(|| panic!("{at} is no map"));
         map.extend(entries.clone());
     }
     for at in &case.remove {
         let (parent, key) = split(root, at);
         match parent {
             Value::Array(list) => drop(list.remove(key.parse().expect("an index"))),
-            parent => drop(
-                parent
-                    .as_object_mut()
-                    .expect("a map")
-                    .remove(&key)
-                    .unwrap_or_else(|| panic!("{at} is not there")),
-            ),
+            parent => {
+                drop(
+                    parent.as_object_mut().expect("a map").remove(&key).unwrap_or_else(|| panic!("{at} is not there")),
+                );
+            }
         }
     }
     (case, snapshot)
@@ -135,11 +127,7 @@ fn walk<'v>(root: &'v mut Value, path: &str) -> &'v mut Value {
 
 /// Every fixture: healthy ones and cases.
 pub fn all() -> BTreeMap<String, Value> {
-    let healthy = files("healthy")
-        .into_iter()
-        .map(|(name, path)| (format!("healthy/{name}"), json(&path)));
-    let cases = files("cases")
-        .into_iter()
-        .map(|(name, path)| (format!("cases/{name}"), case(&path).1));
+    let healthy = files("healthy").into_iter().map(|(name, path)| (format!("healthy/{name}"), json(&path)));
+    let cases = files("cases").into_iter().map(|(name, path)| (format!("cases/{name}"), case(&path).1));
     healthy.chain(cases).collect()
 }

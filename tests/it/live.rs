@@ -22,15 +22,8 @@ impl Site {
         let server = Server::start(snapshot);
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("ca.pem"), &server.certificate).expect("written");
-        let cluster = snapshot["evidence"]["cluster"]["id"]
-            .as_str()
-            .expect("an id")
-            .to_owned();
-        let site = Self {
-            server,
-            folder,
-            cluster,
-        };
+        let cluster = snapshot["evidence"]["cluster"]["id"].as_str().expect("an id").to_owned();
+        let site = Self { server, folder, cluster };
         std::fs::write(site.path("kubeconfig"), site.kubeconfig(&site.server.url())).expect("written");
         site
     }
@@ -49,9 +42,7 @@ impl Site {
     pub fn command(&self) -> assert_cmd::Command {
         let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
         command.env_clear().env("HOME", self.folder.path()).env("PATH", "");
-        command
-            .env("SSL_CERT_FILE", self.path("ca.pem"))
-            .env("AZURE_AUTHORITY_HOST", self.server.url());
+        command.env("SSL_CERT_FILE", self.path("ca.pem")).env("AZURE_AUTHORITY_HOST", self.server.url());
         command.env("AKSISO_ARM_ENDPOINT", self.server.url());
         command
             .env("AZURE_TENANT_ID", "00000000-aaaa-bbbb-cccc-000000000000")
@@ -68,9 +59,7 @@ impl Site {
 
     pub fn diagnose_as(&self, format: &str, more: &[&str]) -> Output {
         let mut command = self.command();
-        command
-            .args(["diagnose", "--cluster-id", &self.cluster, "--kubeconfig"])
-            .arg(self.path("kubeconfig"));
+        command.args(["diagnose", "--cluster-id", &self.cluster, "--kubeconfig"]).arg(self.path("kubeconfig"));
         command.args(["--output", format]).args(more);
         command.output().expect("it runs")
     }
@@ -90,23 +79,13 @@ fn offline(snapshot: &Value, folder: &Path) -> Output {
     let path = folder.join("snapshot.json");
     std::fs::write(&path, snapshot.to_string()).expect("written");
     let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
-    command
-        .env_clear()
-        .args(["diagnose", "--output", "json", "--from"])
-        .arg(path)
-        .output()
-        .expect("it runs")
+    command.env_clear().args(["diagnose", "--output", "json", "--from"]).arg(path).output().expect("it runs")
 }
 
 /// What must be the same however the evidence came in: everything but the time and the wording of gaps.
 fn essence(report: &Value) -> (Value, Vec<(Value, Value)>) {
     let checks = report["checks"].as_array().expect("checks").iter();
-    (
-        report["findings"].clone(),
-        checks
-            .map(|check| (check["id"].clone(), check["status"].clone()))
-            .collect(),
-    )
+    (report["findings"].clone(), checks.map(|check| (check["id"].clone(), check["status"].clone())).collect())
 }
 
 /// Live, every fixture gives the same findings, fingerprints, statuses and exit code as from its snapshot; nothing is
@@ -134,30 +113,14 @@ fn live_and_snapshot_say_the_same_for_every_fixture() {
         assert_eq!(live.status.code(), from.status.code(), "{name}");
         let requests = site.server.requests();
         let distinct: BTreeSet<_> = requests.iter().collect();
-        assert_eq!(
-            distinct.len(),
-            requests.len(),
-            "{name}: something was asked twice: {requests:?}"
-        );
-        let writes: Vec<_> = requests
-            .iter()
-            .filter(|(method, path)| method != "GET" && !path.ends_with("/oauth2/v2.0/token"))
-            .collect();
+        assert_eq!(distinct.len(), requests.len(), "{name}: something was asked twice: {requests:?}");
+        let writes: Vec<_> =
+            requests.iter().filter(|(method, path)| method != "GET" && !path.ends_with("/oauth2/v2.0/token")).collect();
         assert!(writes.is_empty(), "{name}: {writes:?}");
-        let unexpected: Vec<String> = site
-            .server
-            .unexpected()
-            .into_iter()
-            .filter(|path| !expected_absence(path))
-            .collect();
-        assert!(
-            unexpected.is_empty(),
-            "{name}: asked for what nobody told of: {unexpected:?}"
-        );
-        let arm = requests
-            .iter()
-            .filter(|(_, path)| path.starts_with("/subscriptions"))
-            .count();
+        let unexpected: Vec<String> =
+            site.server.unexpected().into_iter().filter(|path| !expected_absence(path)).collect();
+        assert!(unexpected.is_empty(), "{name}: asked for what nobody told of: {unexpected:?}");
+        let arm = requests.iter().filter(|(_, path)| path.starts_with("/subscriptions")).count();
         if arm > most.0 {
             most = (arm, name);
         }
@@ -201,31 +164,21 @@ fn a_snapshot_of_a_live_run_gives_the_same_report_byte_for_byte() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        assert_eq!(
-            std::fs::metadata(&file).expect("a file").permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
     }
 }
 
 #[test]
 fn no_secret_reaches_any_output() {
     let site = Site::new(&fixtures::healthy_json("byo"));
-    site.server.fault(
-        &format!("{}/agentPools/work/upgradeProfiles/default", site.cluster),
-        Fault::Status(500),
-    );
+    site.server.fault(&format!("{}/agentPools/work/upgradeProfiles/default", site.cluster), Fault::Status(500));
     for format in ["json", "table"] {
         let output = site.diagnose_as(format, &["-vv"]);
         let all = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
         for canary in [TOKEN, SECRET, KUBE_TOKEN, "CANARY-annotation", "CANARY-redirect-secret"] {
             assert!(!all.contains(canary), "{canary} in: {all}");
         }
-        assert!(
-            stderr(&output).contains("signed in by environment"),
-            "{}",
-            stderr(&output)
-        );
+        assert!(stderr(&output).contains("signed in by environment"), "{}", stderr(&output));
     }
 }
 
@@ -245,38 +198,21 @@ fn a_forbidden_list_names_the_permission_and_the_role() {
     let gap = &check["gaps"][0];
     assert_eq!(gap["needed"], "Microsoft.Authorization/roleAssignments/read");
     assert_eq!(gap["role"], "Reader");
-    assert!(
-        gap["scope"]
-            .as_str()
-            .expect("a scope")
-            .contains("/registries/contosoboot")
-    );
-    assert!(
-        gap["detail"]
-            .as_str()
-            .expect("a detail")
-            .starts_with("403 AuthorizationFailed")
-    );
+    assert!(gap["scope"].as_str().expect("a scope").contains("/registries/contosoboot"));
+    assert!(gap["detail"].as_str().expect("a detail").starts_with("403 AuthorizationFailed"));
     assert_eq!(site.diagnose(&["--allow-incomplete"]).status.code(), Some(0));
 }
 
 #[test]
 fn throttling_is_obeyed_when_short_and_reported_when_long() {
     let site = Site::new(&fixtures::healthy_json("byo"));
-    let rules = format!(
-        "{}/cacheRules",
-        fixtures::healthy("byo").registry_id().expect("a registry")
-    );
+    let rules = format!("{}/cacheRules", fixtures::healthy("byo").registry_id().expect("a registry"));
     site.server.fault(&rules, Fault::Once(429, 1));
     assert_eq!(site.diagnose(&[]).status.code(), Some(0));
     site.server.fault(&rules, Fault::RetryAfter(429, 600));
     let started = Instant::now();
     let output = site.diagnose(&[]);
-    assert!(
-        started.elapsed() < Duration::from_secs(8),
-        "it waited {:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(8), "it waited {:?}", started.elapsed());
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&output.stdout).contains("the server asks to wait 600 s"));
 }
@@ -305,43 +241,35 @@ fn every_call_may_fail_and_nothing_passes_for_it() {
         Fault::NextLinkElsewhere,
         Fault::Reset,
     ];
-    let mut cells = 0;
-    for path in &paths {
+    std::thread::scope(|scope| {
         for fault in &faults {
-            site.server.clear();
-            site.server.fault(path, fault.clone());
-            let output = site.diagnose(&["--timeout", "20s"]);
-            cells += 1;
-            let code = output.status.code().expect("an exit code");
-            assert!(
-                !stderr(&output).contains("panicked"),
-                "{path} {fault:?}: {}",
-                stderr(&output)
-            );
-            if *path == site.cluster || path.ends_with("/token") {
-                assert_eq!(code, 2, "{path} {fault:?}");
-                continue;
-            }
-            assert!(
-                code == 3 || code == 1,
-                "{path} {fault:?}: exit {code}\n{}",
-                String::from_utf8_lossy(&output.stdout)
-            );
-            let report = report(&output);
-            let weaker = report["checks"]
-                .as_array()
-                .expect("checks")
-                .iter()
-                .zip(whole["checks"].as_array().expect("checks"));
-            let hurt = weaker.filter(|(now, before)| now["status"] != before["status"]).count();
-            assert!(hurt > 0, "{path} {fault:?}: nothing noticed it");
+            scope.spawn(|| faulty_row(fault, &paths, &whole));
         }
+    });
+    let cells = paths.len() * faults.len();
+    eprintln!("fault matrix: {} calls x {} faults = {cells} cells", paths.len(), faults.len());
+}
+
+/// One fault, injected into each call in turn.
+fn faulty_row(fault: &Fault, paths: &BTreeSet<String>, whole: &Value) {
+    let site = Site::new(&fixtures::healthy_json("byo"));
+    for path in paths {
+        site.server.clear();
+        site.server.fault(path, fault.clone());
+        let output = site.diagnose(&["--timeout", "20s"]);
+        let code = output.status.code().expect("an exit code");
+        assert!(!stderr(&output).contains("panicked"), "{path} {fault:?}: {}", stderr(&output));
+        if *path == site.cluster || path.ends_with("/token") {
+            assert_eq!(code, 2, "{path} {fault:?}");
+            continue;
+        }
+        assert!(code == 3 || code == 1, "{path} {fault:?}: exit {code}\n{}", String::from_utf8_lossy(&output.stdout));
+        let report = report(&output);
+        let weaker =
+            report["checks"].as_array().expect("checks").iter().zip(whole["checks"].as_array().expect("checks"));
+        let hurt = weaker.filter(|(now, before)| now["status"] != before["status"]).count();
+        assert!(hurt > 0, "{path} {fault:?}: nothing noticed it");
     }
-    eprintln!(
-        "fault matrix: {} calls x {} faults = {cells} cells",
-        paths.len(),
-        faults.len()
-    );
 }
 
 #[test]
@@ -352,11 +280,7 @@ fn an_endless_wait_or_body_ends_in_time() {
         site.server.fault(&registry, fault.clone());
         let started = Instant::now();
         let output = site.diagnose(&["--timeout", "3s"]);
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "{fault:?}: {:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed() < Duration::from_secs(10), "{fault:?}: {:?}", started.elapsed());
         assert_eq!(output.status.code(), Some(3), "{fault:?}: {}", stderr(&output));
     }
 }
@@ -372,24 +296,15 @@ fn the_hosts_that_fail_are_told_apart() {
             let empty = site.path("empty.pem");
             std::fs::write(
                 &empty,
-                &rcgen::generate_simple_self_signed(["x".to_owned()])
-                    .expect("a certificate")
-                    .cert
-                    .pem(),
+                rcgen::generate_simple_self_signed(["x".to_owned()]).expect("a certificate").cert.pem(),
             )
             .expect("written");
             command.env("SSL_CERT_FILE", empty);
         }
         let started = Instant::now();
-        let output = command
-            .args(["diagnose", "--cluster-id", &site.cluster, "--no-kubernetes"])
-            .output()
-            .expect("it runs");
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "{endpoint}: {:?}",
-            started.elapsed()
-        );
+        let output =
+            command.args(["diagnose", "--cluster-id", &site.cluster, "--no-kubernetes"]).output().expect("it runs");
+        assert!(started.elapsed() < Duration::from_secs(10), "{endpoint}: {:?}", started.elapsed());
         assert_eq!(output.status.code(), Some(2), "{endpoint}");
         stderr(&output)
     };
@@ -408,15 +323,7 @@ fn a_cluster_that_does_not_exist_is_answered_with_those_that_do() {
         let (group, name) = wrong.split_once('/').expect("two names");
         let mut command = site.command();
         let output = command
-            .args([
-                "diagnose",
-                "-s",
-                "11111111-2222-3333-4444-555555555555",
-                "-g",
-                group,
-                "-n",
-                name,
-            ])
+            .args(["diagnose", "-s", "11111111-2222-3333-4444-555555555555", "-g", group, "-n", name])
             .output()
             .expect("it runs");
         assert_eq!(output.status.code(), Some(2));
@@ -430,26 +337,17 @@ fn a_refused_sign_in_says_what_was_wrong() {
     let site = Site::new(&fixtures::healthy_json("byo"));
     let mut command = site.command();
     command.env("AZURE_CLIENT_SECRET", "wrong");
-    let output = command
-        .args(["diagnose", "--cluster-id", &site.cluster])
-        .output()
-        .expect("it runs");
+    let output = command.args(["diagnose", "--cluster-id", &site.cluster]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    assert!(
-        said.contains("AADSTS7000215") && said.contains("create a new one"),
-        "{said}"
-    );
+    assert!(said.contains("AADSTS7000215") && said.contains("create a new one"), "{said}");
     let mut command = site.command();
     command
         .env_remove("AZURE_CLIENT_SECRET")
         .env_remove("AZURE_TENANT_ID")
         .env("IDENTITY_ENDPOINT", "http://127.0.0.1:1")
         .env("IDENTITY_HEADER", "x");
-    let output = command
-        .args(["diagnose", "--cluster-id", &site.cluster])
-        .output()
-        .expect("it runs");
+    let output = command.args(["diagnose", "--cluster-id", &site.cluster]).output().expect("it runs");
     let said = stderr(&output);
     for method in [
         "environment: AZURE_TENANT_ID is not set",
@@ -472,23 +370,11 @@ fn a_certificate_signs_in_too() {
         .expect("parameters")
         .self_signed(&key)
         .expect("a certificate");
-    std::fs::write(
-        site.path("sp.pem"),
-        format!("{}{}", certificate.pem(), key.serialize_pem()),
-    )
-    .expect("written");
+    std::fs::write(site.path("sp.pem"), format!("{}{}", certificate.pem(), key.serialize_pem())).expect("written");
     let mut command = site.command();
-    command
-        .env_remove("AZURE_CLIENT_SECRET")
-        .env("AZURE_CLIENT_CERTIFICATE_PATH", site.path("sp.pem"));
+    command.env_remove("AZURE_CLIENT_SECRET").env("AZURE_CLIENT_CERTIFICATE_PATH", site.path("sp.pem"));
     let output = command
-        .args([
-            "diagnose",
-            "--no-kubernetes",
-            "--allow-incomplete",
-            "--cluster-id",
-            &site.cluster,
-        ])
+        .args(["diagnose", "--no-kubernetes", "--allow-incomplete", "--cluster-id", &site.cluster])
         .output()
         .expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -497,14 +383,8 @@ fn a_certificate_signs_in_too() {
 #[test]
 fn a_kubeconfig_of_another_cluster_is_not_believed() {
     let mut snapshot = fixtures::healthy_json("byo");
-    for node in snapshot["evidence"]["kubernetes"]["nodes"]["known"]
-        .as_array_mut()
-        .expect("nodes")
-    {
-        let provider = node["providerId"]
-            .as_str()
-            .expect("an id")
-            .replace("MC_prod-rg_aks1", "MC_test-rg_aks9");
+    for node in snapshot["evidence"]["kubernetes"]["nodes"]["known"].as_array_mut().expect("nodes") {
+        let provider = node["providerId"].as_str().expect("an id").replace("MC_prod-rg_aks1", "MC_test-rg_aks9");
         node["providerId"] = provider.into();
     }
     let site = Site::new(&snapshot);

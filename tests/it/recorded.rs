@@ -21,10 +21,7 @@ fn folder() -> Option<PathBuf> {
 
 fn bodies(folder: &Path) -> Vec<(String, Value)> {
     let mut bodies = Vec::new();
-    for entry in std::fs::read_dir(folder)
-        .expect("the folder")
-        .map(|entry| entry.expect("an entry").path())
-    {
+    for entry in std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()) {
         if entry.is_dir() {
             bodies.extend(self::bodies(&entry));
         } else if entry.extension().is_some_and(|ext| ext == "json") {
@@ -38,9 +35,7 @@ fn bodies(folder: &Path) -> Vec<(String, Value)> {
 }
 
 fn reads<T: DeserializeOwned>(item: &Value) -> Result<(), String> {
-    serde_json::from_value::<T>(item.clone())
-        .map(|_| ())
-        .map_err(|error| error.to_string())
+    serde_json::from_value::<T>(item.clone()).map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Reads one resource by its own `type`; `None` for types that aksiso does not read.

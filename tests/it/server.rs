@@ -51,7 +51,6 @@ struct State {
     requests: Vec<(String, String)>,
     /// Paths that nothing is known of.
     unexpected: BTreeSet<String>,
-    delay: Duration,
 }
 
 #[derive(Clone)]
@@ -71,37 +70,17 @@ impl Server {
         let chain = vec![CertificateDer::from(certified.cert.der().to_vec())];
         let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
         let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions");
-        let config = config
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .expect("a configuration");
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+        let config = config.with_no_client_auth().with_single_cert(chain, key).expect("a configuration");
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = Arc::new(Mutex::new(State {
-            routes: routes(&snapshot["evidence"]),
-            ..State::default()
-        }));
-        runtime.spawn(accept(
-            listener,
-            acceptor,
-            Arc::clone(&state),
-            format!("https://{address}"),
-        ));
-        Self {
-            address,
-            certificate,
-            state,
-            runtime: Arc::new(runtime),
-        }
+        let state = Arc::new(Mutex::new(State { routes: routes(&snapshot["evidence"]), ..State::default() }));
+        runtime.spawn(accept(listener, acceptor, Arc::clone(&state), format!("https://{address}")));
+        Self { address, certificate, state, runtime: Arc::new(runtime) }
     }
 
     pub fn url(&self) -> String {
@@ -110,11 +89,7 @@ impl Server {
 
     /// Makes a path answer something else from now on; an empty path is every path.
     pub fn fault(&self, path: &str, fault: Fault) {
-        self.state
-            .lock()
-            .expect("a lock")
-            .faults
-            .insert(path.to_lowercase(), fault);
+        self.state.lock().expect("a lock").faults.insert(path.to_lowercase(), fault);
     }
 
     pub fn clear(&self) {
@@ -122,10 +97,6 @@ impl Server {
         state.faults.clear();
         state.requests.clear();
         state.unexpected.clear();
-    }
-
-    pub fn delay(&self, delay: Duration) {
-        self.state.lock().expect("a lock").delay = delay;
     }
 
     pub fn requests(&self) -> Vec<(String, String)> {
@@ -152,9 +123,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<Mutex<S
                 return;
             };
             let service = service_fn(move |request| answer(request, Arc::clone(&state), base.clone()));
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -162,34 +131,21 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<Mutex<S
 type Answer = Response<http_body_util::combinators::BoxBody<Bytes, std::io::Error>>;
 
 fn respond(status: u16, body: impl Into<Bytes>) -> Answer {
-    let body = Full::new(body.into())
-        .map_err(|never: Infallible| match never {})
-        .boxed();
-    Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .body(body)
-        .expect("a response")
+    let body = Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed();
+    Response::builder().status(status).header("content-type", "application/json").body(body).expect("a response")
 }
 
 fn refuse(status: u16, code: &str, message: &str) -> Answer {
-    respond(
-        status,
-        json!({ "error": { "code": code, "message": message } }).to_string(),
-    )
+    respond(status, json!({ "error": { "code": code, "message": message } }).to_string())
 }
 
 async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: String) -> Result<Answer, std::io::Error> {
     let path = request.uri().path().to_lowercase();
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let signed = request
-        .headers()
-        .get("authorization")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
+    let signed =
+        request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let method = request.method().to_string();
-    let (fault, route, delay) = {
+    let (fault, route) = {
         let mut state = state.lock().expect("a lock");
         state.requests.push((method.clone(), request.uri().to_string()));
         let fault = state.faults.get(&path).or_else(|| state.faults.get("")).cloned();
@@ -200,21 +156,13 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
         if route.is_none() && !path.ends_with("/oauth2/v2.0/token") {
             state.unexpected.insert(path.clone());
         }
-        (fault, route, state.delay)
+        (fault, route)
     };
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
-    }
     if let Some(fault) = fault {
         return misbehave(fault, &base, &path).await;
     }
     if path.ends_with("/oauth2/v2.0/token") {
-        let body = request
-            .into_body()
-            .collect()
-            .await
-            .map(|body| body.to_bytes())
-            .unwrap_or_default();
+        let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let body = String::from_utf8_lossy(&body).into_owned();
         if body.contains(SECRET) || body.contains("client_assertion") {
             return Ok(respond(
@@ -227,11 +175,7 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
     }
     let expected = if path.starts_with("/api") { KUBE_TOKEN } else { TOKEN };
     if signed != format!("Bearer {expected}") {
-        return Ok(refuse(
-            401,
-            "InvalidAuthenticationToken",
-            "The access token is invalid.",
-        ));
+        return Ok(refuse(401, "InvalidAuthenticationToken", "The access token is invalid."));
     }
     Ok(match route {
         Some(fact) => serve(&fact, &path, &query, &base),
@@ -279,19 +223,10 @@ fn serve(fact: &Value, path: &str, query: &str, base: &str) -> Answer {
     match &fact["known"] {
         Value::Null => refuse(404, "ResourceNotFound", "The resource was not found."),
         Value::Array(items) if path.starts_with("/api") => {
-            let start = parameter(query, "continue")
-                .and_then(|token| token.parse::<usize>().ok())
-                .unwrap_or(0);
+            let start = parameter(query, "continue").and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
             let end = (start + 2).min(items.len());
-            let next = if end < items.len() {
-                end.to_string()
-            } else {
-                String::new()
-            };
-            respond(
-                200,
-                json!({ "items": items[start..end], "metadata": { "continue": next } }).to_string(),
-            )
+            let next = if end < items.len() { end.to_string() } else { String::new() };
+            respond(200, json!({ "items": items[start..end], "metadata": { "continue": next } }).to_string())
         }
         Value::Array(items) => {
             let start = parameter(query, "$skiptoken").or_else(|| parameter(query, "%24skiptoken"));
@@ -305,9 +240,7 @@ fn serve(fact: &Value, path: &str, query: &str, base: &str) -> Answer {
 }
 
 fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
-    query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 fn text(value: &Value) -> String {
@@ -342,18 +275,9 @@ fn routes(evidence: &Value) -> HashMap<String, Value> {
     );
     let group = text(&evidence["cluster"]["properties"]["nodeResourceGroup"]);
     let in_group = |kind: &str| format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}");
-    add(
-        in_group("Microsoft.Compute/virtualMachineScaleSets"),
-        evidence["pools"]["scaleSets"].clone(),
-    );
-    add(
-        in_group("Microsoft.Compute/virtualMachines"),
-        evidence["pools"]["virtualMachines"].clone(),
-    );
-    add(
-        in_group("Microsoft.Network/virtualNetworks"),
-        evidence["network"]["managedNetworks"].clone(),
-    );
+    add(in_group("Microsoft.Compute/virtualMachineScaleSets"), evidence["pools"]["scaleSets"].clone());
+    add(in_group("Microsoft.Compute/virtualMachines"), evidence["pools"]["virtualMachines"].clone());
+    add(in_group("Microsoft.Network/virtualNetworks"), evidence["network"]["managedNetworks"].clone());
     for (pool, profile) in entries(&evidence["pools"]["upgradeProfiles"]) {
         add(format!("{cluster}/agentPools/{pool}/upgradeProfiles/default"), profile);
     }
@@ -377,10 +301,7 @@ fn routes(evidence: &Value) -> HashMap<String, Value> {
 }
 
 fn network(network: &Value, subscription: &str, registry: &str, add: &mut impl FnMut(String, Value)) {
-    for (id, fact) in entries(&network["virtualNetworks"])
-        .into_iter()
-        .chain(entries(&network["routeTables"]))
-    {
+    for (id, fact) in entries(&network["virtualNetworks"]).into_iter().chain(entries(&network["routeTables"])) {
         add(id, fact);
     }
     for (id, facts) in entries(&network["privateEndpoints"]) {
@@ -390,10 +311,7 @@ fn network(network: &Value, subscription: &str, registry: &str, add: &mut impl F
             add(interface, fact);
         }
     }
-    let listed = network["listedEndpoints"]["known"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    let listed = network["listedEndpoints"]["known"].as_array().cloned().unwrap_or_default();
     add(
         format!("/subscriptions/{subscription}/providers/Microsoft.Network/privateEndpoints"),
         json!({ "known": listed }),
@@ -405,65 +323,33 @@ fn network(network: &Value, subscription: &str, registry: &str, add: &mut impl F
         add(format!("{id}/A"), facts["records"].clone());
         let owner = id.split('/').nth(2).unwrap_or_default().to_lowercase();
         // A list never says what it leaves out for want of rights.
-        zones
-            .entry(owner)
-            .or_default()
-            .extend(facts["zone"].get("known").filter(|zone| !zone.is_null()).cloned());
+        zones.entry(owner).or_default().extend(facts["zone"].get("known").filter(|zone| !zone.is_null()).cloned());
     }
-    let others = registry
-        .split('/')
-        .nth(2)
-        .into_iter()
-        .chain([subscription])
-        .map(str::to_lowercase);
-    let listed = entries(&network["dnsZoneLists"])
-        .into_iter()
-        .map(|(id, _)| id.to_lowercase());
+    let others = registry.split('/').nth(2).into_iter().chain([subscription]).map(str::to_lowercase);
+    let listed = entries(&network["dnsZoneLists"]).into_iter().map(|(id, _)| id.to_lowercase());
     let all: BTreeSet<String> = listed.chain(others).chain(zones.keys().cloned()).collect();
     for owner in all {
         let place = |kind: &str| format!("/subscriptions/{owner}/providers/{kind}");
         let missing = &network["dnsZoneLists"][&owner]["missing"];
         let zones = zones.get(&owner).cloned().unwrap_or_default();
-        let list = if missing.is_null() {
-            json!({ "known": zones })
-        } else {
-            json!({ "missing": missing })
-        };
+        let list = if missing.is_null() { json!({ "known": zones }) } else { json!({ "missing": missing }) };
         add(place("Microsoft.Network/privateDnsZones"), list);
-        let whole = network["dnsZoneLists"][&owner]["known"]["wholeSubscription"]["known"]
-            .as_bool()
-            .unwrap_or(true);
-        let actions = if whole {
-            json!(["*/read"])
-        } else {
-            json!(["Microsoft.ContainerService/managedClusters/read"])
-        };
+        let whole = network["dnsZoneLists"][&owner]["known"]["wholeSubscription"]["known"].as_bool().unwrap_or(true);
+        let actions =
+            if whole { json!(["*/read"]) } else { json!(["Microsoft.ContainerService/managedClusters/read"]) };
         add(
             place("Microsoft.Authorization/permissions"),
             json!({ "known": [{ "actions": actions, "notActions": [] }] }),
         );
-        let managers = network["networkManagers"][&owner]["known"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let managers = network["networkManagers"][&owner]["known"].as_array().cloned().unwrap_or_default();
         let managers: Vec<Value> = managers.into_iter().map(|id| json!({ "id": id })).collect();
         add(place("Microsoft.Network/networkManagers"), json!({ "known": managers }));
-        let linked = network["forwardingLinks"][&owner]["known"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let linked = network["forwardingLinks"][&owner]["known"].as_array().cloned().unwrap_or_default();
         let ruleset = format!(
             "/subscriptions/{owner}/resourceGroups/dns-rg/providers/Microsoft.Network/dnsForwardingRulesets/rules"
         );
-        let rulesets = if linked.is_empty() {
-            json!([])
-        } else {
-            json!([{ "id": ruleset }])
-        };
-        add(
-            place("Microsoft.Network/dnsForwardingRulesets"),
-            json!({ "known": rulesets }),
-        );
+        let rulesets = if linked.is_empty() { json!([]) } else { json!([{ "id": ruleset }]) };
+        add(place("Microsoft.Network/dnsForwardingRulesets"), json!({ "known": rulesets }));
         let links: Vec<Value> = linked.into_iter().map(|id| json!({ "id": format!("{ruleset}/virtualNetworkLinks/l"), "properties": { "virtualNetwork": { "id": id } } })).collect();
         add(format!("{ruleset}/virtualNetworkLinks"), json!({ "known": links }));
     }

@@ -15,8 +15,5 @@ fn the_example_is_the_case_of_three_faults() {
         std::fs::write(example(), &rendered).expect("written");
     }
     let shipped = std::fs::read_to_string(example()).unwrap_or_default();
-    assert!(
-        shipped == rendered,
-        "fixtures/example.json is not the case: run the tests once with AKSISO_UPDATE=1"
-    );
+    assert!(shipped == rendered, "fixtures/example.json is not the case: run the tests once with AKSISO_UPDATE=1");
 }

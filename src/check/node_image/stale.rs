@@ -29,10 +29,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, groups: &[Group<'_>]) {
     if groups.iter().all(|group| group.nodes.is_empty()) {
         return;
     }
-    let writes = judge
-        .know(&evidence.pools.bootstrap_writes, "the Activity Log")
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let writes =
+        judge.know(&evidence.pools.bootstrap_writes, "the Activity Log").map(Vec::as_slice).unwrap_or_default();
     let failures = judge
         .know(&evidence.kubernetes.mirror_failures, "events of failed pulls")
         .map(Vec::as_slice)
@@ -43,17 +41,9 @@ pub(super) fn judge(judge: &mut Judge<'_>, groups: &[Group<'_>]) {
         judge.know(&evidence.registry.cache_rules, "the registry's cache rules");
     }
     let (changed, unchanged_since) = history(writes, &evidence.bootstrap());
-    let configuration = Configuration {
-        evidence,
-        changed,
-        unchanged_since,
-        created: created(evidence),
-        mirror_failures: failures,
-    };
-    for group in groups
-        .iter()
-        .filter(|group| group.pool.is_none_or(|pool| pool.state() != PoolState::Transient))
-    {
+    let configuration =
+        Configuration { evidence, changed, unchanged_since, created: created(evidence), mirror_failures: failures };
+    for group in groups.iter().filter(|group| group.pool.is_none_or(|pool| pool.state() != PoolState::Transient)) {
         configuration.judge(judge, group);
     }
 }
@@ -63,10 +53,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, groups: &[Group<'_>]) {
 /// A full write that repeats the profile is no change, and the oldest write in the log has none before it to differ
 /// from. A last write that set something else than the cluster has now did not take effect, and proves nothing.
 fn history(writes: &[BootstrapWrite], present: &BootstrapProfile) -> (Option<Timestamp>, Option<Timestamp>) {
-    let tail = writes
-        .iter()
-        .rposition(|write| !same(&write.profile, present))
-        .map_or(0, |at| at + 1);
+    let tail = writes.iter().rposition(|write| !same(&write.profile, present)).map_or(0, |at| at + 1);
     let Some(first) = writes.get(tail) else {
         return (None, None);
     };
@@ -76,32 +63,22 @@ fn history(writes: &[BootstrapWrite], present: &BootstrapProfile) -> (Option<Tim
 fn same(left: &BootstrapProfile, right: &BootstrapProfile) -> bool {
     let source = |profile: &BootstrapProfile| profile.artifact_source.as_deref().unwrap_or("Direct").to_lowercase();
     // A managed registry's id is not in the operator's own write.
-    let registries = left
-        .container_registry_id
-        .as_ref()
-        .zip(right.container_registry_id.as_ref());
+    let registries = left.container_registry_id.as_ref().zip(right.container_registry_id.as_ref());
     source(left) == source(right) && registries.is_none_or(|(left, right)| left == right)
 }
 
 /// The younger of the two things that a node's bootstrap needs.
 fn created(evidence: &Evidence) -> Option<(Timestamp, &'static str)> {
-    let registry = evidence
-        .known_registry()
-        .and_then(|registry| registry.properties.creation_date);
+    let registry = evidence.known_registry().and_then(|registry| registry.properties.creation_date);
     let hosts = evidence.mcr_hosts();
     let rules = evidence.registry.cache_rules.known().into_iter().flatten();
     let rule = rules.filter(|rule| {
         let source = rule.properties.source_repository.as_deref().unwrap_or_default();
-        hosts
-            .iter()
-            .any(|host| source.eq_ignore_ascii_case(&format!("{host}/*")))
+        hosts.iter().any(|host| source.eq_ignore_ascii_case(&format!("{host}/*")))
     });
     let rule = rule.filter_map(|rule| rule.properties.creation_date).min();
     let registry = registry.map(|at| (at, "the registry"));
-    registry
-        .into_iter()
-        .chain(rule.map(|at| (at, "its cache rule")))
-        .max_by_key(|(at, _)| *at)
+    registry.into_iter().chain(rule.map(|at| (at, "its cache rule"))).max_by_key(|(at, _)| *at)
 }
 
 impl Configuration<'_> {
@@ -111,11 +88,8 @@ impl Configuration<'_> {
             .changed
             .map(|changed| group.nodes.iter().filter(older(changed)).copied().collect())
             .unwrap_or_default();
-        let misled: Vec<(&Node, &MirrorFailure)> = group
-            .nodes
-            .iter()
-            .filter_map(|node| Some((*node, self.misled(node)?)))
-            .collect();
+        let misled: Vec<(&Node, &MirrorFailure)> =
+            group.nodes.iter().filter_map(|node| Some((*node, self.misled(node)?))).collect();
         if let Some(changed) = self.changed.filter(|_| !proved.is_empty()) {
             let detail = format!(
                 "{}: {} of {} registered before {changed}, when the cluster's bootstrap profile was changed. They still have the former configuration.",
@@ -176,20 +150,13 @@ impl Configuration<'_> {
         let server = self.evidence.login_server()?;
         self.mirror_failures.iter().find(|failure| {
             // An event from before the node was made is about its predecessor of the same name.
-            let own = node
-                .created
-                .zip(failure.last_seen)
-                .is_none_or(|(created, seen)| seen >= created);
+            let own = node.created.zip(failure.last_seen).is_none_or(|(created, seen)| seen >= created);
             failure.node == node.name && own && !failure.host.eq_ignore_ascii_case(server)
         })
     }
 
     fn report(&self, judge: &mut Judge<'_>, group: &Group<'_>, proved: bool, detail: String, seen: Vec<Observation>) {
-        let severity = if proved && self.evidence.egress_closed() {
-            Severity::Error
-        } else {
-            Severity::Warning
-        };
+        let severity = if proved && self.evidence.egress_closed() { Severity::Error } else { Severity::Warning };
         let why = if self.evidence.egress_closed() {
             "These nodes cannot pull what they do not have yet."
         } else {
@@ -202,8 +169,7 @@ impl Configuration<'_> {
 
 fn ages<'n>(nodes: impl IntoIterator<Item = &'n Node>) -> Vec<Observation> {
     observe_nodes(nodes, "metadata.creationTimestamp", |node| {
-        node.created
-            .map_or_else(|| "unknown".to_owned(), |created| created.to_string())
+        node.created.map_or_else(|| "unknown".to_owned(), |created| created.to_string())
     })
 }
 
@@ -213,10 +179,7 @@ mod tests {
     use crate::azure::id::ResourceId;
 
     fn write(at: &str, source: &str, registry: Option<&str>) -> BootstrapWrite {
-        BootstrapWrite {
-            at: at.parse().expect("a date"),
-            profile: profile(source, registry),
-        }
+        BootstrapWrite { at: at.parse().expect("a date"), profile: profile(source, registry) }
     }
 
     fn profile(source: &str, registry: Option<&str>) -> BootstrapProfile {
@@ -226,12 +189,8 @@ mod tests {
         }
     }
 
-    const DAYS: [&str; 4] = [
-        "2026-01-01T00:00:00Z",
-        "2026-02-01T00:00:00Z",
-        "2026-03-01T00:00:00Z",
-        "2026-04-01T00:00:00Z",
-    ];
+    const DAYS: [&str; 4] =
+        ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"];
 
     #[test]
     fn only_a_write_that_differs_from_the_one_before_is_a_change() {
@@ -239,16 +198,10 @@ mod tests {
         let at = |day: usize| Some(DAYS[day].parse().expect("a date"));
         let repeated = [write(DAYS[0], "Cache", Some("/r")), write(DAYS[1], "cache", Some("/R"))];
         assert_eq!(history(&repeated, &cache), (None, at(0)));
-        let switched = [
-            write(DAYS[0], "Direct", None),
-            write(DAYS[1], "Cache", Some("/r")),
-            write(DAYS[2], "Cache", Some("/r")),
-        ];
+        let switched =
+            [write(DAYS[0], "Direct", None), write(DAYS[1], "Cache", Some("/r")), write(DAYS[2], "Cache", Some("/r"))];
         assert_eq!(history(&switched, &cache), (at(1), at(1)));
-        let other = [
-            write(DAYS[0], "Cache", Some("/old")),
-            write(DAYS[1], "Cache", Some("/r")),
-        ];
+        let other = [write(DAYS[0], "Cache", Some("/old")), write(DAYS[1], "Cache", Some("/r"))];
         assert_eq!(history(&other, &cache), (at(1), at(1)));
         let undone = [write(DAYS[0], "Cache", Some("/r")), write(DAYS[1], "Direct", None)];
         assert_eq!(history(&undone, &cache), (None, None));

@@ -18,22 +18,11 @@ pub struct RegistryNames {
 impl RegistryNames {
     /// The names of a registry; none where it names no login server.
     pub fn of(registry: &Registry) -> Option<Self> {
-        let server = registry
-            .properties
-            .login_server
-            .as_deref()?
-            .trim_end_matches('.')
-            .to_lowercase();
+        let server = registry.properties.login_server.as_deref()?.trim_end_matches('.').to_lowercase();
         let (label, suffix) = server.split_once('.')?;
         let (label, suffix) = (label.to_owned(), suffix.to_owned());
         let home = region(registry.location.as_deref().unwrap_or_default());
-        Some(Self {
-            server,
-            label,
-            suffix,
-            home,
-        })
-        .filter(|names| !names.label.is_empty() && !names.suffix.is_empty())
+        Some(Self { server, label, suffix, home }).filter(|names| !names.label.is_empty() && !names.suffix.is_empty())
     }
 
     /// The data endpoint of a region.
@@ -50,19 +39,13 @@ impl RegistryNames {
     /// The record in `zone` that answers for `name` or for its alias under `privatelink`; `@` is the zone itself.
     pub fn record(&self, zone: &str, name: &str) -> Option<String> {
         let zone = zone.to_lowercase();
-        let alias = name
-            .strip_suffix(self.suffix.as_str())
-            .map(|head| format!("{head}privatelink.{}", self.suffix));
+        let alias = name.strip_suffix(self.suffix.as_str()).map(|head| format!("{head}privatelink.{}", self.suffix));
         if zone != self.suffix && !zone.ends_with(&format!(".{}", self.suffix)) {
             return None;
         }
         [Some(name), alias.as_deref()].into_iter().flatten().find_map(|query| {
             let head = query.strip_suffix(zone.as_str())?;
-            if head.is_empty() {
-                Some("@".to_owned())
-            } else {
-                head.strip_suffix('.').map(str::to_owned)
-            }
+            if head.is_empty() { Some("@".to_owned()) } else { head.strip_suffix('.').map(str::to_owned) }
         })
     }
 }
@@ -71,19 +54,13 @@ impl RegistryNames {
 pub fn could_answer(zone: &str, registry: &Registry) -> bool {
     RegistryNames::of(registry).is_some_and(|names| {
         let data = names.data(&names.home);
-        names
-            .record(zone, &names.server)
-            .or_else(|| names.record(zone, &data))
-            .is_some()
+        names.record(zone, &names.server).or_else(|| names.record(zone, &data)).is_some()
     })
 }
 
 /// A region as ARM writes it in names: `West Europe` is `westeurope`.
 pub fn region(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_whitespace())
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -115,9 +92,6 @@ mod tests {
         assert_eq!(data, "contoso-abc.westeurope.data.azurecr.io");
         assert_eq!(names.region_of(&data), Some("westeurope"));
         assert_eq!(names.region_of(&names.server), None);
-        assert_eq!(
-            names.record("privatelink.azurecr.io", &data).as_deref(),
-            Some("contoso-abc.westeurope.data")
-        );
+        assert_eq!(names.record("privatelink.azurecr.io", &data).as_deref(), Some("contoso-abc.westeurope.data"));
     }
 }

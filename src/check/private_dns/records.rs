@@ -26,23 +26,14 @@ pub fn judge<'e>(judge: &mut Judge<'e>, registry: &'e Registry, names: &Registry
     let evidence = judge.evidence;
     for (name, addresses) in wanted(judge, registry, names) {
         // The zones come longest name first: the longest that matches is the one that answers.
-        let Some((zone, label)) = answering
-            .iter()
-            .find_map(|zone| Some((zone, names.record(zone.name(), &name)?)))
+        let Some((zone, label)) = answering.iter().find_map(|zone| Some((zone, names.record(zone.name(), &name)?)))
         else {
             continue;
         };
         let Some(records) = judge.know(&zone.facts.records, "the zone's A records") else {
             continue;
         };
-        let case = Case {
-            evidence,
-            names,
-            zone: *zone,
-            name: &name,
-            label,
-            addresses,
-        };
+        let case = Case { evidence, names, zone: *zone, name: &name, label, addresses };
         let Some(mut finding) = case.problem(records) else {
             continue;
         };
@@ -59,19 +50,10 @@ pub fn judge<'e>(judge: &mut Judge<'e>, registry: &'e Registry, names: &Registry
 fn wanted(judge: &mut Judge<'_>, registry: &Registry, names: &RegistryNames) -> Wanted {
     let candidates = reach::candidates(judge.evidence, registry);
     if candidates.is_empty() {
-        reach::unreadable(judge.evidence, registry)
-            .into_iter()
-            .for_each(|gap| judge.note(gap));
+        reach::unreadable(judge.evidence, registry).into_iter().for_each(|gap| judge.note(gap));
     }
-    let serving: Vec<&Candidate<'_>> = candidates
-        .iter()
-        .filter(|candidate| candidate.reach == Reach::Serves)
-        .collect();
-    let used = if serving.is_empty() {
-        candidates.iter().collect()
-    } else {
-        serving
-    };
+    let serving: Vec<&Candidate<'_>> = candidates.iter().filter(|candidate| candidate.reach == Reach::Serves).collect();
+    let used = if serving.is_empty() { candidates.iter().collect() } else { serving };
     let mut wanted = Wanted::new();
     for candidate in used {
         let configs = &candidate.endpoint.properties.custom_dns_configs;
@@ -105,19 +87,13 @@ fn wanted(judge: &mut Judge<'_>, registry: &Registry, names: &RegistryNames) -> 
 
 /// Every name that the endpoints list, whatever its address.
 pub fn listed_names(candidates: &[Candidate<'_>]) -> BTreeSet<String> {
-    let interfaces = candidates
-        .iter()
-        .flat_map(|candidate| candidate.facts.interfaces.values())
-        .filter_map(Fact::known);
+    let interfaces =
+        candidates.iter().flat_map(|candidate| candidate.facts.interfaces.values()).filter_map(Fact::known);
     let links = interfaces
         .flat_map(|interface| &interface.properties.ip_configurations)
         .filter_map(|configuration| configuration.properties.private_link_connection_properties.as_ref());
-    let configs = candidates
-        .iter()
-        .flat_map(|candidate| &candidate.endpoint.properties.custom_dns_configs);
-    let names = links
-        .flat_map(|link| &link.fqdns)
-        .chain(configs.filter_map(|config| config.fqdn.as_ref()));
+    let configs = candidates.iter().flat_map(|candidate| &candidate.endpoint.properties.custom_dns_configs);
+    let names = links.flat_map(|link| &link.fqdns).chain(configs.filter_map(|config| config.fqdn.as_ref()));
     names.map(|name| name.trim_end_matches('.').to_lowercase()).collect()
 }
 
@@ -149,19 +125,14 @@ struct Case<'a, 'e> {
 
 impl<'e> Case<'_, 'e> {
     fn relevance(&self, judge: &mut Judge<'e>) -> Relevance {
-        let Some(replica) = self
-            .names
-            .region_of(self.name)
-            .filter(|replica| *replica != self.names.home)
-        else {
+        let Some(replica) = self.names.region_of(self.name).filter(|replica| *replica != self.names.home) else {
             return Relevance::Needed;
         };
         let Some(replicas) = judge.know(&self.evidence.registry.replications, "the registry's geo-replicas") else {
             return Relevance::Off;
         };
-        let entry = replicas
-            .iter()
-            .find(|entry| region(entry.location.as_deref().unwrap_or_else(|| entry.name())) == replica);
+        let entry =
+            replicas.iter().find(|entry| region(entry.location.as_deref().unwrap_or_else(|| entry.name())) == replica);
         let off = entry.is_some_and(|entry| {
             let state = entry.properties.provisioning_state.as_deref().unwrap_or("Succeeded");
             entry.properties.region_endpoint_enabled == Some(false) || !state.eq_ignore_ascii_case("Succeeded")
@@ -177,14 +148,7 @@ impl<'e> Case<'_, 'e> {
 
     fn problem(&self, records: &[AddressRecord]) -> Option<Finding> {
         let found: BTreeSet<String> = lookup(records, &self.label)
-            .map(|record| {
-                record
-                    .properties
-                    .a_records
-                    .iter()
-                    .filter_map(|record| record.ipv4_address.clone())
-                    .collect()
-            })
+            .map(|record| record.properties.a_records.iter().filter_map(|record| record.ipv4_address.clone()).collect())
             .unwrap_or_default();
         if found.is_empty() {
             return Some(self.missing());
@@ -206,32 +170,13 @@ impl<'e> Case<'_, 'e> {
     ) -> Finding {
         let id = self.zone.id.child(&format!("A/{}", self.label));
         let source = format!("GET {}/A", self.zone.id);
-        let mut evidence = vec![Observation::new(
-            source,
-            format!("value[{}].properties.aRecords", self.label),
-            value,
-        )];
+        let mut evidence = vec![Observation::new(source, format!("value[{}].properties.aRecords", self.label), value)];
         if !self.addresses.is_empty() {
             let addresses = join(&self.addresses);
-            evidence.push(Observation::new(
-                "the private endpoint's interface",
-                self.name,
-                addresses,
-            ));
+            evidence.push(Observation::new("the private endpoint's interface", self.name, addresses));
         }
-        let subject = Subject {
-            kind: "Microsoft.Network/privateDnsZones/A",
-            id,
-            name: self.name.to_owned(),
-        };
-        Finding {
-            rule,
-            severity,
-            detail,
-            subject,
-            evidence,
-            remediation,
-        }
+        let subject = Subject { kind: "Microsoft.Network/privateDnsZones/A", id, name: self.name.to_owned() };
+        Finding { rule, severity, detail, subject, evidence, remediation }
     }
 
     fn missing(&self) -> Finding {
@@ -241,19 +186,9 @@ impl<'e> Case<'_, 'e> {
             self.label,
             self.name
         );
-        let commands = self
-            .addresses
-            .iter()
-            .map(|address| self.record("add-record", address))
-            .collect();
+        let commands = self.addresses.iter().map(|address| self.record("add-record", address)).collect();
         let remediation = self.remediation("Create the record.", commands);
-        self.finding(
-            &RECORD_MISSING,
-            RECORD_MISSING.severity,
-            detail,
-            "none".to_owned(),
-            remediation,
-        )
+        self.finding(&RECORD_MISSING, RECORD_MISSING.severity, detail, "none".to_owned(), remediation)
     }
 
     fn mismatch(&self, found: &BTreeSet<String>, all: bool) -> Finding {
@@ -262,45 +197,27 @@ impl<'e> Case<'_, 'e> {
         let detail = format!(
             "{} {some}resolves to {}, which is no address of an endpoint that the nodes can reach ({}). Two endpoints that share one zone overwrite each other's record.",
             self.name,
-            wrong
-                .iter()
-                .map(|address| address.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
+            wrong.iter().map(|address| address.as_str()).collect::<Vec<_>>().join(", "),
             join(&self.addresses)
         );
-        let add = self
-            .addresses
-            .difference(found)
-            .map(|address| self.record("add-record", address));
-        let remove = wrong
-            .iter()
-            .map(|address| self.record("remove-record", address).word("--keep-empty-record-set"));
-        let remediation = self.remediation(
-            "Put the right address in place of the wrong one.",
-            remove.chain(add).collect(),
-        );
+        let add = self.addresses.difference(found).map(|address| self.record("add-record", address));
+        let remove = wrong.iter().map(|address| self.record("remove-record", address).word("--keep-empty-record-set"));
+        let remediation =
+            self.remediation("Put the right address in place of the wrong one.", remove.chain(add).collect());
         let severity = if all { Severity::Error } else { Severity::Warning };
         self.finding(&RECORD_MISMATCH, severity, detail, join(found), remediation)
     }
 
     fn record(&self, verb: &str, address: &str) -> Command {
         let command = Command::new("az network private-dns record-set a").word(verb);
-        let command = command
-            .with("-g", self.zone.id.resource_group().unwrap_or_default())
-            .with("-z", self.zone.name());
-        remedy::in_subscription(
-            command.with("-n", self.label.as_str()).with("-a", address),
-            self.zone.id,
-        )
+        let command =
+            command.with("-g", self.zone.id.resource_group().unwrap_or_default()).with("-z", self.zone.name());
+        remedy::in_subscription(command.with("-n", self.label.as_str()).with("-a", address), self.zone.id)
     }
 
     fn remediation(&self, what: &str, commands: Vec<Command>) -> Remediation {
         if self.evidence.ownership() == Ownership::Managed {
-            return remedy::reconcile(
-                self.evidence,
-                "AKS writes the records of its registry's endpoint again.",
-            );
+            return remedy::reconcile(self.evidence, "AKS writes the records of its registry's endpoint again.");
         }
         let summary = match self.zone_group() {
             Some(endpoint) => format!(
@@ -320,11 +237,8 @@ impl<'e> Case<'_, 'e> {
     /// The endpoint whose zone group keeps the records of this zone.
     fn zone_group(&self) -> Option<&'e ResourceId> {
         self.evidence.network.private_endpoints.iter().find_map(|(id, facts)| {
-            let configs = facts
-                .zone_groups
-                .known()?
-                .iter()
-                .flat_map(|group| &group.properties.private_dns_zone_configs);
+            let configs =
+                facts.zone_groups.known()?.iter().flat_map(|group| &group.properties.private_dns_zone_configs);
             let mut zones = configs.filter_map(|config| config.properties.private_dns_zone_id.as_ref());
             zones.any(|zone| zone == self.zone.id).then_some(id)
         })
@@ -336,10 +250,7 @@ fn lookup<'r>(records: &'r [AddressRecord], label: &str) -> Option<&'r AddressRe
     let named = |wanted: &str| records.iter().find(|record| record.name().eq_ignore_ascii_case(wanted));
     named(label).or_else(|| {
         let parents = label.match_indices('.').map(|(at, _)| format!("*{}", &label[at..]));
-        parents
-            .into_iter()
-            .find_map(|wildcard| named(&wildcard))
-            .or_else(|| named("*").filter(|_| label != "@"))
+        parents.into_iter().find_map(|wildcard| named(&wildcard)).or_else(|| named("*").filter(|_| label != "@"))
     })
 }
 

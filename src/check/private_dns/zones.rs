@@ -31,8 +31,7 @@ impl<'e> Zone<'e> {
 
     /// The links to one network.
     pub fn links_to<'n>(&self, network: &'n ResourceId) -> impl Iterator<Item = &'e NetworkLink> + use<'e, 'n> {
-        self.links()
-            .filter(move |link| link.properties.network_id() == Some(network))
+        self.links().filter(move |link| link.properties.network_id() == Some(network))
     }
 
     /// The networks that the zone answers.
@@ -68,17 +67,9 @@ impl<'e> Zones<'e> {
     pub fn of(evidence: &'e Evidence, names: &RegistryNames) -> Self {
         let data = names.data(&names.home);
         let could = |id: &ResourceId| {
-            names
-                .record(id.name(), &names.server)
-                .or_else(|| names.record(id.name(), &data))
-                .is_some()
+            names.record(id.name(), &names.server).or_else(|| names.record(id.name(), &data)).is_some()
         };
-        let zones = evidence
-            .network
-            .dns_zones
-            .iter()
-            .filter(|(id, _)| could(id))
-            .map(|(id, facts)| Zone { id, facts });
+        let zones = evidence.network.dns_zones.iter().filter(|(id, _)| could(id)).map(|(id, facts)| Zone { id, facts });
         let mut zones: Vec<Zone<'e>> = zones.collect();
         zones.sort_by_key(|zone| std::cmp::Reverse(zone.name().len()));
         Self { evidence, zones }
@@ -86,27 +77,17 @@ impl<'e> Zones<'e> {
 
     /// The zones that exist, as far as is known.
     pub fn existing(&self) -> Vec<Zone<'e>> {
-        self.zones
-            .iter()
-            .filter(|zone| matches!(zone.facts.zone, Fact::Known(Some(_))))
-            .copied()
-            .collect()
+        self.zones.iter().filter(|zone| matches!(zone.facts.zone, Fact::Known(Some(_)))).copied().collect()
     }
 
     /// Zones that something names and that do not exist.
     pub fn absent(&self) -> impl Iterator<Item = &'e ResourceId> {
-        self.zones
-            .iter()
-            .filter(|zone| matches!(zone.facts.zone, Fact::Known(None)))
-            .map(|zone| zone.id)
+        self.zones.iter().filter(|zone| matches!(zone.facts.zone, Fact::Known(None))).map(|zone| zone.id)
     }
 
     /// The zones that are linked to a network.
     pub fn linked_to(&self, network: &ResourceId) -> Vec<Zone<'e>> {
-        self.existing()
-            .into_iter()
-            .filter(|zone| zone.links_to(network).next().is_some())
-            .collect()
+        self.existing().into_iter().filter(|zone| zone.links_to(network).next().is_some()).collect()
     }
 
     /// What keeps "no zone is linked to this network" from being certain.
@@ -133,13 +114,8 @@ impl<'e> Zones<'e> {
     /// Subscriptions whose zones could not be listed at all.
     pub fn unlisted(&self) -> Vec<Gap> {
         let lists = &self.evidence.network.dns_zone_lists;
-        let gaps = lists
-            .values()
-            .filter_map(Fact::gap)
-            .map(|gap| gap.clone().about("private DNS zones"));
-        let never = lists
-            .is_empty()
-            .then(|| Gap::not_collected().about("private DNS zones"));
+        let gaps = lists.values().filter_map(Fact::gap).map(|gap| gap.clone().about("private DNS zones"));
+        let never = lists.is_empty().then(|| Gap::not_collected().about("private DNS zones"));
         gaps.chain(never).collect()
     }
 
@@ -160,10 +136,7 @@ impl<'e> Zones<'e> {
             }
         }
         gaps.extend(
-            self.zones
-                .iter()
-                .filter_map(|zone| zone.facts.zone.gap())
-                .map(|gap| gap.clone().about("the zone")),
+            self.zones.iter().filter_map(|zone| zone.facts.zone.gap()).map(|gap| gap.clone().about("the zone")),
         );
         gaps
     }
@@ -172,16 +145,11 @@ impl<'e> Zones<'e> {
     pub fn networks_of(&self, servers: &[&str], node: &VirtualNetwork, evidence: &Evidence) -> Sites<'e> {
         let existing = self.existing();
         let linked: BTreeSet<&ResourceId> = existing.iter().flat_map(Zone::linked_networks).collect();
-        let mut sites = Sites {
-            zones: Vec::new(),
-            unplaced: Vec::new(),
-            gaps: Vec::new(),
-        };
+        let mut sites = Sites { zones: Vec::new(), unplaced: Vec::new(), gaps: Vec::new() };
         let mut homes = BTreeSet::new();
         for server in servers {
-            let home = linked
-                .iter()
-                .find(|id| address_space(id, node, evidence).is_some_and(|space| holds(&space, server)));
+            let home =
+                linked.iter().find(|id| address_space(id, node, evidence).is_some_and(|space| holds(&space, server)));
             match home {
                 Some(home) => drop(homes.insert(*home)),
                 None => sites.unplaced.push((*server).to_owned()),
@@ -208,20 +176,9 @@ fn filtered(subscription: &str) -> Gap {
 /// The addresses of a network: its own answer, or what a peering of the node network says of it.
 fn address_space(id: &ResourceId, node: &VirtualNetwork, evidence: &Evidence) -> Option<Vec<String>> {
     if let Fact::Known(network) = evidence.network(id) {
-        return Some(
-            network
-                .properties
-                .address_space
-                .clone()
-                .unwrap_or_default()
-                .address_prefixes,
-        );
+        return Some(network.properties.address_space.clone().unwrap_or_default().address_prefixes);
     }
-    let peerings = node
-        .properties
-        .virtual_network_peerings
-        .iter()
-        .map(|peering| &peering.properties);
+    let peerings = node.properties.virtual_network_peerings.iter().map(|peering| &peering.properties);
     let peering = peerings.into_iter().find(|peering| peering.remote_id() == Some(id))?;
     Some(peering.remote_address_space.clone()?.address_prefixes)
 }
@@ -230,8 +187,5 @@ fn holds(prefixes: &[String], address: &str) -> bool {
     let Ok(address) = address.parse::<IpAddr>() else {
         return false;
     };
-    prefixes
-        .iter()
-        .filter_map(|prefix| prefix.parse::<IpNet>().ok())
-        .any(|net| net.contains(&address))
+    prefixes.iter().filter_map(|prefix| prefix.parse::<IpNet>().ok()).any(|net| net.contains(&address))
 }
