@@ -1,14 +1,17 @@
 //! The kubelet identity: does it exist, is it on the machines, and may it pull from the registry.
 
+mod rights;
+
 use super::remedy::{self, DOCS_ROLES, remedy};
 use super::{Check, Judge, NotApplicable};
 use crate::command::Command;
-use crate::evidence::access::{Permission, RoleAssignment, RoleDefinition};
+use crate::evidence::access::RoleAssignment;
 use crate::evidence::cluster::{AgentPool, ComputeProperties, KubeletIdentity};
 use crate::evidence::registry::Registry;
 use crate::evidence::resource::Resource;
-use crate::evidence::{Evidence, Fact, Gap, Ownership, PoolState, Reason, Section};
+use crate::evidence::{Evidence, Gap, Ownership, PoolState, Reason, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
+use rights::{PULL, READ_CONTENT, Rights, clearly_allows};
 
 const NO_IDENTITY: Rule =
     Rule { id: "kubelet-identity-missing", severity: Severity::Error, title: "The cluster has no kubelet identity" };
@@ -47,11 +50,6 @@ pub const CHECK: Check = Check {
     rules: &[&NO_IDENTITY, &NOT_ON_SCALE_SET, &MISSING, &IGNORED_BY_ABAC, &REPOSITORY_IGNORED, &CONDITIONED],
     run,
 };
-
-/// What pulling needs in a registry of the legacy mode.
-const PULL: &str = "Microsoft.ContainerRegistry/registries/pull/read";
-/// What pulling needs in a registry of the ABAC mode.
-const READ_CONTENT: &str = "Microsoft.ContainerRegistry/registries/repositories/content/read";
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let registry = judge.registry()?;
@@ -167,23 +165,12 @@ fn not_on(
     }
 }
 
-/// What the identity's assignments add up to.
-#[derive(Default)]
-struct Rights<'e> {
-    /// Assignments whose role pulls in the legacy mode.
-    legacy: Vec<&'e RoleAssignment>,
-    /// Assignments whose role pulls in the ABAC mode.
-    repository: Vec<&'e RoleAssignment>,
-    /// Roles that could not be read.
-    unknown: Vec<Gap>,
-}
-
 fn assignments(judge: &mut Judge<'_>, registry: &Registry, identity: &KubeletIdentity) {
     let evidence = judge.evidence;
     let Some(all) = judge.know(&evidence.access.role_assignments, "role assignments on the registry") else {
         return;
     };
-    let rights = rights(evidence, all, registry, identity);
+    let rights = rights::rights(evidence, all, registry, identity);
     let mode = registry.properties.role_assignment_mode.as_deref();
     let abac = mode.map(|mode| mode.eq_ignore_ascii_case("AbacRepositoryPermissions"));
     let enough = match abac {
@@ -217,62 +204,6 @@ fn assignments(judge: &mut Judge<'_>, registry: &Registry, identity: &KubeletIde
             detail: "the registry's answer has no roleAssignmentMode, so it is not known which roles count".to_owned(),
         }),
     }
-}
-
-fn rights<'e>(
-    evidence: &'e Evidence,
-    all: &'e [RoleAssignment],
-    registry: &Registry,
-    identity: &KubeletIdentity,
-) -> Rights<'e> {
-    let mut rights = Rights::default();
-    for assignment in all.iter().filter(|assignment| counts(assignment, registry, identity)) {
-        let role = &assignment.properties.role_definition_id;
-        match evidence.access.role_definitions.get(role) {
-            Some(Fact::Known(Some(definition))) => {
-                if allows(definition, |block| block.allows_action(PULL)) {
-                    rights.legacy.push(assignment);
-                }
-                if allows(definition, |block| block.allows_data_action(READ_CONTENT)) {
-                    rights.repository.push(assignment);
-                }
-            }
-            Some(Fact::Known(None)) => {}
-            Some(Fact::Missing(gap)) => rights.unknown.push(gap.clone()),
-            None => rights.unknown.push(Gap::not_collected().about("a role definition")),
-        }
-    }
-    rights
-}
-
-/// Whether the assignment holds on the registry for the identity, directly or through a group. The query already asks
-/// for that; a server that ignores it must not turn somebody else's role into the kubelet's.
-fn counts(assignment: &RoleAssignment, registry: &Registry, identity: &KubeletIdentity) -> bool {
-    let properties = &assignment.properties;
-    let same = |own: &String| identity.object_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(own));
-    let holder = properties.principal_id.as_ref().is_some_and(same)
-        || properties.principal_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("Group"));
-    holder && properties.scope.as_ref().is_none_or(|scope| scope.covers(&registry.id))
-}
-
-fn allows(definition: &RoleDefinition, test: impl Fn(&Permission) -> bool) -> bool {
-    definition.properties.permissions.iter().any(test)
-}
-
-/// Whether a condition clearly lets the managed repositories be read: it is absent, it says nothing of reading
-/// content, or it allows a prefix that all of them begin with.
-fn clearly_allows(condition: Option<&str>) -> bool {
-    const PREFIX: &str = "aks-managed-repository/";
-    let Some(condition) = condition.filter(|condition| !condition.trim().is_empty()) else {
-        return true;
-    };
-    let text = condition.to_lowercase();
-    if !text.contains("repositories/content/read") {
-        return true;
-    }
-    // Whatever negates a name or a prefix makes it unclear.
-    let prefixes = text.split("stringstartswith").skip(1).filter_map(|after| after.split('\'').nth(1));
-    !text.contains("stringnot") && prefixes.into_iter().any(|prefix| PREFIX.starts_with(prefix))
 }
 
 fn list(registry: &Registry) -> String {
@@ -405,29 +336,5 @@ impl Case<'_> {
         // The object id, never the client id; and with the type no look-up in Microsoft Graph is needed.
         let command = command.with("--assignee-object-id", self.identity.object_id.as_deref().unwrap_or_default());
         command.with("--assignee-principal-type", "ServicePrincipal")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clearly_allows;
-
-    const READ: &str = "!(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/content/read'})";
-
-    #[test]
-    fn conditions_are_read_as_far_as_they_are_clear() {
-        let prefix = |operator: &str, prefix: &str| {
-            format!(
-                "(({READ}) OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] {operator} '{prefix}'))"
-            )
-        };
-        assert!(clearly_allows(None));
-        assert!(clearly_allows(Some("(!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}))")));
-        assert!(clearly_allows(Some(&prefix("StringStartsWithIgnoreCase", "aks-managed-repository/"))));
-        assert!(clearly_allows(Some(&prefix("StringStartsWith", "aks-"))));
-        assert!(!clearly_allows(Some(&prefix("StringStartsWith", "aks-managed-repository/dotnet/"))));
-        assert!(!clearly_allows(Some(&prefix("StringEquals", "aks-managed-repository/pause"))));
-        assert!(!clearly_allows(Some(&prefix("StringNotStartsWith", "aks-"))));
-        assert!(!clearly_allows(Some(READ)));
     }
 }

@@ -12,3 +12,4 @@ mod recorded;
 #[cfg(target_os = "linux")]
 mod server;
 mod snapshots;
+mod tls;

@@ -1,0 +1,103 @@
+//! What role assignments add up to: roles are evaluated, never recognized by name.
+
+use crate::evidence::access::{Permission, RoleAssignment, RoleDefinition};
+use crate::evidence::cluster::KubeletIdentity;
+use crate::evidence::registry::Registry;
+use crate::evidence::{Evidence, Fact, Gap};
+
+/// What pulling needs in a registry of the legacy mode.
+pub(super) const PULL: &str = "Microsoft.ContainerRegistry/registries/pull/read";
+/// What pulling needs in a registry of the ABAC mode.
+pub(super) const READ_CONTENT: &str = "Microsoft.ContainerRegistry/registries/repositories/content/read";
+
+/// What the identity's assignments add up to.
+#[derive(Default)]
+pub(super) struct Rights<'e> {
+    /// Assignments whose role pulls in the legacy mode.
+    pub(super) legacy: Vec<&'e RoleAssignment>,
+    /// Assignments whose role pulls in the ABAC mode.
+    pub(super) repository: Vec<&'e RoleAssignment>,
+    /// Roles that could not be read.
+    pub(super) unknown: Vec<Gap>,
+}
+
+/// Adds up what the assignments allow on the registry.
+pub(super) fn rights<'e>(
+    evidence: &'e Evidence,
+    all: &'e [RoleAssignment],
+    registry: &Registry,
+    identity: &KubeletIdentity,
+) -> Rights<'e> {
+    let mut rights = Rights::default();
+    for assignment in all.iter().filter(|assignment| counts(assignment, registry, identity)) {
+        let role = &assignment.properties.role_definition_id;
+        match evidence.access.role_definitions.get(role) {
+            Some(Fact::Known(Some(definition))) => {
+                if allows(definition, |block| block.allows_action(PULL)) {
+                    rights.legacy.push(assignment);
+                }
+                if allows(definition, |block| block.allows_data_action(READ_CONTENT)) {
+                    rights.repository.push(assignment);
+                }
+            }
+            Some(Fact::Known(None)) => {}
+            Some(Fact::Missing(gap)) => rights.unknown.push(gap.clone()),
+            None => rights.unknown.push(Gap::not_collected().about("a role definition")),
+        }
+    }
+    rights
+}
+
+/// Whether the assignment holds on the registry for the identity, directly or through a group. The query already asks
+/// for that; a server that ignores it must not turn somebody else's role into the kubelet's.
+fn counts(assignment: &RoleAssignment, registry: &Registry, identity: &KubeletIdentity) -> bool {
+    let properties = &assignment.properties;
+    let same = |own: &String| identity.object_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(own));
+    let holder = properties.principal_id.as_ref().is_some_and(same)
+        || properties.principal_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("Group"));
+    holder && properties.scope.as_ref().is_none_or(|scope| scope.covers(&registry.id))
+}
+
+fn allows(definition: &RoleDefinition, test: impl Fn(&Permission) -> bool) -> bool {
+    definition.properties.permissions.iter().any(test)
+}
+
+/// Whether a condition clearly lets the managed repositories be read: it is absent, it says nothing of reading
+/// content, or it allows a prefix that all of them begin with.
+pub(super) fn clearly_allows(condition: Option<&str>) -> bool {
+    const PREFIX: &str = "aks-managed-repository/";
+    let Some(condition) = condition.filter(|condition| !condition.trim().is_empty()) else {
+        return true;
+    };
+    let text = condition.to_lowercase();
+    if !text.contains("repositories/content/read") {
+        return true;
+    }
+    // Whatever negates a name or a prefix makes it unclear.
+    let prefixes = text.split("stringstartswith").skip(1).filter_map(|after| after.split('\'').nth(1));
+    !text.contains("stringnot") && prefixes.into_iter().any(|prefix| PREFIX.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clearly_allows;
+
+    const READ: &str = "!(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/content/read'})";
+
+    #[test]
+    fn conditions_are_read_as_far_as_they_are_clear() {
+        let prefix = |operator: &str, prefix: &str| {
+            format!(
+                "(({READ}) OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] {operator} '{prefix}'))"
+            )
+        };
+        assert!(clearly_allows(None));
+        assert!(clearly_allows(Some("(!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}))")));
+        assert!(clearly_allows(Some(&prefix("StringStartsWithIgnoreCase", "aks-managed-repository/"))));
+        assert!(clearly_allows(Some(&prefix("StringStartsWith", "aks-"))));
+        assert!(!clearly_allows(Some(&prefix("StringStartsWith", "aks-managed-repository/dotnet/"))));
+        assert!(!clearly_allows(Some(&prefix("StringEquals", "aks-managed-repository/pause"))));
+        assert!(!clearly_allows(Some(&prefix("StringNotStartsWith", "aks-"))));
+        assert!(!clearly_allows(Some(READ)));
+    }
+}
