@@ -1,6 +1,7 @@
 //! What a person sees while aksiso asks: one line on a terminal, nothing in a pipe; and the `-v` log.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,7 +11,9 @@ use crate::text;
 /// Where progress and the log go. Cheap to clone; every clone writes to the same line.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    bar: Option<ProgressBar>,
+    /// Made when the first thing is asked: offline commands never show it.
+    bar: Arc<OnceLock<ProgressBar>>,
+    shown: bool,
     verbosity: u8,
 }
 
@@ -18,25 +21,18 @@ impl Progress {
     /// Progress on stderr: a moving line only on a terminal and only without a log.
     pub fn new(verbosity: u8, quiet: bool) -> Self {
         let shown = std::io::stderr().is_terminal() && verbosity == 0 && !quiet;
-        let bar = shown.then(|| {
-            let bar = ProgressBar::new_spinner();
-            let style = ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is valid");
-            bar.set_style(style);
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Self { bar, verbosity: if quiet { 0 } else { verbosity } }
+        Self { bar: Arc::default(), shown, verbosity: if quiet { 0 } else { verbosity } }
     }
 
     /// No progress and no log.
     pub fn silent() -> Self {
-        Self { bar: None, verbosity: 0 }
+        Self { bar: Arc::default(), shown: false, verbosity: 0 }
     }
 
     /// Says what is being asked.
     pub fn asking(&self, what: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("asking: {}", text::clean(what)));
+        if self.shown {
+            self.bar.get_or_init(spinner).set_message(format!("asking: {}", text::clean(what)));
         }
     }
 
@@ -50,8 +46,15 @@ impl Progress {
 
     /// Takes the line away.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
     }
+}
+
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is valid"));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
 }

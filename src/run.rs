@@ -1,7 +1,7 @@
 //! One short function per subcommand.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use azure_core::http::{Transport, new_http_client};
@@ -216,10 +216,9 @@ async fn similar_clusters(arm: &Arm, id: &ResourceId) -> String {
     }
 }
 
-/// Width of the terminal; a pipe gets 100 columns, and no line is longer than 120.
+/// Width of the terminal, also behind a pager; without a terminal 100 columns, and never more than 120.
 fn width() -> usize {
-    let terminal = terminal_size::terminal_size().filter(|_| io::stdout().is_terminal());
-    terminal.map_or(100, |(width, _)| usize::from(width.0)).clamp(40, 120)
+    terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(40, 120)
 }
 
 /// The one place that writes to standard output. A reader that has seen enough (`| head`) is no failure.

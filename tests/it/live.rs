@@ -33,9 +33,13 @@ impl Site {
     }
 
     fn kubeconfig(&self, server: &str) -> String {
+        self.kubeconfig_with(server, &format!("{{token: {KUBE_TOKEN}}}"))
+    }
+
+    fn kubeconfig_with(&self, server: &str, user: &str) -> String {
         let ca = self.path("ca.pem").display().to_string();
         format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: it\nclusters:\n- name: c\n  cluster: {{server: '{server}', certificate-authority: '{ca}'}}\ncontexts:\n- name: it\n  context: {{cluster: c, user: u}}\nusers:\n- name: u\n  user: {{token: {KUBE_TOKEN}}}\n"
+            "apiVersion: v1\nkind: Config\ncurrent-context: it\nclusters:\n- name: c\n  cluster: {{server: '{server}', certificate-authority: '{ca}'}}\ncontexts:\n- name: it\n  context: {{cluster: c, user: u}}\nusers:\n- name: u\n  user: {user}\n"
         )
     }
 
@@ -394,4 +398,73 @@ fn a_kubeconfig_of_another_cluster_is_not_believed() {
         String::from_utf8_lossy(&output.stdout)
             .contains("belongs to another cluster: its nodes lie in resource group MC_test-rg_aks9")
     );
+}
+
+/// Without a kubeconfig, Azure's own credential is fetched; where it would start kubelogin, our sign-in steps in.
+#[test]
+fn azure_gives_the_credential_where_no_kubeconfig_fits() {
+    let site = Site::new(&fixtures::healthy_json("byo"));
+    let kubelogin = "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: kubelogin, args: [get-token, --server-id, 6dae42f8-4368-4678-94ff-3960e28e3630]}}";
+    for user in [format!("{{token: {KUBE_TOKEN}}}"), kubelogin.to_owned()] {
+        let kubeconfig = site.kubeconfig_with(&site.server.url(), &user);
+        let encoded = azure_core::base64::encode(kubeconfig);
+        let answer = serde_json::json!({ "kubeconfigs": [{ "name": "clusterUser", "value": encoded }] });
+        site.server.route(&format!("{}/listClusterUserCredential", site.cluster), answer);
+        let mut command = site.command();
+        let output = command
+            .args(["diagnose", "-v", "--output", "json", "--cluster-id", &site.cluster])
+            .output()
+            .expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains("Kubernetes API: listClusterUserCredential"), "{}", stderr(&output));
+    }
+    let posts: Vec<_> =
+        site.server.requests().into_iter().filter(|(method, _)| method == "POST").map(|(_, path)| path).collect();
+    assert!(
+        posts.iter().all(|path| path.contains("/oauth2/v2.0/token") || path.contains("/listClusterUserCredential")),
+        "{posts:?}"
+    );
+}
+
+/// `az` signs in and names the subscription; one that hangs does not hang aksiso.
+#[test]
+fn the_azure_cli_signs_in_and_names_the_subscription() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new(&fixtures::healthy_json("byo"));
+    let az = site.path("az");
+    let script = format!(
+        "#!/bin/sh\ncase \"$2\" in\nshow) echo '{{\"id\": \"11111111-2222-3333-4444-555555555555\"}}';;\n*) echo '{{\"accessToken\": \"{TOKEN}\", \"expires_on\": 4102444800, \"tokenType\": \"Bearer\"}}';;\nesac\n"
+    );
+    let run = |script: &str| {
+        std::fs::write(&az, script).expect("written");
+        std::fs::set_permissions(&az, std::fs::Permissions::from_mode(0o755)).expect("executable");
+        let mut command = site.command();
+        command.env("PATH", site.folder.path()).env_remove("AZURE_CLIENT_SECRET").env_remove("AZURE_TENANT_ID");
+        let args = [
+            "diagnose",
+            "-g",
+            "prod-rg",
+            "-n",
+            "aks1",
+            "--no-kubernetes",
+            "--allow-incomplete",
+            "--timeout",
+            "4s",
+            "-v",
+        ];
+        let started = Instant::now();
+        let output = command.args(args).output().expect("it runs");
+        assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+        output
+    };
+    let output = run(&script);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("signed in by az"));
+    let output =
+        run("#!/bin/sh\necho \"ERROR: AADSTS700082: The refresh token has expired due to inactivity.\" >&2; exit 1\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("AADSTS700082"), "{}", stderr(&output));
+    let output = run("#!/bin/sh\nwhile :; do :; done\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("did not answer in time"), "{}", stderr(&output));
 }
