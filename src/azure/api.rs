@@ -46,6 +46,9 @@ pub const UPGRADE_PROFILES: Api =
 pub const ACTIVITY_LOG: Api = reader("2015-04-01", "Microsoft.Insights/eventtypes/values/read");
 /// A registry.
 pub const REGISTRIES: Api = reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/read");
+/// Private endpoint connections of a registry; asked only where the registry's own answer lists none.
+pub const ENDPOINT_CONNECTIONS: Api =
+    reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/privateEndpointConnections/read");
 /// Cache rules of a registry.
 pub const CACHE_RULES: Api = reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/cacheRules/read");
 /// Credential sets of a registry.
@@ -95,6 +98,7 @@ pub const ALL: &[Api] = &[
     UPGRADE_PROFILES,
     ACTIVITY_LOG,
     REGISTRIES,
+    ENDPOINT_CONNECTIONS,
     CACHE_RULES,
     CREDENTIAL_SETS,
     REPLICATIONS,

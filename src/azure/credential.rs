@@ -277,14 +277,42 @@ fn variable(name: &str) -> Result<String, String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty()).ok_or_else(|| format!("{name} is not set"))
 }
 
-/// Runs `az` or `azd` so that it ends with us: no terminal to wait at, killed when the time limit drops it.
+/// Runs `az` or `azd` so that it ends with us: no terminal to wait at, and killed with everything that it started
+/// when the time limit drops it (both are scripts that start an interpreter).
 #[derive(Debug)]
 struct BoundedExecutor;
 
 #[async_trait]
 impl Executor for BoundedExecutor {
     async fn run(&self, program: &OsStr, args: &[&OsStr]) -> std::io::Result<Output> {
-        tokio::process::Command::new(program).args(args).stdin(Stdio::null()).kill_on_drop(true).output().await
+        let mut command = tokio::process::Command::new(program);
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        let child = command.spawn()?;
+        let group = ProcessGroup(child.id());
+        let output = child.wait_with_output().await;
+        group.ended();
+        output
+    }
+}
+
+/// Kills a process group unless it has ended.
+struct ProcessGroup(Option<u32>);
+
+impl ProcessGroup {
+    fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(id) = self.0.take().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+            // One that is gone already is no loss.
+            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+        }
     }
 }
 

@@ -236,7 +236,7 @@ impl Case<'_> {
     fn roles(&self, assignments: &[&RoleAssignment]) -> String {
         let names = assignments.iter().map(|assignment| {
             let role = &assignment.properties.role_definition_id;
-            let definition = self.evidence.access.role_definitions.get(role).and_then(|fact| fact.known()?.as_ref());
+            let definition = self.evidence.access.role_definitions.get(role).and_then(|fact| fact.known());
             definition
                 .and_then(|definition| definition.properties.role_name.clone())
                 .unwrap_or_else(|| role.name().to_owned())

@@ -32,7 +32,7 @@ impl Collector {
             .map(|assignment| assignment.properties.role_definition_id.clone())
             .collect();
         let read = roles.into_iter().map(|role| async move {
-            let definition = self.arm.find(&api::ROLE_DEFINITIONS, &role).await;
+            let definition = self.arm.get(&api::ROLE_DEFINITIONS, &role).await;
             (role, definition)
         });
         AccessFacts { role_assignments, role_definitions: join_all(read).await.into_iter().collect() }

@@ -24,11 +24,8 @@ impl Collector {
         let Some(id) = evidence.registry_id().filter(|_| self.wants(Section::Registry)) else {
             return path;
         };
-        let (registry, rules, lists) = tokio::join!(
-            self.arm.find::<Registry>(&api::REGISTRIES, &id),
-            self.rules(&id),
-            self.first_zone_lists(evidence)
-        );
+        let (registry, rules, lists) =
+            tokio::join!(self.registry(&id), self.rules(&id), self.first_zone_lists(evidence));
         (path.registry.cache_rules, path.registry.credential_sets) = rules;
         path.registry.registry = registry;
         let registry = path.registry.registry.known().and_then(Option::as_ref);
@@ -54,6 +51,20 @@ impl Collector {
             .map(|(subscription, list)| (subscription, list.map(|_| ListedZones::default())))
             .collect();
         path
+    }
+
+    /// The registry. Before it counts as having no endpoint at all, the list of connections is asked too.
+    async fn registry(&self, id: &ResourceId) -> Fact<Option<Registry>> {
+        let mut registry: Fact<Option<Registry>> = self.arm.find(&api::REGISTRIES, id).await;
+        if let Fact::Known(Some(registry)) = &mut registry
+            && registry.properties.private_endpoint_connections.is_empty()
+            && self.wants(Section::PrivateEndpoints)
+        {
+            let path = id.child("privateEndpointConnections");
+            let listed = self.arm.list_if_known(&api::ENDPOINT_CONNECTIONS, path.as_str()).await;
+            registry.properties.private_endpoint_connections = listed.known().cloned().unwrap_or_default();
+        }
+        registry
     }
 
     /// Cache rules, and credential sets where a rule names one.

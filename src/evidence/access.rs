@@ -108,8 +108,8 @@ fn matches(pattern: &str, operation: &str) -> bool {
 pub struct AccessFacts {
     /// Assignments to the kubelet identity, at or above the registry, groups included.
     pub role_assignments: Fact<Vec<RoleAssignment>>,
-    /// The roles that those name; `None` when ARM says that a role does not exist.
-    pub role_definitions: BTreeMap<ResourceId, Fact<Option<RoleDefinition>>>,
+    /// The roles that those name.
+    pub role_definitions: BTreeMap<ResourceId, Fact<RoleDefinition>>,
 }
 
 #[cfg(test)]

@@ -409,7 +409,7 @@ fn azure_gives_the_credential_where_no_kubeconfig_fits() {
         let kubeconfig = site.kubeconfig_with(&site.server.url(), &user);
         let encoded = azure_core::base64::encode(kubeconfig);
         let answer = serde_json::json!({ "kubeconfigs": [{ "name": "clusterUser", "value": encoded }] });
-        site.server.route(&format!("{}/listClusterUserCredential", site.cluster), answer);
+        site.server.route(&format!("{}/listClusterUserCredential", site.cluster), &answer);
         let mut command = site.command();
         let output = command
             .args(["diagnose", "-v", "--output", "json", "--cluster-id", &site.cluster])
@@ -467,4 +467,10 @@ fn the_azure_cli_signs_in_and_names_the_subscription() {
     let output = run("#!/bin/sh\nwhile :; do :; done\n");
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("did not answer in time"), "{}", stderr(&output));
+    let left = std::process::Command::new("ps")
+        .arg("ax")
+        .output()
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let az = az.display().to_string();
+    assert!(!left.is_ok_and(|processes| processes.contains(&az)), "az is still running");
 }

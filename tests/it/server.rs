@@ -93,7 +93,7 @@ impl Server {
     }
 
     /// Answers a path with a resource from now on.
-    pub fn route(&self, path: &str, resource: Value) {
+    pub fn route(&self, path: &str, resource: &Value) {
         self.state.lock().expect("a lock").routes.insert(path.to_lowercase(), json!({ "known": resource }));
     }
 
@@ -290,6 +290,8 @@ fn routes(evidence: &Value) -> HashMap<String, Value> {
     let registry = text(&evidence["cluster"]["properties"]["bootstrapProfile"]["containerRegistryId"]);
     if !registry.is_empty() {
         add(registry.clone(), evidence["registry"]["registry"].clone());
+        let connections = evidence["registry"]["registry"]["known"]["properties"]["privateEndpointConnections"].clone();
+        add(format!("{registry}/privateEndpointConnections"), json!({ "known": connections }));
         for child in ["cacheRules", "credentialSets", "replications"] {
             add(format!("{registry}/{child}"), evidence["registry"][child].clone());
         }

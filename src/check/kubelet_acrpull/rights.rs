@@ -32,7 +32,7 @@ pub(super) fn rights<'e>(
     for assignment in all.iter().filter(|assignment| counts(assignment, registry, identity)) {
         let role = &assignment.properties.role_definition_id;
         match evidence.access.role_definitions.get(role) {
-            Some(Fact::Known(Some(definition))) => {
+            Some(Fact::Known(definition)) => {
                 if allows(definition, |block| block.allows_action(PULL)) {
                     rights.legacy.push(assignment);
                 }
@@ -40,7 +40,6 @@ pub(super) fn rights<'e>(
                     rights.repository.push(assignment);
                 }
             }
-            Some(Fact::Known(None)) => {}
             Some(Fact::Missing(gap)) => rights.unknown.push(gap.clone()),
             None => rights.unknown.push(Gap::not_collected().about("a role definition")),
         }
