@@ -1,21 +1,35 @@
 //! The checks: constant data with a pure function each. A new one is a file, a page, and two lines here.
 
+mod add_ons;
 mod bootstrap_profile;
 mod cache_rules;
+mod image_pulls;
 mod image_version;
 mod judge;
 mod kubelet_acrpull;
+mod node_bootstrap;
 mod node_image;
+mod outbound;
+mod path_blocked;
 mod private_dns;
 mod private_endpoint;
 mod reach;
+mod registry;
 mod remedy;
 
 pub use judge::{Judge, NotApplicable};
 
+use std::collections::BTreeSet;
+
+use crate::azure::id::ResourceId;
+use crate::evidence::cluster::{AgentPool, ComputeProperties};
 use crate::evidence::registry::Registry;
+use crate::evidence::resource::Resource;
 use crate::evidence::{Evidence, Gap, Section};
 use crate::finding::{Finding, Rule};
+
+/// A scale set or machine.
+type Machine = Resource<ComputeProperties>;
 
 /// One check.
 #[derive(Debug)]
@@ -37,11 +51,16 @@ pub struct Check {
 /// Every check, in the order of the report.
 pub const ALL: &[&Check] = &[
     &bootstrap_profile::CHECK,
+    &registry::CHECK,
     &cache_rules::CHECK,
     &private_endpoint::CHECK,
     &private_dns::CHECK,
     &kubelet_acrpull::CHECK,
     &node_image::CHECK,
+    &node_bootstrap::CHECK,
+    &outbound::CHECK,
+    &image_pulls::CHECK,
+    &add_ons::CHECK,
 ];
 
 /// Whether a private DNS zone of this name could answer for the registry: what collection keeps of a list.
@@ -74,6 +93,16 @@ pub fn open_questions(evidence: &Evidence) -> OpenQuestions {
         endpoint_elsewhere: candidates.iter().any(|candidate| candidate.reach == reach::Reach::Elsewhere),
         other_regions: private_dns::other_regions(registry, &candidates),
     }
+}
+
+/// The scale set of a pool behind which something failed, so that its instances are worth a look.
+pub fn failed_scale_set<'s>(evidence: &Evidence, pool: &AgentPool, sets: &'s [Machine]) -> Option<&'s Machine> {
+    node_bootstrap::failed_scale_set(evidence, pool, sets)
+}
+
+/// The security groups that guard the registry's endpoints, where their subnets enforce them.
+pub fn endpoint_security_groups(evidence: &Evidence) -> BTreeSet<ResourceId> {
+    path_blocked::endpoint_security_groups(evidence)
 }
 
 /// What became of one check.

@@ -56,17 +56,22 @@ impl Collector {
         evidence.pools.bootstrap_writes = writes;
         evidence.pools.agent_pools = self.agent_pools(&evidence).await;
 
-        let (pools, registry, access, network, kubernetes) = tokio::join!(
+        let (pools, extensions, registry, access, network, kubernetes) = tokio::join!(
             self.pool_details(&evidence),
+            self.extensions(&evidence),
             self.registry_path(&evidence),
             self.access(&evidence),
             self.node_networks(&evidence),
             self.kubernetes(&evidence),
         );
         (evidence.pools.upgrade_profiles, evidence.pools.scale_sets, evidence.pools.virtual_machines) = pools;
+        evidence.pools.extensions = extensions;
         evidence.registry = registry.registry;
         evidence.network = registry.network;
-        (evidence.network.virtual_networks, evidence.network.managed_networks) = network;
+        evidence.network.virtual_networks = network.own;
+        evidence.network.managed_networks = network.managed;
+        evidence.network.route_tables = network.route_tables;
+        evidence.network.security_groups = network.security_groups;
         evidence.access = access;
         evidence.kubernetes = kubernetes;
         self.follow_up(&mut evidence).await;

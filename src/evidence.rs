@@ -11,7 +11,7 @@ pub mod lenient;
 pub mod network;
 pub mod registry;
 pub mod resource;
-mod view;
+pub mod view;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -92,11 +92,23 @@ pub enum Section {
     Nodes,
     /// Events of failed pulls.
     Events,
+    /// Images that pods use and wait for.
+    Pods,
+    /// What the autoscaler, or node auto-provisioning, could not do.
+    Autoscaler,
+    /// Instances of scale sets that failed.
+    Instances,
+    /// Cluster extensions.
+    Extensions,
+    /// Route tables of the node subnets.
+    RouteTables,
+    /// Security groups of the node subnets and endpoints.
+    SecurityGroups,
 }
 
 impl Section {
     /// Every section.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::AgentPools,
         Self::UpgradeProfiles,
         Self::ActivityLog,
@@ -109,6 +121,12 @@ impl Section {
         Self::RoleAssignments,
         Self::Nodes,
         Self::Events,
+        Self::Pods,
+        Self::Autoscaler,
+        Self::Instances,
+        Self::Extensions,
+        Self::RouteTables,
+        Self::SecurityGroups,
     ];
 
     /// Forgets the section, as if nobody had asked: how the tests prove that a check says what it needs.
@@ -139,7 +157,6 @@ impl Section {
             Self::VirtualNetworks => {
                 evidence.network.virtual_networks.clear();
                 evidence.network.managed_networks = Fact::default();
-                evidence.network.route_tables.clear();
                 evidence.network.network_managers.clear();
             }
             Self::PrivateDns => {
@@ -150,6 +167,15 @@ impl Section {
             Self::RoleAssignments => evidence.access = AccessFacts::default(),
             Self::Nodes => evidence.kubernetes.nodes = Fact::default(),
             Self::Events => evidence.kubernetes.mirror_failures = Fact::default(),
+            Self::Pods => evidence.kubernetes.images = Fact::default(),
+            Self::Autoscaler => {
+                evidence.kubernetes.autoscaler = Fact::default();
+                evidence.kubernetes.node_claims = Fact::default();
+            }
+            Self::Instances => evidence.pools.instances.clear(),
+            Self::Extensions => evidence.pools.extensions = Fact::default(),
+            Self::RouteTables => evidence.network.route_tables.clear(),
+            Self::SecurityGroups => evidence.network.security_groups.clear(),
         }
     }
 }

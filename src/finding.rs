@@ -89,6 +89,8 @@ pub enum RemediationKind {
     LinkDnsZone,
     CreateDnsRecord,
     AssignRole,
+    UpdateRegistry,
+    RewriteImage,
     Investigate,
 }
 
@@ -109,6 +111,8 @@ impl RemediationKind {
             Self::LinkDnsZone => "link-dns-zone",
             Self::CreateDnsRecord => "create-dns-record",
             Self::AssignRole => "assign-role",
+            Self::UpdateRegistry => "update-registry",
+            Self::RewriteImage => "rewrite-image",
             Self::Investigate => "investigate",
         }
     }

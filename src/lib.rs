@@ -4,6 +4,7 @@
 //! cluster, a snapshot and a fixture are the same thing to a check.
 
 pub mod azure;
+pub mod bootstrap_code;
 pub mod check;
 pub mod cli;
 pub mod collect;

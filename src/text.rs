@@ -31,6 +31,11 @@ pub fn bounded(text: &str, limit: usize) -> String {
     }
 }
 
+/// The first `limit` characters, and nothing that says so: cutting twice cuts once.
+pub fn truncated(text: &str, limit: usize) -> String {
+    text.chars().take(limit).collect()
+}
+
 /// Takes out what may carry a secret: query strings of addresses, bearer tokens, JSON web tokens.
 pub fn without_secrets(text: &str) -> String {
     text.split_inclusive(char::is_whitespace).map(secretless).collect()

@@ -62,6 +62,8 @@ pub const PRIVATE_ENDPOINTS: Api = reader(NETWORK, "Microsoft.Network/privateEnd
 pub const ZONE_GROUPS: Api = reader(NETWORK, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read");
 /// Interfaces of a private endpoint.
 pub const NETWORK_INTERFACES: Api = reader(NETWORK, "Microsoft.Network/networkInterfaces/read");
+/// Network security groups.
+pub const SECURITY_GROUPS: Api = reader(NETWORK, "Microsoft.Network/networkSecurityGroups/read");
 /// Virtual networks with their subnets and peerings.
 pub const VIRTUAL_NETWORKS: Api = reader(NETWORK, "Microsoft.Network/virtualNetworks/read");
 /// Route tables of node subnets.
@@ -87,6 +89,10 @@ pub const ROLE_DEFINITIONS: Api = reader(AUTHORIZATION, "Microsoft.Authorization
 pub const OWN_PERMISSIONS: Api = reader(AUTHORIZATION, "Microsoft.Authorization/permissions/read");
 /// Scale sets of the node resource group.
 pub const SCALE_SETS: Api = reader(COMPUTE, "Microsoft.Compute/virtualMachineScaleSets/read");
+/// Instances of a scale set; asked only where something failed.
+pub const INSTANCES: Api = reader(COMPUTE, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read");
+/// Cluster extensions.
+pub const EXTENSIONS: Api = reader("2023-05-01", "Microsoft.KubernetesConfiguration/extensions/read");
 /// Machines of the node resource group.
 pub const VIRTUAL_MACHINES: Api = reader(COMPUTE, "Microsoft.Compute/virtualMachines/read");
 
@@ -105,6 +111,7 @@ pub const ALL: &[Api] = &[
     PRIVATE_ENDPOINTS,
     ZONE_GROUPS,
     NETWORK_INTERFACES,
+    SECURITY_GROUPS,
     VIRTUAL_NETWORKS,
     ROUTE_TABLES,
     NETWORK_MANAGERS,
@@ -117,5 +124,7 @@ pub const ALL: &[Api] = &[
     ROLE_DEFINITIONS,
     OWN_PERMISSIONS,
     SCALE_SETS,
+    INSTANCES,
+    EXTENSIONS,
     VIRTUAL_MACHINES,
 ];

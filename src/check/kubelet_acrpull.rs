@@ -125,7 +125,7 @@ fn scale_sets(judge: &mut Judge<'_>, identity: &KubeletIdentity) {
 }
 
 /// Whether a scale set or machine belongs to a pool: by AKS's own tags, else by the name that AKS gives it.
-fn belongs(resource: &Resource<ComputeProperties>, pool: &AgentPool) -> bool {
+pub(super) fn belongs(resource: &Resource<ComputeProperties>, pool: &AgentPool) -> bool {
     let tag = resource.tags.as_ref().and_then(|tags| tags.managed_pool_name.as_ref().or(tags.pool_name.as_ref()));
     match tag {
         Some(tag) => tag.eq_ignore_ascii_case(&pool.name),

@@ -170,7 +170,7 @@ impl Group<'_> {
 }
 
 /// The first twenty, and how many more there are.
-fn observe_nodes<'n>(
+pub(super) fn observe_nodes<'n>(
     nodes: impl IntoIterator<Item = &'n Node>,
     path: &str,
     value: impl Fn(&Node) -> String,

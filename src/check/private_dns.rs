@@ -296,6 +296,11 @@ impl<'e> Resolver<'_, 'e> {
     }
 }
 
+/// The names that clients of a registry ask for.
+pub(super) fn names_of(registry: &Registry) -> Option<RegistryNames> {
+    RegistryNames::of(registry)
+}
+
 /// Whether a node network is linked to no zone that answers the login server.
 pub(super) fn unlinked(evidence: &Evidence, registry: &Registry) -> bool {
     let Some(names) = RegistryNames::of(registry) else {

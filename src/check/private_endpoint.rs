@@ -1,5 +1,6 @@
 //! The registry's private endpoint: is there an approved one that the nodes can reach.
 
+use super::path_blocked::{self, Block};
 use super::reach::{self, Candidate, Hidden, Reach};
 use super::remedy::{self, DOCS_PRIVATE_LINK, remedy};
 use super::{Check, Judge, NotApplicable};
@@ -27,13 +28,26 @@ const OTHER_NETWORK: Rule = Rule {
     title: "The registry's private endpoint lies in a network that the nodes cannot reach",
 };
 
+const PATH_BLOCKED: Rule = Rule {
+    id: "registry-path-blocked",
+    severity: Severity::Error,
+    title: "A security group or route blocks the way from the nodes to the registry's private endpoint",
+};
+
 /// The check.
 pub const CHECK: Check = Check {
     id: "private-endpoint",
     title: "The registry's private endpoint",
     doc: include_str!("private-endpoint.md"),
-    needs: &[Section::AgentPools, Section::Registry, Section::PrivateEndpoints, Section::VirtualNetworks],
-    rules: &[&MISSING, &NOT_APPROVED, &FAILED, &OTHER_NETWORK],
+    needs: &[
+        Section::AgentPools,
+        Section::Registry,
+        Section::PrivateEndpoints,
+        Section::VirtualNetworks,
+        Section::RouteTables,
+        Section::SecurityGroups,
+    ],
+    rules: &[&MISSING, &NOT_APPROVED, &FAILED, &OTHER_NETWORK, &PATH_BLOCKED],
     run,
 };
 
@@ -61,8 +75,9 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     let evidence = judge.evidence;
     let candidates = reach::candidates(evidence, registry);
     let works = |candidate: &Candidate<'_>| candidate.reach == Reach::Serves && !failed(candidate);
-    if candidates.iter().any(works) {
-        return;
+    let working: Vec<&Candidate<'_>> = candidates.iter().filter(|candidate| works(candidate)).collect();
+    if !working.is_empty() {
+        return paths(judge, &working);
     }
     let mut findings = Vec::new();
     let mut gaps = Vec::new();
@@ -106,6 +121,54 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
         findings.into_iter().for_each(|finding| judge.report(finding));
     }
     gaps.into_iter().for_each(|gap| judge.note(gap));
+}
+
+/// Judges the ways to endpoints that work: one that is open is enough.
+fn paths(judge: &mut Judge<'_>, working: &[&Candidate<'_>]) {
+    let mut blocks = Vec::new();
+    let mut gaps = Vec::new();
+    for candidate in working {
+        match path_blocked::blocked(judge.evidence, candidate) {
+            Ok(None) => return,
+            Ok(Some(block)) => blocks.push((candidate, block)),
+            Err(unseen) => gaps.extend(unseen),
+        }
+    }
+    if gaps.is_empty() {
+        blocks.into_iter().for_each(|(candidate, block)| judge.report(blocked(candidate, &block)));
+    }
+    gaps.into_iter().for_each(|gap| judge.note(gap));
+}
+
+fn blocked(candidate: &Candidate<'_>, block: &Block) -> Finding {
+    let addresses = reach::addresses(candidate).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let endpoint = &candidate.endpoint.id;
+    let to = addresses.join(", ");
+    let (detail, seen, remediation) = match block.direction {
+        Some(direction) => {
+            let rule = Command::new("az network nsg rule create").with("-g", block.id.resource_group().unwrap_or_default());
+            let rule = rule.with("--nsg-name", block.id.name()).with("-n", "AllowBootstrapRegistry");
+            let priority = block.priority.saturating_sub(1).max(100).to_string();
+            let rule = rule.with("--priority", priority).with("--direction", direction).with("--access", "Allow").with("--protocol", "Tcp");
+            let rule = rule.with("--source-address-prefixes", "VirtualNetwork").word("--destination-address-prefixes");
+            let rule = addresses.iter().fold(rule, |rule, address| rule.word(address.as_str())).with("--destination-port-ranges", "443");
+            (
+                format!("Rule {} of security group {} denies {} TCP 443 between the nodes and endpoint {} ({to}).", block.rule, block.id.name(), direction.to_lowercase(), endpoint.name()),
+                Observation::new(format!("GET {}", block.id), format!("properties.{}[{}].properties.access", block.field, block.rule), "Deny"),
+                remedy(RemediationKind::Investigate, "Allow the nodes to reach the endpoint by a rule that comes before the one that denies (mind that its priority is free), or remove that one.", vec![remedy::in_subscription(rule, &block.id)], DOCS_PRIVATE_LINK),
+            )
+        }
+        None => {
+            let delete = Command::new("az network route-table route delete").with("-g", block.id.resource_group().unwrap_or_default());
+            let delete = delete.with("--route-table-name", block.id.name()).with("-n", block.rule.as_str());
+            (
+                format!("Route {} of route table {} drops what is sent to endpoint {} ({to}): its next hop is None.", block.rule, block.id.name(), endpoint.name()),
+                Observation::new(format!("GET {}", block.id), format!("properties.{}[{}].properties.nextHopType", block.field, block.rule), "None"),
+                remedy(RemediationKind::Investigate, "Delete the route, or add a longer one for the endpoint's addresses.", vec![remedy::in_subscription(delete, &block.id)], DOCS_PRIVATE_LINK),
+            )
+        }
+    };
+    on_endpoint(&PATH_BLOCKED, endpoint, detail, vec![seen], remediation)
 }
 
 fn failed(candidate: &Candidate<'_>) -> bool {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::azure::id::ResourceId;
-use crate::evidence::network::{EndpointFacts, PrivateEndpoint, VirtualNetwork};
+use crate::evidence::network::{EndpointFacts, PrivateEndpoint, RouteTable, VirtualNetwork};
 use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact, Gap, Reason};
 
@@ -128,24 +128,27 @@ pub fn hidden_path(evidence: &Evidence, candidate: &Candidate<'_>) -> Hidden {
         }
     }
     let addresses = addresses(candidate);
-    for fact in evidence.network.route_tables.values() {
-        match fact {
-            Fact::Known(table) => {
-                let routes = table.properties.routes.iter().map(|route| &route.properties);
-                let appliance = |route: &crate::evidence::network::RouteProperties| {
-                    let hop = route.next_hop_type.as_deref().unwrap_or_default();
-                    let hop =
-                        ["VirtualAppliance", "VirtualNetworkGateway"].iter().any(|kind| kind.eq_ignore_ascii_case(hop));
-                    hop && route.address_prefix.as_deref().is_none_or(|prefix| covers(prefix, &addresses))
-                };
-                if routes.into_iter().any(appliance) {
-                    return Hidden::Maybe("a route to an appliance or gateway");
-                }
+    for (_, subnet) in evidence.node_subnets() {
+        let Some(table) = subnet.route_table.as_ref().and_then(|table| table.id.as_ref()) else { continue };
+        match evidence.network.route_tables.get(table) {
+            Some(Fact::Known(table)) if leads_away(table, &addresses) => {
+                return Hidden::Maybe("a route to an appliance or gateway");
             }
-            Fact::Missing(missing) => gap = Some(missing.clone()),
+            Some(Fact::Known(_)) => {}
+            Some(Fact::Missing(missing)) => gap = Some(missing.clone()),
+            None => gap = Some(Gap::not_collected().about("the node subnet's route table")),
         }
     }
     gap.map_or(Hidden::Nothing, Hidden::Unknown)
+}
+
+/// Whether a route to an appliance or gateway covers one of the addresses.
+fn leads_away(table: &RouteTable, addresses: &BTreeSet<IpAddr>) -> bool {
+    table.properties.routes.iter().map(|route| &route.properties).any(|route| {
+        let hop = route.next_hop_type.as_deref().unwrap_or_default();
+        let away = ["VirtualAppliance", "VirtualNetworkGateway"].iter().any(|kind| kind.eq_ignore_ascii_case(hop));
+        away && route.address_prefix.as_deref().is_none_or(|prefix| covers(prefix, addresses))
+    })
 }
 
 fn beyond_peerings(network: &VirtualNetwork) -> Option<&'static str> {
@@ -153,14 +156,19 @@ fn beyond_peerings(network: &VirtualNetwork) -> Option<&'static str> {
     if gateway.into_iter().any(|id| id.name().eq_ignore_ascii_case("GatewaySubnet")) {
         return Some("a gateway in the node network");
     }
-    network.properties.virtual_network_peerings.iter().find_map(|peering| {
-        // A spoke of a virtual WAN shows a peering to a network that Microsoft hides.
-        let hub = peering.properties.remote_id().is_some_and(|remote| remote.name().starts_with("HV_"))
-            || peering.id.as_ref().is_some_and(|id| id.name().starts_with("RemoteVnetToHubPeering"));
-        if hub {
-            return Some("a virtual WAN hub");
-        }
-        (peering.properties.use_remote_gateways == Some(true)).then_some("a gateway in a peered network")
+    if behind_virtual_wan(network) {
+        return Some("a virtual WAN hub");
+    }
+    let mut peerings = network.properties.virtual_network_peerings.iter();
+    let gateway = peerings.any(|peering| peering.properties.use_remote_gateways == Some(true));
+    gateway.then_some("a gateway in a peered network")
+}
+
+/// A spoke of a virtual WAN shows a peering to a network that Microsoft hides.
+pub fn behind_virtual_wan(network: &VirtualNetwork) -> bool {
+    network.properties.virtual_network_peerings.iter().any(|peering| {
+        peering.properties.remote_id().is_some_and(|remote| remote.name().starts_with("HV_"))
+            || peering.id.as_ref().is_some_and(|id| id.name().starts_with("RemoteVnetToHubPeering"))
     })
 }
 

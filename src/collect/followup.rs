@@ -11,7 +11,7 @@ use crate::azure::api;
 use crate::azure::id::ResourceId;
 use crate::check;
 use crate::evidence::access::Permission;
-use crate::evidence::network::{ListedZones, NetworkLink, RouteTable};
+use crate::evidence::network::{ListedZones, NetworkLink, SecurityGroup};
 use crate::evidence::registry::Replication;
 use crate::evidence::{Evidence, Fact, Section};
 
@@ -31,15 +31,18 @@ impl Collector {
         if self.wants(Section::PrivateDns) && questions.zone_unlinked {
             self.look_further_for_zones(evidence).await;
         }
-        let (networks, (managers, tables), replications) = tokio::join!(
+        let (networks, managers, replications, instances, groups) = tokio::join!(
             self.networks_of_dns_servers(evidence, questions.own_dns_servers),
-            self.hidden_paths(evidence, questions.endpoint_elsewhere),
+            self.network_managers(evidence, questions.endpoint_elsewhere),
             self.replications(evidence, questions.other_regions),
+            self.failed_instances(evidence),
+            self.endpoint_security_groups(evidence),
         );
         evidence.network.virtual_networks.extend(networks);
         evidence.network.network_managers = managers;
-        evidence.network.route_tables = tables;
         evidence.registry.replications = replications;
+        evidence.pools.instances = instances;
+        evidence.network.security_groups.extend(groups);
     }
 
     /// No zone is linked: look in the subscriptions of endpoints and of peered networks, for forwarding rulesets, and
@@ -129,14 +132,10 @@ impl Collector {
         self.virtual_networks(unread.collect()).await
     }
 
-    /// Where an endpoint lies in an unrelated network: network managers, and the routes of the node subnets.
-    async fn hidden_paths(
-        &self,
-        evidence: &Evidence,
-        asked: bool,
-    ) -> (BTreeMap<String, Fact<Vec<ResourceId>>>, BTreeMap<ResourceId, Fact<RouteTable>>) {
+    /// Where an endpoint lies in an unrelated network: network managers, which join networks without peerings.
+    async fn network_managers(&self, evidence: &Evidence, asked: bool) -> BTreeMap<String, Fact<Vec<ResourceId>>> {
         if !asked || !self.wants(Section::PrivateEndpoints) {
-            return (BTreeMap::new(), BTreeMap::new());
+            return BTreeMap::new();
         }
         let (nodes, _) = evidence.node_networks();
         let subscriptions: BTreeSet<String> =
@@ -146,12 +145,14 @@ impl Collector {
             let managers: Fact<Vec<Named>> = self.arm.list_if_known(&api::NETWORK_MANAGERS, &path).await;
             (subscription, managers.map(|managers| managers.into_iter().map(|manager| manager.id).collect()))
         });
-        let tables = route_tables(evidence).into_iter().map(|id| async move {
-            let table = self.arm.get(&api::ROUTE_TABLES, &id).await;
-            (id, table)
-        });
-        let (managers, tables) = tokio::join!(join_all(managers), join_all(tables));
-        (managers.into_iter().collect(), tables.into_iter().collect())
+        join_all(managers).await.into_iter().collect()
+    }
+
+    /// Security groups of endpoints' subnets that enforce them, as far as their network was read.
+    async fn endpoint_security_groups(&self, evidence: &Evidence) -> BTreeMap<ResourceId, Fact<SecurityGroup>> {
+        let groups = check::endpoint_security_groups(evidence);
+        let unread = groups.into_iter().filter(|id| !evidence.network.security_groups.contains_key(id)).collect();
+        self.each(Section::SecurityGroups, &api::SECURITY_GROUPS, unread).await
     }
 
     async fn replications(&self, evidence: &Evidence, asked: bool) -> Fact<Vec<Replication>> {
@@ -171,16 +172,4 @@ fn further_subscriptions(evidence: &Evidence) -> BTreeSet<String> {
     let endpoints = evidence.network.private_endpoints.values().filter_map(|facts| facts.endpoint.known()?.as_ref());
     let endpoints = endpoints.filter_map(|endpoint| endpoint.id.subscription());
     remotes.chain(endpoints).map(str::to_lowercase).collect()
-}
-
-/// The route tables of the pools' subnets.
-fn route_tables(evidence: &Evidence) -> BTreeSet<ResourceId> {
-    let pools = evidence.pools.agent_pools.known().into_iter().flatten();
-    let subnets: BTreeSet<&ResourceId> = pools.filter_map(|pool| pool.vnet_subnet_id.as_ref()).collect();
-    let (nodes, _) = evidence.node_networks();
-    let networks = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
-    let all = networks.flat_map(|network| &network.properties.subnets);
-    // A managed network has no subnet that a pool names; there every one counts.
-    let own = all.filter(|subnet| subnet.id.as_ref().is_some_and(|id| subnets.is_empty() || subnets.contains(id)));
-    own.filter_map(|subnet| subnet.properties.route_table.as_ref()?.id.clone()).collect()
 }

@@ -5,44 +5,78 @@ use crate::azure::id::ResourceId;
 use crate::evidence::cluster::ManagedCluster;
 use crate::evidence::kubernetes::{KubernetesFacts, Node};
 use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
-use crate::kubernetes::Permission;
+use crate::kubernetes::{Permission, pulls};
 use crate::kubernetes::connect::Connector;
 use crate::kubernetes::list::Lister;
 
 impl Collector {
     /// Everything that the Kubernetes API tells; an API server that cannot be reached is an ordinary answer.
     pub(super) async fn kubernetes(&self, evidence: &Evidence) -> KubernetesFacts {
-        let nobody = |why: &str| KubernetesFacts { nodes: left_out(why), mirror_failures: left_out(why) };
-        if !self.wants(Section::Nodes) && !self.wants(Section::Events) {
+        const SECTIONS: [Section; 4] = [Section::Nodes, Section::Events, Section::Pods, Section::Autoscaler];
+        if !SECTIONS.iter().any(|section| self.wants(*section)) {
             return KubernetesFacts::default();
         }
         if self.kubernetes.skip {
-            return nobody("the Kubernetes API was left out (--no-kubernetes)");
+            return nothing(&left_out::<()>("the Kubernetes API was left out (--no-kubernetes)"));
         }
         if evidence.stopped() {
-            return nobody("the cluster is stopped");
+            return nothing(&left_out::<()>("the cluster is stopped"));
         }
         let connector =
             Connector { arm: &self.arm, credential: &self.credential, limits: self.limits, progress: &self.progress };
         let client = match connector.connect(&self.kubernetes, &evidence.cluster).await {
             Ok(client) => client,
-            Err(gap) => {
-                return KubernetesFacts { nodes: Fact::Missing(gap.clone()), mirror_failures: Fact::Missing(gap) };
-            }
+            Err(gap) => return nothing(&Fact::<()>::Missing(gap)),
         };
         let lister = Lister { client: &client, limits: self.limits, progress: &self.progress };
-        let (nodes, mirror_failures) = tokio::join!(lister.nodes(), lister.mirror_failures());
-        if let Fact::Known(nodes) = &nodes
-            && let Some(gap) = other_cluster(nodes, &evidence.cluster)
-        {
-            return KubernetesFacts { nodes: Fact::Missing(gap.clone()), mirror_failures: Fact::Missing(gap) };
-        }
-        // Without nodes nothing proves whose events these are.
-        let mirror_failures = match &nodes {
-            Fact::Known(_) => mirror_failures,
-            Fact::Missing(gap) => Fact::Missing(gap.clone()),
+        let provisioned = evidence.auto_provisioning();
+        let (nodes, events, pods, autoscaler, node_claims) = tokio::join!(
+            lister.nodes(),
+            lister.failed_pulls(),
+            self.if_wanted(Section::Pods, lister.images()),
+            self.if_wanted(Section::Autoscaler, async { Ok(lister.autoscaler().await) }),
+            self.if_wanted(Section::Autoscaler, async {
+                Ok(if provisioned { lister.node_claims().await } else { Fact::default() })
+            }),
+        );
+        // Without nodes nothing proves whose cluster this is.
+        let foreign = match &nodes {
+            Fact::Known(nodes) => other_cluster(nodes, &evidence.cluster),
+            Fact::Missing(gap) => Some(gap.clone()),
         };
-        KubernetesFacts { nodes, mirror_failures }
+        if let Some(gap) = foreign {
+            return nothing(&Fact::<()>::Missing(gap));
+        }
+        let images = pods.map(|pods| pulls::images(pods, events.as_ref().ok(), nodes.known().map(Vec::as_slice)));
+        KubernetesFacts {
+            nodes,
+            mirror_failures: fact(events.map(|events| events.mirrors)),
+            images: fact(images),
+            autoscaler: autoscaler.unwrap_or_else(Fact::Missing),
+            node_claims: node_claims.unwrap_or_else(Fact::Missing),
+        }
+    }
+
+    async fn if_wanted<T>(&self, section: Section, ask: impl Future<Output = Result<T, Gap>>) -> Result<T, Gap> {
+        if self.wants(section) { ask.await } else { Err(Gap::not_collected()) }
+    }
+}
+
+fn fact<T>(answer: Result<T, Gap>) -> Fact<T> {
+    answer.map_or_else(Fact::Missing, Fact::Known)
+}
+
+/// All facts missing for the same reason.
+fn nothing(missing: &Fact<()>) -> KubernetesFacts {
+    fn same<T>(missing: &Fact<()>) -> Fact<T> {
+        Fact::Missing(missing.gap().cloned().unwrap_or_else(Gap::not_collected))
+    }
+    KubernetesFacts {
+        nodes: same(missing),
+        mirror_failures: same(missing),
+        images: same(missing),
+        autoscaler: same(missing),
+        node_claims: same(missing),
     }
 }
 

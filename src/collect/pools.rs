@@ -6,10 +6,12 @@ use futures::future::join_all;
 
 use super::{Collector, left_out};
 use crate::azure::api::{self, Api};
-use crate::evidence::cluster::{AgentPool, AgentPoolItem, ComputeProperties, UpgradeProfile};
-use crate::evidence::resource::Resource;
+use crate::check;
+use crate::evidence::cluster::{AgentPool, AgentPoolItem, ComputeProperties, Extension, InstanceProperties, UpgradeProfile};
+use crate::evidence::resource::{Part, Resource};
 use crate::evidence::{Evidence, Fact, Section};
 
+type Instances = BTreeMap<String, Fact<Vec<Part<InstanceProperties>>>>;
 type Machines = Fact<Vec<Resource<ComputeProperties>>>;
 
 impl Collector {
@@ -45,6 +47,29 @@ impl Collector {
             self.compute(evidence, &api::SCALE_SETS, "virtualMachineScaleSets", sets),
             self.compute(evidence, &api::VIRTUAL_MACHINES, "virtualMachines", machines),
         )
+    }
+
+    /// Cluster extensions.
+    pub(super) async fn extensions(&self, evidence: &Evidence) -> Fact<Vec<Extension>> {
+        if !self.wants(Section::Extensions) {
+            return Fact::default();
+        }
+        let path = format!("{}/providers/Microsoft.KubernetesConfiguration/extensions", evidence.cluster.id);
+        self.arm.list(&api::EXTENSIONS, &path, &[]).await
+    }
+
+    /// The instances of scale sets behind which something failed: their extensions tell the bootstrap's exit code.
+    pub(super) async fn failed_instances(&self, evidence: &Evidence) -> Instances {
+        let Some(sets) = evidence.pools.scale_sets.known().filter(|_| self.wants(Section::Instances)) else {
+            return BTreeMap::new();
+        };
+        let pools = evidence.pools.agent_pools.known().into_iter().flatten();
+        let failed = pools.filter_map(|pool| Some((pool, check::failed_scale_set(evidence, pool, sets)?)));
+        let asked = failed.map(|(pool, set)| async move {
+            let path = set.id.child("virtualMachines");
+            (pool.name.clone(), self.arm.list(&api::INSTANCES, path.as_str(), &[("$expand", "instanceView")]).await)
+        });
+        join_all(asked).await.into_iter().collect()
     }
 
     async fn upgrade_profiles(

@@ -1,11 +1,13 @@
 //! The managed cluster and its node pools, as ARM shows them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
 use super::lenient::null_is_default;
-use super::resource::{Resource, filled_id};
+use super::resource::{Part, Resource, filled_id};
 use crate::azure::id::ResourceId;
 
 /// `Microsoft.ContainerService/managedClusters`.
@@ -46,6 +48,13 @@ pub struct ClusterProperties {
     pub api_server_access_profile: Option<ApiServerAccessProfile>,
     /// Node auto-provisioning.
     pub node_provisioning_profile: Option<NodeProvisioningProfile>,
+    /// The proxy that nodes use.
+    pub http_proxy_config: Option<HttpProxyConfig>,
+    /// Add-ons by name.
+    #[serde(deserialize_with = "null_is_default")]
+    pub addon_profiles: BTreeMap<String, Enabled>,
+    /// Managed Prometheus and Container Insights.
+    pub azure_monitor_profile: Option<AzureMonitorProfile>,
     /// The last failed operation.
     pub status: Option<ResourceStatus>,
     /// The node pools.
@@ -135,6 +144,59 @@ pub struct ApiServerAccessProfile {
     pub enable_vnet_integration: Option<bool>,
 }
 
+/// `httpProxyConfig`, without what may hold a password.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HttpProxyConfig {
+    /// Whether the proxy is used; absent = it is.
+    pub enabled: Option<bool>,
+    /// The proxy for HTTPS: its host only, because the address may carry a user and a password.
+    #[serde(deserialize_with = "host_only")]
+    pub https_proxy: Option<String>,
+    /// Names that bypass the proxy.
+    #[serde(deserialize_with = "null_is_default")]
+    pub no_proxy: Vec<String>,
+}
+
+/// Cuts an address down to its host and port.
+fn host_only<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(from)?.filter(|text| !text.trim().is_empty());
+    Ok(text.map(|text| {
+        let rest = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        authority.rsplit('@').next().unwrap_or_default().to_owned()
+    }))
+}
+
+/// Something that is on or off.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Enabled {
+    /// Whether it is on.
+    pub enabled: Option<bool>,
+}
+
+/// `azureMonitorProfile`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AzureMonitorProfile {
+    /// Managed Prometheus.
+    pub metrics: Option<Enabled>,
+    /// Container Insights.
+    pub container_insights: Option<Enabled>,
+}
+
+/// `Microsoft.KubernetesConfiguration/extensions`.
+pub type Extension = Resource<ExtensionProperties>;
+
+/// What aksiso reads of a cluster extension.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExtensionProperties {
+    /// `microsoft.dapr`, `microsoft.flux`, …
+    pub extension_type: Option<String>,
+}
+
 /// `nodeProvisioningProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -157,11 +219,18 @@ pub struct ResourceStatus {
 pub struct ErrorDetail {
     /// Error code.
     pub code: Option<String>,
-    /// Message for a person.
+    /// Message for a person; bounded, without what may be a secret.
+    #[serde(deserialize_with = "safe_message")]
     pub message: Option<String>,
     /// Inner errors.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<ErrorDetail>,
+}
+
+/// The message of a failed bootstrap carries its whole output.
+fn safe_message<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.map(|text| crate::text::truncated(&crate::text::without_secrets(&text), 4_000)))
 }
 
 /// One node pool, from the cluster's `agentPoolProfiles` or from the `agentPools` list.
@@ -188,6 +257,9 @@ pub struct AgentPool {
     /// The operator's own subnet; unset for a managed network.
     #[serde(rename = "vnetSubnetID", deserialize_with = "filled_id")]
     pub vnet_subnet_id: Option<ResourceId>,
+    /// Whether each node has a public address of its own.
+    #[serde(rename = "enableNodePublicIP")]
+    pub enable_node_public_ip: Option<bool>,
     /// Snapshot that the pool was made from.
     pub creation_data: Option<CreationData>,
     /// The last failed operation.
@@ -246,13 +318,62 @@ pub struct PoolFacts {
     /// The pools.
     pub agent_pools: Fact<Vec<AgentPool>>,
     /// Upgrade profile by pool name.
-    pub upgrade_profiles: std::collections::BTreeMap<String, Fact<UpgradeProfile>>,
+    pub upgrade_profiles: BTreeMap<String, Fact<UpgradeProfile>>,
     /// Writes of the bootstrap profile, oldest first, as far back as the Activity Log goes (90 days).
     pub bootstrap_writes: Fact<Vec<BootstrapWrite>>,
     /// Scale sets in the node resource group.
     pub scale_sets: Fact<Vec<Resource<ComputeProperties>>>,
     /// Machines in the node resource group; asked only where a pool is of type `VirtualMachines`.
     pub virtual_machines: Fact<Vec<Resource<ComputeProperties>>>,
+    /// Instances by pool name; asked only where the pool, its scale set or the cluster failed.
+    pub instances: BTreeMap<String, Fact<Vec<Part<InstanceProperties>>>>,
+    /// Cluster extensions.
+    pub extensions: Fact<Vec<Extension>>,
+}
+
+/// What aksiso reads of a scale set instance.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InstanceProperties {
+    /// The state of the machine and its extensions.
+    pub instance_view: Option<InstanceView>,
+}
+
+/// `instanceView`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InstanceView {
+    /// The extensions: `vmssCSE` is the bootstrap.
+    #[serde(deserialize_with = "null_is_default")]
+    pub extensions: Vec<InstanceExtension>,
+}
+
+/// One extension of an instance.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InstanceExtension {
+    /// `vmssCSE`.
+    pub name: Option<String>,
+    /// What became of it.
+    #[serde(deserialize_with = "null_is_default")]
+    pub statuses: Vec<ExtensionStatus>,
+}
+
+/// One status of an extension.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExtensionStatus {
+    /// `ProvisioningState/failed/…`.
+    pub code: Option<String>,
+    /// The output of the bootstrap, which names its exit code; the rest is not kept.
+    #[serde(deserialize_with = "exit_code_only")]
+    pub message: Option<String>,
+}
+
+/// The bootstrap's output may hold anything; only its exit code is kept.
+fn exit_code_only<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.and_then(|text| crate::bootstrap_code::find(&text)).map(|code| format!("exit status={code}")))
 }
 
 /// What aksiso reads of a scale set's or machine's `properties`.

@@ -41,12 +41,78 @@ pub struct MirrorFailure {
     pub last_seen: Option<Timestamp>,
 }
 
+/// A container that waits because its image was not pulled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WaitingPull {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// The container; init and ephemeral ones too.
+    pub container: String,
+    /// The node that pulls.
+    pub node: String,
+    /// The image as the pod names it.
+    pub image: String,
+    /// `ErrImagePull`, `ImagePullBackOff`, …
+    pub reason: String,
+    /// What the container runtime said, from the container's status or the newest event; bounded, without secrets.
+    pub message: Option<String>,
+    /// The newest event.
+    pub last_seen: Option<Timestamp>,
+}
+
+/// An image that pods use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ImageUse {
+    /// The image as pods name it.
+    pub image: String,
+    /// How many containers use it.
+    pub containers: usize,
+    /// One of them: `namespace/pod`.
+    pub example: String,
+}
+
+/// What pods tell about images.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodImages {
+    /// Containers that wait for an image.
+    pub waiting: Vec<WaitingPull>,
+    /// Images in use, without those that are never pulled and those on virtual nodes.
+    pub used: Vec<ImageUse>,
+}
+
+/// A node group that the autoscaler stopped enlarging, or a NodeClaim that does not become a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScaleUpProblem {
+    /// Scale set, or NodePool of node auto-provisioning.
+    pub group: String,
+    /// Whether it is a NodePool.
+    pub is_node_pool: bool,
+    /// Error code of the autoscaler.
+    pub code: Option<String>,
+    /// Its message; bounded, without secrets.
+    pub message: Option<String>,
+    /// For a NodeClaim: since when it has not registered.
+    pub since: Option<Timestamp>,
+}
+
 /// Everything read of the cluster itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KubernetesFacts {
     /// The nodes.
     pub nodes: Fact<Vec<Node>>,
-    /// Mirror hosts in the messages of failed pulls.
+    /// Mirror hosts in the messages of failed pulls: what events tell of nodes.
     pub mirror_failures: Fact<Vec<MirrorFailure>>,
+    /// What pods tell about images.
+    pub images: Fact<PodImages>,
+    /// The autoscaler's status; empty where there is none.
+    pub autoscaler: Fact<Vec<ScaleUpProblem>>,
+    /// NodeClaims that have not registered; asked only with node auto-provisioning.
+    pub node_claims: Fact<Vec<ScaleUpProblem>>,
 }

@@ -53,6 +53,19 @@ pub struct DhcpOptions {
 pub struct SubnetProperties {
     /// The subnet's route table.
     pub route_table: Option<Reference>,
+    /// Its security group.
+    pub network_security_group: Option<Reference>,
+    /// Its NAT gateway.
+    pub nat_gateway: Option<Reference>,
+    /// Whether machines without a way out of their own get one.
+    pub default_outbound_access: Option<bool>,
+    /// Its addresses, where it has one prefix.
+    pub address_prefix: Option<String>,
+    /// Its addresses, where it has several.
+    #[serde(deserialize_with = "null_is_default")]
+    pub address_prefixes: Vec<String>,
+    /// Whether security groups and routes apply to private endpoints in it.
+    pub private_endpoint_network_policies: Option<String>,
 }
 
 /// What aksiso reads of a peering.
@@ -104,6 +117,53 @@ pub struct RouteProperties {
     pub address_prefix: Option<String>,
     /// `VirtualAppliance`, `VirtualNetworkGateway`, `Internet`, `VnetLocal`, `None`.
     pub next_hop_type: Option<String>,
+}
+
+/// `Microsoft.Network/networkSecurityGroups`.
+pub type SecurityGroup = Resource<SecurityGroupProperties>;
+
+/// What aksiso reads of a network security group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecurityGroupProperties {
+    /// The operator's rules.
+    #[serde(deserialize_with = "null_is_default")]
+    pub security_rules: Vec<Part<SecurityRuleProperties>>,
+}
+
+/// One security rule.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecurityRuleProperties {
+    /// `Allow` or `Deny`.
+    pub access: Option<String>,
+    /// `Inbound` or `Outbound`.
+    pub direction: Option<String>,
+    /// Lower numbers come first.
+    pub priority: Option<u32>,
+    /// `Tcp`, `Udp`, `*`.
+    pub protocol: Option<String>,
+    /// Where from.
+    pub source_address_prefix: Option<String>,
+    /// Where from, where there are several.
+    #[serde(deserialize_with = "null_is_default")]
+    pub source_address_prefixes: Vec<String>,
+    /// Application groups of the source.
+    #[serde(deserialize_with = "null_is_default")]
+    pub source_application_security_groups: Vec<Reference>,
+    /// Where to.
+    pub destination_address_prefix: Option<String>,
+    /// Where to, where there are several.
+    #[serde(deserialize_with = "null_is_default")]
+    pub destination_address_prefixes: Vec<String>,
+    /// Application groups of the destination.
+    #[serde(deserialize_with = "null_is_default")]
+    pub destination_application_security_groups: Vec<Reference>,
+    /// Port, range or `*`.
+    pub destination_port_range: Option<String>,
+    /// Ports, where there are several.
+    #[serde(deserialize_with = "null_is_default")]
+    pub destination_port_ranges: Vec<String>,
 }
 
 /// `Microsoft.Network/privateEndpoints`.
@@ -311,7 +371,9 @@ pub struct NetworkFacts {
     pub private_endpoints: BTreeMap<ResourceId, EndpointFacts>,
     /// Endpoints of the subscriptions; asked only where the registry has no approved connection.
     pub listed_endpoints: Fact<Vec<PrivateEndpoint>>,
-    /// Route tables of the node subnets; asked only where an endpoint lies in an unrelated network.
+    /// Security groups of the node subnets and of endpoints' subnets.
+    pub security_groups: BTreeMap<ResourceId, Fact<SecurityGroup>>,
+    /// Route tables of the node subnets.
     pub route_tables: BTreeMap<ResourceId, Fact<RouteTable>>,
     /// Network managers by subscription; asked only where an endpoint lies in an unrelated network.
     pub network_managers: BTreeMap<String, Fact<Vec<ResourceId>>>,

@@ -26,9 +26,79 @@ pub struct RegistryProperties {
     pub anonymous_pull_enabled: Option<bool>,
     /// `LegacyRegistryPermissions` or `AbacRepositoryPermissions`; absent in old API versions.
     pub role_assignment_mode: Option<String>,
+    /// `Enabled` or `Disabled`.
+    pub public_network_access: Option<String>,
+    /// Firewall of the public address.
+    pub network_rule_set: Option<NetworkRuleSet>,
+    /// `AzureServices` or `None`: whether trusted services pass the firewall.
+    pub network_rule_bypass_options: Option<String>,
+    /// `Enabled` or `Disabled`.
+    pub zone_redundancy: Option<String>,
+    /// Policies.
+    pub policies: Option<RegistryPolicies>,
+    /// Encryption with a key of the operator's own.
+    pub encryption: Option<Encryption>,
     /// Connections of private endpoints, as the registry sees them.
     #[serde(deserialize_with = "null_is_default")]
     pub private_endpoint_connections: Vec<Part<ConnectionProperties>>,
+}
+
+/// `networkRuleSet`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NetworkRuleSet {
+    /// `Allow` or `Deny`.
+    pub default_action: Option<String>,
+    /// Addresses that pass.
+    #[serde(deserialize_with = "null_is_default")]
+    pub ip_rules: Vec<IpRule>,
+}
+
+/// One address of `networkRuleSet.ipRules`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IpRule {
+    /// Address or CIDR prefix.
+    pub value: Option<String>,
+}
+
+/// `policies`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RegistryPolicies {
+    /// Whether tokens for Azure Resource Manager are accepted.
+    #[serde(rename = "azureADAuthenticationAsArmPolicy")]
+    pub azure_ad_authentication_as_arm_policy: Option<Status>,
+    /// Soft delete.
+    pub soft_delete_policy: Option<Status>,
+    /// Quarantine.
+    pub quarantine_policy: Option<Status>,
+}
+
+/// A policy or feature with a status.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// `enabled` or `disabled`.
+    pub status: Option<String>,
+}
+
+/// `encryption`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Encryption {
+    /// `enabled` or `disabled`.
+    pub status: Option<String>,
+    /// The key's place.
+    pub key_vault_properties: Option<KeyVaultProperties>,
+}
+
+/// `encryption.keyVaultProperties`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyVaultProperties {
+    /// Client id of the identity that reads the key.
+    pub identity: Option<String>,
 }
 
 /// What the registry says of one private endpoint connection. It does not return group ids.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Evidence;
 use super::cluster::{AgentPool, BootstrapProfile};
 use super::fact::{Fact, Gap, Reason};
-use super::network::VirtualNetwork;
+use super::network::{SubnetProperties, VirtualNetwork};
 use super::registry::Registry;
 use crate::azure::id::ResourceId;
 
@@ -51,6 +51,17 @@ impl PoolState {
             Some(_) => Self::Transient,
         }
     }
+}
+
+/// The node subnets of networks: those that pools name, or all of a network that no pool names a subnet of.
+pub fn node_subnets<'n>(
+    pools: &[AgentPool],
+    networks: impl Iterator<Item = &'n VirtualNetwork>,
+) -> impl Iterator<Item = (&'n ResourceId, &'n SubnetProperties)> {
+    let named: BTreeSet<ResourceId> = pools.iter().filter_map(|pool| pool.vnet_subnet_id.clone()).collect();
+    let subnets = networks.flat_map(|network| &network.properties.subnets);
+    let subnets = subnets.filter_map(|subnet| Some((subnet.id.as_ref()?, &subnet.properties)));
+    subnets.filter(move |(id, _)| named.is_empty() || named.contains(id))
 }
 
 impl AgentPool {
@@ -158,6 +169,16 @@ impl Evidence {
             networks.extend(managed.iter().map(|network| network.id.clone()));
         }
         (networks, self.network.managed_networks.gap())
+    }
+
+    /// The node subnets that could be read.
+    pub fn node_subnets(&self) -> Vec<(&ResourceId, &SubnetProperties)> {
+        let own = self.network.virtual_networks.values().filter_map(Fact::known);
+        let managed = self.network.managed_networks.known().into_iter().flatten();
+        let (nodes, _) = self.node_networks();
+        let networks = own.chain(managed).filter(|network| nodes.contains(&network.id));
+        let pools = self.pools.agent_pools.known().map_or(&[] as &[AgentPool], Vec::as_slice);
+        node_subnets(pools, networks).collect()
     }
 
     /// A node network by id, from wherever it was read.

@@ -6,16 +6,17 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
 use kube::Client;
-use kube::api::{ListParams, Request};
+use kube::api::{GetParams, ListParams, Request};
 use kube::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::Permission;
+use super::pulls::{FailedPulls, ImagesOfPods, PodPulls};
+use super::raw::{RawEvent, RawNode, RawPod};
+use super::{Permission, scale};
 use crate::azure::arm::Limits;
 use crate::azure::error::Failure;
-use crate::evidence::kubernetes::{MirrorFailure, Node};
-use crate::evidence::lenient::{null_is_default, timestamp};
+use crate::evidence::kubernetes::{MirrorFailure, Node, ScaleUpProblem};
 use crate::evidence::{Fact, Gap, Reason};
 use crate::progress::Progress;
 
@@ -58,20 +59,56 @@ impl Lister<'_> {
         read.map_or_else(Fact::Missing, |()| Fact::Known(nodes))
     }
 
-    /// The mirror hosts that failed pulls name, once per node and host.
-    pub async fn mirror_failures(&self) -> Fact<Vec<MirrorFailure>> {
+    /// Events of failed pulls: mirror hosts once per node and host, and the newest message per pod and image.
+    pub async fn failed_pulls(&self) -> Result<FailedPulls, Gap> {
+        let mut found = FailedPulls::default();
         let mut newest: BTreeMap<(String, String), Option<Timestamp>> = BTreeMap::new();
         let path = <core::Event as kube::Resource>::url_path(&(), None);
         let keep = |event: RawEvent| {
-            let (Some(host), Some(node)) = (mirror_host(&event.message), event.node()) else {
-                return;
-            };
-            let seen = newest.entry((node, host)).or_default();
-            *seen = (*seen).max(event.seen());
+            let seen = event.seen();
+            if let (Some(host), Some(node)) = (mirror_host(&event.message), event.node()) {
+                let last = newest.entry((node, host)).or_default();
+                *last = (*last).max(seen);
+            }
+            found.keep(event, seen);
         };
-        let read = self.each(Permission::EVENTS, &path, Some("reason=Failed"), keep).await;
+        self.each(Permission::EVENTS, &path, Some("reason=Failed"), keep).await?;
         let failures = newest.into_iter().map(|((node, host), last_seen)| MirrorFailure { node, host, last_seen });
-        read.map_or_else(Fact::Missing, |()| Fact::Known(failures.collect()))
+        found.mirrors = failures.collect();
+        Ok(found)
+    }
+
+    /// Images that pods use, and containers that wait for theirs. Pods that have ended are noise.
+    pub async fn images(&self) -> Result<Vec<PodPulls>, Gap> {
+        let mut pods = ImagesOfPods::default();
+        let path = <core::Pod as kube::Resource>::url_path(&(), None);
+        self.each(Permission::PODS, &path, None, |pod: RawPod| pods.add(&pod)).await?;
+        Ok(pods.finish())
+    }
+
+    /// What the cluster autoscaler could not do; nothing where there is no autoscaler.
+    pub async fn autoscaler(&self) -> Fact<Vec<ScaleUpProblem>> {
+        let permission = Permission::AUTOSCALER;
+        self.progress.asking("Kubernetes cluster-autoscaler-status");
+        match self.body(permission, Request::new("/api/v1/namespaces/kube-system/configmaps").get("cluster-autoscaler-status", &GetParams::default())).await {
+            Ok(body) => scale::backed_off(&body).map_or_else(
+                || Fact::Missing(permission.gap(Reason::Malformed, "the autoscaler's status is not what it writes")),
+                Fact::Known,
+            ),
+            Err(gap) if gap.reason == Reason::NotFound => Fact::Known(Vec::new()),
+            Err(gap) => Fact::Missing(gap),
+        }
+    }
+
+    /// NodeClaims that have not become nodes.
+    pub async fn node_claims(&self) -> Fact<Vec<ScaleUpProblem>> {
+        let mut claims = Vec::new();
+        let keep = |claim: scale::RawNodeClaim| claims.extend(claim.problem());
+        match self.each(Permission::NODE_CLAIMS, "/apis/karpenter.sh/v1/nodeclaims", None, keep).await {
+            Ok(()) => Fact::Known(claims),
+            Err(gap) if gap.reason == Reason::NotFound => Fact::Known(Vec::new()),
+            Err(gap) => Fact::Missing(gap),
+        }
     }
 
     async fn each<T: DeserializeOwned>(
@@ -85,11 +122,8 @@ impl Lister<'_> {
             ListParams { limit: Some(PAGE), field_selector: selector.map(str::to_owned), ..ListParams::default() };
         for number in 1..=PAGES {
             self.progress.asking(&format!("Kubernetes {} (page {number})", permission.resource));
-            let body = match tokio::time::timeout_at(self.limits.call_deadline(), self.page(path, &params)).await {
-                Ok(answer) => answer.map_err(|failure| permission.gap(failure.reason, failure.detail))?,
-                Err(_) => return Err(permission.gap(Reason::TimedOut, "the Kubernetes API did not answer in time")),
-            };
-            let page: Page<T> = serde_json::from_slice(&body)
+            let request = Request::new(path).list(&params);
+            let page: Page<T> = serde_json::from_slice(&self.body(permission, request).await?)
                 .map_err(|_| permission.gap(Reason::Malformed, "the answer is not a list of the Kubernetes API"))?;
             page.items.into_iter().for_each(&mut keep);
             match page.metadata.next.filter(|next| !next.is_empty()) {
@@ -100,10 +134,21 @@ impl Lister<'_> {
         Err(permission.gap(Reason::Malformed, "the list of the Kubernetes API does not end"))
     }
 
-    async fn page(&self, path: &str, params: &ListParams) -> Result<Vec<u8>, Failure> {
+    /// Sends one request within its time limit.
+    async fn body(
+        &self,
+        permission: Permission,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Vec<u8>, Gap> {
+        let request = request.map_err(|_| permission.gap(Reason::Malformed, "no valid request"))?;
+        match tokio::time::timeout_at(self.limits.call_deadline(), self.exchange(request)).await {
+            Ok(answer) => answer.map_err(|failure| permission.gap(failure.reason, failure.detail)),
+            Err(_) => Err(permission.gap(Reason::TimedOut, "the Kubernetes API did not answer in time")),
+        }
+    }
+
+    async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<Vec<u8>, Failure> {
         const HOST: &str = "the Kubernetes API";
-        let request =
-            Request::new(path).list(params).map_err(|_| Failure::new(Reason::Malformed, "no valid request"))?;
         let answer = self.client.send(request.map(Body::from)).await;
         let response = answer.map_err(|error| Failure::from_transport(&error, HOST))?;
         let status = response.status().as_u16();
@@ -131,110 +176,6 @@ fn mirror_host(message: &str) -> Option<String> {
     let valid =
         !host.is_empty() && host.len() <= 253 && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c));
     valid.then(|| host.to_ascii_lowercase())
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RawNode {
-    #[serde(deserialize_with = "null_is_default")]
-    metadata: RawMetadata,
-    #[serde(deserialize_with = "null_is_default")]
-    spec: RawNodeSpec,
-    #[serde(deserialize_with = "null_is_default")]
-    status: RawNodeStatus,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RawMetadata {
-    name: Option<String>,
-    #[serde(deserialize_with = "timestamp")]
-    creation_timestamp: Option<Timestamp>,
-    #[serde(deserialize_with = "null_is_default")]
-    labels: BTreeMap<String, String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawNodeSpec {
-    #[serde(rename = "providerID")]
-    provider_id: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RawNodeStatus {
-    #[serde(deserialize_with = "null_is_default")]
-    conditions: Vec<RawCondition>,
-    #[serde(deserialize_with = "null_is_default")]
-    node_info: RawNodeInfo,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawCondition {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    status: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RawNodeInfo {
-    container_runtime_version: Option<String>,
-}
-
-impl From<RawNode> for Node {
-    fn from(raw: RawNode) -> Self {
-        let mut labels = raw.metadata.labels;
-        let ready =
-            raw.status.conditions.iter().any(|condition| {
-                condition.kind.as_deref() == Some("Ready") && condition.status.as_deref() == Some("True")
-            });
-        Self {
-            name: raw.metadata.name.unwrap_or_default(),
-            created: raw.metadata.creation_timestamp,
-            provider_id: raw.spec.provider_id,
-            agent_pool: labels.remove("kubernetes.azure.com/agentpool").or_else(|| labels.remove("agentpool")),
-            node_pool: labels.remove("karpenter.sh/nodepool"),
-            image_version: labels.remove("kubernetes.azure.com/node-image-version"),
-            is_virtual: labels.get("type").is_some_and(|kind| kind == "virtual-kubelet"),
-            ready,
-            container_runtime: raw.status.node_info.container_runtime_version,
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RawEvent {
-    #[serde(deserialize_with = "null_is_default")]
-    message: String,
-    #[serde(deserialize_with = "null_is_default")]
-    source: RawEventSource,
-    #[serde(deserialize_with = "null_is_default")]
-    reporting_instance: String,
-    #[serde(deserialize_with = "timestamp")]
-    last_timestamp: Option<Timestamp>,
-    #[serde(deserialize_with = "timestamp")]
-    event_time: Option<Timestamp>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawEventSource {
-    host: Option<String>,
-}
-
-impl RawEvent {
-    fn node(&self) -> Option<String> {
-        let named = self.source.host.clone().filter(|host| !host.is_empty());
-        named.or_else(|| Some(self.reporting_instance.clone()).filter(|name| !name.is_empty()))
-    }
-
-    fn seen(&self) -> Option<Timestamp> {
-        self.last_timestamp.max(self.event_time)
-    }
 }
 
 #[cfg(test)]

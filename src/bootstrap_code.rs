@@ -1,0 +1,116 @@
+//! Exit codes of the node bootstrap (the scale set extension `vmssCSE`), as ARM's messages carry them.
+
+/// Finds the exit code in a message of either form: `exit status=50`, or `"ExitCode": "50"` with or without escapes.
+/// ARM sometimes rewrites 50 to a sentence without a number.
+pub fn find(message: &str) -> Option<u32> {
+    after(message, "exit status", " =").or_else(|| after(message, "ExitCode", "\\\": ")).or_else(|| {
+        message.contains("Unable to establish outbound connection from agents").then_some(50)
+    })
+}
+
+/// The number that follows a word, with nothing but `between` before it.
+fn after(message: &str, word: &str, between: &str) -> Option<u32> {
+    message.match_indices(word).find_map(|(at, _)| {
+        let rest = message[at + word.len()..].trim_start_matches(|c| between.contains(c));
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..digits].parse().ok()
+    })
+}
+
+/// What a code means on a network isolated cluster.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The number.
+    pub number: u32,
+    /// The name in the bootstrap scripts.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What kind of fault it is: which rules may explain it.
+    pub fault: Fault,
+}
+
+/// The kind of fault behind a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The node tested its way out to the internet.
+    Egress,
+    /// The registry could not be reached, or answered something unexpected.
+    Network,
+    /// The registry refused the kubelet identity.
+    Unauthorized,
+    /// The sign-in worked, and an artifact did not come.
+    Artifact,
+    /// Something else.
+    Other,
+}
+
+const fn code(number: u32, name: &'static str, fault: Fault, meaning: &'static str) -> Code {
+    Code { number, name, meaning, fault }
+}
+
+const ARTIFACT: &str =
+    "the registry let the node in, but an artifact did not come: cache rule, data endpoint, or the registry's upstream";
+
+/// Codes of Linux nodes (AgentBaker, `cse_helpers.sh`).
+const LINUX: &[Code] = &[
+    code(31, "ERR_K8S_DOWNLOAD_TIMEOUT", Fault::Egress, "the node tried to download Kubernetes from the internet, as with artifactSource Direct"),
+    code(45, "ERR_ORAS_DOWNLOAD_ERROR", Fault::Other, "the node image is too old for bootstrap from a registry"),
+    code(50, "ERR_OUTBOUND_CONN_FAIL", Fault::Egress, "the node tested its way out and found none: egress was cut before outboundType none, or before the pool was reimaged"),
+    code(51, "ERR_K8S_API_SERVER_CONN_FAIL", Fault::Other, "the API server could not be reached"),
+    code(52, "ERR_K8S_API_SERVER_DNS_LOOKUP_FAIL", Fault::Other, "the API server's name does not resolve"),
+    code(53, "ERR_K8S_API_SERVER_AZURE_DNS_LOOKUP_FAIL", Fault::Other, "the API server's name does not resolve by Azure's DNS"),
+    code(124, "(time limit)", Fault::Network, "the bootstrap hung until its time limit"),
+    code(169, "ERR_SECURE_TLS_BOOTSTRAP_CLIENT_DOWNLOAD_ERROR", Fault::Other, "the client for secure TLS bootstrap could not be fetched"),
+    code(205, "ERR_CREDENTIAL_PROVIDER_DOWNLOAD_TIMEOUT", Fault::Other, "the credential provider could not be downloaded"),
+    code(207, "ERR_ORAS_PULL_K8S_FAIL", Fault::Artifact, ARTIFACT),
+    code(208, "ERR_ORAS_PULL_CREDENTIAL_PROVIDER", Fault::Artifact, ARTIFACT),
+    code(210, "ERR_ORAS_IMDS_TIMEOUT", Fault::Other, "the node's metadata service did not give a token"),
+    code(211, "ERR_ORAS_PULL_NETWORK_TIMEOUT", Fault::Network, "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall"),
+    code(212, "ERR_ORAS_PULL_UNAUTHORIZED", Fault::Unauthorized, "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine"),
+    code(215, "ERR_DNS_HEALTH_FAIL", Fault::Other, "the node's DNS does not work"),
+    code(231, "ERR_ORAS_PULL_SYSEXT_FAIL", Fault::Artifact, ARTIFACT),
+    code(233, "ERR_PULL_POD_INFRA_CONTAINER_IMAGE", Fault::Artifact, ARTIFACT),
+];
+
+/// Codes of Windows nodes (AgentBaker, `windowscsehelper.ps1`).
+const WINDOWS: &[Code] = &[
+    code(76, "ORAS_NOT_FOUND", Fault::Other, "the node image is too old for bootstrap from a registry"),
+    code(77, "ORAS_IMDS_TIMEOUT", Fault::Other, "the node's metadata service did not give a token"),
+    code(78, "ORAS_PULL_NETWORK_TIMEOUT", Fault::Network, "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall"),
+    code(79, "ORAS_PULL_UNAUTHORIZED", Fault::Unauthorized, "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine"),
+    code(80, "ORAS_PULL_WINDOWSZIP_FAIL", Fault::Artifact, ARTIFACT),
+    code(81, "ORAS_PULL_CREDENTIAL_PROVIDER", Fault::Artifact, ARTIFACT),
+    code(82, "ORAS_PULL_POD_INFRA_CONTAINER", Fault::Artifact, ARTIFACT),
+    code(83, "NETWORK_ISOLATED_CLUSTER_CSE_NOT_CACHED", Fault::Other, "the node image does not hold what an isolated Windows node needs"),
+    code(84, "ORAS_PULL_CONTAINERD", Fault::Artifact, ARTIFACT),
+];
+
+/// What is known of a code.
+pub fn meaning(number: u32, windows: bool) -> Option<&'static Code> {
+    let (first, second) = if windows { (WINDOWS, LINUX) } else { (LINUX, &[] as &[Code]) };
+    first.iter().chain(second).find(|code| code.number == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_the_message_are_read() {
+        let extension = "Enable failed: failed to execute command: command terminated with exit status=211\n[stdout]\n{ \"ExitCode\": \"211\", \"Output\": \"…\"";
+        assert_eq!(find(extension), Some(211));
+        assert_eq!(find("{\\\"ExitCode\\\": \\\"207\\\", \\\"Output\\\""), Some(207));
+        assert_eq!(find("terminated with exit status 50"), Some(50));
+        assert_eq!(find("Unable to establish outbound connection from agents, please see https://learn.microsoft.com/x"), Some(50));
+        assert_eq!(find("The VM has reached its exit status"), None);
+        assert_eq!(find("quota exceeded"), None);
+    }
+
+    #[test]
+    fn windows_and_linux_do_not_share_numbers() {
+        assert_eq!(meaning(78, true).map(|code| code.fault), Some(Fault::Network));
+        assert_eq!(meaning(78, false), None);
+        assert_eq!(meaning(999, false), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! Add-ons that need private endpoints of their own, and extensions that an isolated cluster does not support.
+
+use super::remedy::{self, DOCS_ISOLATED, remedy};
+use super::{Check, Judge, NotApplicable};
+use crate::azure::id::ResourceId;
+use crate::command::Command;
+use crate::evidence::cluster::Enabled;
+use crate::evidence::{Evidence, Section};
+use crate::finding::{Finding, Observation, RemediationKind, Rule, Severity, Subject};
+
+const NEEDS_PRIVATE_LINK: Rule = Rule {
+    id: "addon-needs-private-link",
+    severity: Severity::Info,
+    title: "An add-on needs a private endpoint of its own",
+};
+const UNSUPPORTED: Rule = Rule {
+    id: "extension-unsupported",
+    severity: Severity::Warning,
+    title: "An extension does not support network isolated clusters",
+};
+
+/// The check.
+pub const CHECK: Check = Check {
+    id: "add-ons",
+    title: "Add-ons and extensions",
+    doc: include_str!("add-ons.md"),
+    needs: &[Section::Extensions],
+    rules: &[&NEEDS_PRIVATE_LINK, &UNSUPPORTED],
+    run,
+};
+
+/// Extension types that the documentation lists as unsupported.
+const EXTENSIONS: [(&str, &str); 5] = [
+    ("microsoft.dapr", "Dapr"),
+    ("microsoft.appconfiguration", "App Configuration"),
+    ("microsoft.azureml.kubernetes", "Azure Machine Learning"),
+    ("microsoft.flux", "Flux (GitOps)"),
+    ("microsoft.dataprotection.kubernetes", "Azure Backup"),
+];
+
+const MONITOR: &str =
+    "privatelink.monitor.azure.com, privatelink.oms.opinsights.azure.com, privatelink.ods.opinsights.azure.com, privatelink.agentsvc.azure-automation.net";
+
+fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
+    if !judge.evidence.egress_closed() {
+        judge.cache_is_used()?;
+    }
+    let evidence = judge.evidence;
+    for (name, path, zones) in enabled(evidence) {
+        judge.report(add_on(evidence, name, &path, zones));
+    }
+    for extension in judge.know(&evidence.pools.extensions, "the cluster's extensions").into_iter().flatten() {
+        let kind = extension.properties.extension_type.as_deref().unwrap_or_default();
+        let Some((_, title)) = EXTENSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)) else { continue };
+        let id = &evidence.cluster.id;
+        let command = Command::new("az k8s-extension delete").with("-g", id.resource_group().unwrap_or_default());
+        let command = command.with("-c", id.name()).with("-t", "managedClusters").with("-n", extension.name());
+        judge.report(Finding {
+            rule: &UNSUPPORTED,
+            severity: UNSUPPORTED.severity,
+            detail: format!("Extension {} is {title}, which is documented not to work on a network isolated cluster.", extension.name()),
+            subject: Subject::new("Microsoft.KubernetesConfiguration/extensions", &extension.id),
+            evidence: vec![Observation::new(extension.source(), "properties.extensionType", kind)],
+            remediation: remedy(RemediationKind::Investigate, "Check the page's limitations; where the extension is still listed and does not work, remove it with this command.", vec![remedy::in_subscription(command, id)], DOCS_ISOLATED),
+        });
+    }
+    Ok(())
+}
+
+/// The enabled add-ons that talk to a service of their own, with where that is set and the zones of its endpoints.
+fn enabled(evidence: &Evidence) -> Vec<(&'static str, String, &'static str)> {
+    let properties = &evidence.cluster.properties;
+    let on = |enabled: Option<&Enabled>| enabled.is_some_and(|enabled| enabled.enabled == Some(true));
+    let profile = |name: &str| properties.addon_profiles.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, enabled)| enabled);
+    let monitor = properties.azure_monitor_profile.as_ref();
+    let all = [
+        ("azureKeyvaultSecretsProvider", "addonProfiles", profile("azureKeyvaultSecretsProvider"), "privatelink.vaultcore.azure.net"),
+        ("omsagent", "addonProfiles", profile("omsagent"), MONITOR),
+        ("azureMonitorMetrics", "azureMonitorProfile.metrics", monitor.and_then(|monitor| monitor.metrics.as_ref()), MONITOR),
+        ("containerInsights", "azureMonitorProfile.containerInsights", monitor.and_then(|monitor| monitor.container_insights.as_ref()), MONITOR),
+    ];
+    all.into_iter()
+        .filter(|(_, _, enabled, _)| on(*enabled))
+        .map(|(name, at, _, zones)| (name, if at == "addonProfiles" { format!("properties.{at}.{name}.enabled") } else { format!("properties.{at}.enabled") }, zones))
+        .collect()
+}
+
+fn add_on(evidence: &Evidence, name: &str, path: &str, zones: &str) -> Finding {
+    let id: ResourceId = evidence.cluster.id.child("addonProfiles").child(name);
+    Finding {
+        rule: &NEEDS_PRIVATE_LINK,
+        severity: NEEDS_PRIVATE_LINK.severity,
+        detail: format!("{name} talks to an Azure service that an isolated network reaches only by a private endpoint, with these private DNS zones: {zones}."),
+        subject: Subject::new("add-on", &id),
+        evidence: vec![Observation::new(evidence.cluster.source(), path, "true")],
+        remediation: remedy(RemediationKind::Investigate, format!("See that the service has a private endpoint, and that these zones are linked to the node network: {zones}."), vec![zone_list(evidence)], "https://learn.microsoft.com/azure/aks/outbound-rules-control-egress"),
+    }
+}
+
+fn zone_list(evidence: &Evidence) -> Command {
+    remedy::in_subscription(Command::new("az network private-dns zone list"), &evidence.cluster.id)
+}

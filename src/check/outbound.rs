@@ -1,0 +1,196 @@
+//! Ways out that the outbound type does not show: subnets, public addresses, a proxy, a public API server.
+
+use ipnet::IpNet;
+
+use super::remedy::{self, DOCS_ISOLATED, remedy};
+use super::{Check, Judge, NotApplicable};
+use crate::azure::id::ResourceId;
+use crate::command::Command;
+use crate::evidence::network::{RouteTable, SubnetProperties};
+use crate::evidence::registry::Registry;
+use crate::evidence::{Evidence, Fact, Gap, Section};
+use crate::finding::{Finding, Observation, RemediationKind, Rule, Severity, Subject};
+
+const DEFAULT_OUTBOUND: Rule = Rule {
+    id: "subnet-default-outbound",
+    severity: Severity::Warning,
+    title: "A node subnet still has Azure's default way out",
+};
+const PUBLIC_IP: Rule =
+    Rule { id: "node-public-ip", severity: Severity::Warning, title: "A pool's nodes have public addresses" };
+const PROXY: Rule = Rule {
+    id: "proxy-covers-registry",
+    severity: Severity::Warning,
+    title: "The nodes' proxy gets the traffic to the registry",
+};
+const PUBLIC_API: Rule =
+    Rule { id: "api-server-public", severity: Severity::Info, title: "The API server has a public address" };
+
+/// The check.
+pub const CHECK: Check = Check {
+    id: "outbound",
+    title: "Ways out of the cluster's network",
+    doc: include_str!("outbound.md"),
+    needs: &[Section::AgentPools, Section::Registry, Section::VirtualNetworks, Section::RouteTables],
+    rules: &[&DEFAULT_OUTBOUND, &PUBLIC_IP, &PROXY, &PUBLIC_API],
+    run,
+};
+
+fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
+    if !judge.evidence.egress_closed() {
+        judge.cache_is_used()?;
+    }
+    subnets(judge);
+    public_addresses(judge);
+    proxy(judge);
+    api_server(judge);
+    Ok(())
+}
+
+fn subnets(judge: &mut Judge<'_>) {
+    let evidence = judge.evidence;
+    let Some(pools) = judge.know(&evidence.pools.agent_pools, "the node pools") else { return };
+    if !evidence.outbound_type().eq_ignore_ascii_case("none") {
+        return;
+    }
+    let mut named: Vec<&ResourceId> = pools.iter().filter_map(|pool| pool.vnet_subnet_id.as_ref()).collect();
+    named.sort();
+    named.dedup();
+    let known = evidence.node_subnets();
+    for id in named {
+        let Some(network) = id.up_to("virtualNetworks") else { continue };
+        if let Fact::Missing(gap) = evidence.network(&network) {
+            judge.note(gap.about("the node network"));
+            continue;
+        }
+        let Some((_, subnet)) = known.iter().find(|(known, _)| *known == id) else { continue };
+        if subnet.default_outbound_access == Some(false) || subnet.nat_gateway.as_ref().is_some_and(|gateway| gateway.id.is_some()) {
+            continue;
+        }
+        match own_default_route(evidence, subnet) {
+            Ok(true) => {}
+            Ok(false) => judge.report(default_outbound(evidence, id, subnet)),
+            Err(gap) => judge.note(gap),
+        }
+    }
+}
+
+/// Whether the subnet's route table has a route for everything.
+///
+/// # Errors
+/// The gap, where the route table could not be read.
+pub(super) fn own_default_route(evidence: &Evidence, subnet: &SubnetProperties) -> Result<bool, Gap> {
+    let Some(id) = subnet.route_table.as_ref().and_then(|table| table.id.as_ref()) else { return Ok(false) };
+    match evidence.network.route_tables.get(id) {
+        Some(Fact::Known(table)) => Ok(has_default_route(table)),
+        Some(Fact::Missing(gap)) => Err(gap.clone()),
+        None => Err(Gap::not_collected().about("the node subnet's route table")),
+    }
+}
+
+fn has_default_route(table: &RouteTable) -> bool {
+    let prefixes = table.properties.routes.iter().filter_map(|route| route.properties.address_prefix.as_deref());
+    prefixes.filter_map(|prefix| prefix.parse::<IpNet>().ok()).any(|net| net.prefix_len() == 0)
+}
+
+fn default_outbound(evidence: &Evidence, id: &ResourceId, subnet: &SubnetProperties) -> Finding {
+    let access = subnet.default_outbound_access.map_or_else(|| "(unset)".to_owned(), |access| access.to_string());
+    let network = id.up_to("virtualNetworks").unwrap_or_default();
+    let command = Command::new("az network vnet subnet update").with("-g", id.resource_group().unwrap_or_default());
+    let command = command.with("--vnet-name", network.name()).with("-n", id.name()).with("--default-outbound", "false");
+    Finding {
+        rule: &DEFAULT_OUTBOUND,
+        severity: DEFAULT_OUTBOUND.severity,
+        detail: format!("outboundType is {}, but subnet {} does not turn off Azure's default outbound access, and neither a NAT gateway nor a default route takes its place: nodes may still get out, over an address that nobody owns.", evidence.outbound_type(), id.name()),
+        subject: Subject::new("Microsoft.Network/virtualNetworks/subnets", id),
+        evidence: vec![Observation::new(format!("GET {network}"), format!("properties.subnets[{}].properties.defaultOutboundAccess", id.name()), access)],
+        remediation: remedy(RemediationKind::Investigate, "Make the subnet private. Nodes keep their way out until they are stopped and started, or made anew.", vec![remedy::in_subscription(command, id)], "https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access"),
+    }
+}
+
+fn public_addresses(judge: &mut Judge<'_>) {
+    let evidence = judge.evidence;
+    let pools = evidence.pools.agent_pools.known().into_iter().flatten();
+    for pool in pools.filter(|pool| pool.enable_node_public_ip == Some(true)) {
+        let id = evidence.cluster.id.child("agentPools").child(&pool.name);
+        judge.report(Finding {
+            rule: &PUBLIC_IP,
+            severity: PUBLIC_IP.severity,
+            detail: format!("enableNodePublicIP gives each node of pool {} a public address, and with it a way out whatever the outbound type.", pool.name),
+            subject: Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id),
+            evidence: vec![Observation::new(evidence.cluster.source(), format!("properties.agentPoolProfiles[{}].enableNodePublicIP", pool.name), "true")],
+            remediation: remedy(RemediationKind::Investigate, "The setting cannot be changed on a pool: add a pool without it, move the workloads, delete this one.", Vec::new(), "https://learn.microsoft.com/azure/aks/concepts-network-isolated"),
+        });
+    }
+}
+
+fn proxy(judge: &mut Judge<'_>) {
+    let evidence = judge.evidence;
+    let Some(config) = evidence.cluster.properties.http_proxy_config.as_ref().filter(|config| config.enabled != Some(false)) else { return };
+    let Some(proxy) = &config.https_proxy else { return };
+    let registry = match judge.registry() {
+        Ok(Some(registry)) => registry,
+        _ => return,
+    };
+    let names = registry_names(registry);
+    let uncovered: Vec<&String> = names.iter().filter(|name| !config.no_proxy.iter().any(|entry| bypasses(entry, name))).collect();
+    if uncovered.is_empty() {
+        return;
+    }
+    let uncovered = uncovered.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let suffix = names.first().and_then(|name| name.split_once('.')).map_or("azurecr.io", |(_, suffix)| suffix).to_owned();
+    let update = remedy::aks_update(evidence, &[("--http-proxy-config", "proxy.json")]);
+    judge.report(Finding {
+        rule: &PROXY,
+        severity: PROXY.severity,
+        detail: format!("Nodes use the proxy {proxy} for HTTPS, and noProxy does not cover {uncovered}: pulls and bootstrap go to the proxy instead of the private endpoint. (A CIDR in noProxy matches no host name.)"),
+        subject: Subject::new("Microsoft.ContainerService/managedClusters", &evidence.cluster.id),
+        evidence: vec![Observation::new(evidence.cluster.source(), "properties.httpProxyConfig.noProxy", config.no_proxy.join(", "))],
+        remediation: remedy(RemediationKind::UpdateCluster, format!("Write the proxy configuration to proxy.json with .{suffix} added to noProxy, and update the cluster: it reimages the nodes by itself."), vec![update], "https://learn.microsoft.com/azure/aks/http-proxy"),
+    });
+}
+
+/// The login server and the home region's data endpoint.
+fn registry_names(registry: &Registry) -> Vec<String> {
+    let names = super::private_dns::names_of(registry);
+    names.map_or_else(Vec::new, |names| vec![names.data(&names.home), names.server])
+}
+
+/// Whether an entry of noProxy covers a host: itself, a domain above it, or everything.
+fn bypasses(entry: &str, host: &str) -> bool {
+    let entry = entry.trim().to_lowercase();
+    let domain = entry.trim_start_matches('*').trim_start_matches('.');
+    entry == "*" || (!domain.is_empty() && (host == domain || host.ends_with(&format!(".{domain}"))))
+}
+
+fn api_server(judge: &mut Judge<'_>) {
+    let evidence = judge.evidence;
+    let profile = evidence.cluster.properties.api_server_access_profile.clone().unwrap_or_default();
+    if profile.enable_private_cluster == Some(true) || profile.enable_vnet_integration == Some(true) {
+        return;
+    }
+    judge.report(Finding {
+        rule: &PUBLIC_API,
+        severity: PUBLIC_API.severity,
+        detail: "The cluster is neither private nor uses API server VNet integration: its nodes reach the API server over a public address, which an isolated network has to allow.".to_owned(),
+        subject: Subject::new("Microsoft.ContainerService/managedClusters", &evidence.cluster.id),
+        evidence: vec![Observation::new(evidence.cluster.source(), "properties.apiServerAccessProfile", "neither enablePrivateCluster nor enableVnetIntegration")],
+        remediation: remedy(RemediationKind::Investigate, "Consider API server VNet integration, which can be turned on for an existing cluster.", Vec::new(), DOCS_ISOLATED),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bypasses;
+
+    #[test]
+    fn no_proxy_entries_cover_hosts_and_domains_but_no_addresses() {
+        let host = "contoso.eastus.data.azurecr.io";
+        for yes in ["*", ".azurecr.io", "azurecr.io", "*.azurecr.io", "contoso.eastus.data.azurecr.io", " .AzureCR.io "] {
+            assert!(bypasses(yes, host), "{yes}");
+        }
+        for no in ["", "10.0.0.0/8", "contoso.azurecr.io", "cr.io", "."] {
+            assert!(!bypasses(no, host), "{no}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Which images pods use, and what is said of those that were not pulled. Memory grows with distinct images and with
+//! failing containers, not with pods.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::raw::{RawEvent, RawPod};
+use crate::evidence::kubernetes::{ImageUse, MirrorFailure, Node, PodImages, WaitingPull};
+use crate::text;
+
+/// Longest message that is kept.
+const MESSAGE: usize = 2_000;
+/// Most containers that wait, and most messages, that are kept; the rest would say the same again.
+const MOST: usize = 5_000;
+
+/// What one page after the other adds up to, before virtual nodes and events are taken into account.
+#[derive(Debug)]
+pub enum PodPulls {
+    /// A container that waits.
+    Waiting(WaitingPull),
+    /// An image in use on a node (empty = not scheduled yet).
+    Used { node: String, usage: ImageUse },
+}
+
+/// Gathers the images of pods.
+#[derive(Default)]
+pub(super) struct ImagesOfPods {
+    waiting: Vec<WaitingPull>,
+    used: BTreeMap<(String, String), ImageUse>,
+}
+
+impl ImagesOfPods {
+    pub(super) fn add(&mut self, pod: &RawPod) {
+        if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
+            return;
+        }
+        for container in pod.spec.all().filter(|container| container.image_pull_policy != "Never") {
+            let key = (pod.spec.node_name.clone(), container.image.clone());
+            let usage = self.used.entry(key).or_insert_with(|| ImageUse {
+                image: container.image.clone(),
+                containers: 0,
+                example: format!("{}/{}", pod.metadata.namespace, pod.metadata.name),
+            });
+            usage.containers += 1;
+        }
+        for status in pod.status.all() {
+            let Some(waiting) = &status.state.waiting else { continue };
+            if !is_pull_failure(&waiting.reason) || self.waiting.len() >= MOST {
+                continue;
+            }
+            let declared = pod.spec.all().find(|container| container.name == status.name);
+            self.waiting.push(WaitingPull {
+                namespace: pod.metadata.namespace.clone(),
+                pod: pod.metadata.name.clone(),
+                container: status.name.clone(),
+                node: pod.spec.node_name.clone(),
+                image: declared.map_or_else(|| status.image.clone(), |container| container.image.clone()),
+                reason: waiting.reason.clone(),
+                message: informative(&waiting.message).then(|| kept(&waiting.message)),
+                last_seen: None,
+            });
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<PodPulls> {
+        let used = self.used.into_iter().map(|((node, _), usage)| PodPulls::Used { node, usage });
+        self.waiting.into_iter().map(PodPulls::Waiting).chain(used).collect()
+    }
+}
+
+fn is_pull_failure(reason: &str) -> bool {
+    ["ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "InvalidImageName", "ImageInspectError"].contains(&reason)
+}
+
+/// A back-off that does not say why is no message.
+fn informative(message: &str) -> bool {
+    !message.trim().is_empty() && (!message.starts_with("Back-off pulling image") || message.contains("ErrImagePull:"))
+}
+
+fn kept(message: &str) -> String {
+    text::truncated(&text::without_secrets(message), MESSAGE)
+}
+
+/// What events tell of failed pulls.
+#[derive(Debug, Default)]
+pub struct FailedPulls {
+    /// Mirror hosts by node.
+    pub mirrors: Vec<MirrorFailure>,
+    /// The newest message by namespace, pod and image.
+    messages: BTreeMap<(String, String), Vec<(Option<Timestamp>, String)>>,
+    count: usize,
+}
+
+impl FailedPulls {
+    pub(super) fn keep(&mut self, event: RawEvent, seen: Option<Timestamp>) {
+        let object = event.involved_object;
+        let about_pod = object.kind.as_deref().is_none_or(|kind| kind == "Pod");
+        if !about_pod || !event.message.starts_with("Failed to pull image") || self.count >= MOST {
+            return;
+        }
+        let (Some(namespace), Some(pod)) = (object.namespace, object.name) else { return };
+        self.count += 1;
+        self.messages.entry((namespace, pod)).or_default().push((seen, kept(&event.message)));
+    }
+
+    /// The newest message about one image of one pod.
+    fn newest(&self, pull: &WaitingPull) -> Option<&(Option<Timestamp>, String)> {
+        let messages = self.messages.get(&(pull.namespace.clone(), pull.pod.clone()))?;
+        let quoted = format!("\"{}\"", pull.image);
+        messages.iter().filter(|(_, message)| message.contains(&quoted)).max_by_key(|(seen, _)| *seen)
+    }
+}
+
+/// Puts pods, events and nodes together: what virtual nodes run is left out, and a waiting container without a message
+/// of its own gets the newest event's.
+pub fn images(pods: Vec<PodPulls>, events: Option<&FailedPulls>, nodes: Option<&[Node]>) -> PodImages {
+    let is_virtual = |name: &str| nodes.is_some_and(|nodes| nodes.iter().any(|node| node.is_virtual && node.name == name));
+    let mut images = PodImages::default();
+    let mut used: BTreeMap<String, ImageUse> = BTreeMap::new();
+    for pull in pods {
+        match pull {
+            PodPulls::Waiting(mut waiting) if !is_virtual(&waiting.node) => {
+                if let Some((seen, message)) = events.and_then(|events| events.newest(&waiting)) {
+                    waiting.last_seen = *seen;
+                    waiting.message.get_or_insert_with(|| message.clone());
+                }
+                images.waiting.push(waiting);
+            }
+            PodPulls::Used { node, usage } if !is_virtual(&node) => match used.get_mut(&usage.image) {
+                Some(known) => known.containers += usage.containers,
+                None => drop(used.insert(usage.image.clone(), usage)),
+            },
+            _ => {}
+        }
+    }
+    images.waiting.sort();
+    images.used = used.into_values().collect();
+    images
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_back_off_without_a_reason_is_no_message() {
+        assert!(!informative("Back-off pulling image \"a\""));
+        assert!(informative("Back-off pulling image \"a\": ErrImagePull: not found"));
+        assert!(informative("rpc error"));
+        assert!(!informative(" "));
+    }
+}

@@ -1,0 +1,222 @@
+//! Objects of the Kubernetes API, cut down to the fields that are read. Nothing is required, and `null` is empty.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::evidence::kubernetes::Node;
+use crate::evidence::lenient::{null_is_default, timestamp};
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawNode {
+    #[serde(deserialize_with = "null_is_default")]
+    metadata: RawMetadata,
+    #[serde(deserialize_with = "null_is_default")]
+    spec: RawNodeSpec,
+    #[serde(deserialize_with = "null_is_default")]
+    status: RawNodeStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawMetadata {
+    name: Option<String>,
+    #[serde(deserialize_with = "timestamp")]
+    creation_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "null_is_default")]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawNodeSpec {
+    #[serde(rename = "providerID")]
+    provider_id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawNodeStatus {
+    #[serde(deserialize_with = "null_is_default")]
+    conditions: Vec<RawCondition>,
+    #[serde(deserialize_with = "null_is_default")]
+    node_info: RawNodeInfo,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawCondition {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    status: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawNodeInfo {
+    container_runtime_version: Option<String>,
+}
+
+impl From<RawNode> for Node {
+    fn from(raw: RawNode) -> Self {
+        let mut labels = raw.metadata.labels;
+        let ready =
+            raw.status.conditions.iter().any(|condition| {
+                condition.kind.as_deref() == Some("Ready") && condition.status.as_deref() == Some("True")
+            });
+        Self {
+            name: raw.metadata.name.unwrap_or_default(),
+            created: raw.metadata.creation_timestamp,
+            provider_id: raw.spec.provider_id,
+            agent_pool: labels.remove("kubernetes.azure.com/agentpool").or_else(|| labels.remove("agentpool")),
+            node_pool: labels.remove("karpenter.sh/nodepool"),
+            image_version: labels.remove("kubernetes.azure.com/node-image-version"),
+            is_virtual: labels.get("type").is_some_and(|kind| kind == "virtual-kubelet"),
+            ready,
+            container_runtime: raw.status.node_info.container_runtime_version,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawEvent {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) message: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) involved_object: RawObject,
+    #[serde(deserialize_with = "null_is_default")]
+    source: RawEventSource,
+    #[serde(deserialize_with = "null_is_default")]
+    reporting_instance: String,
+    #[serde(deserialize_with = "timestamp")]
+    last_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "timestamp")]
+    event_time: Option<Timestamp>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawEventSource {
+    host: Option<String>,
+}
+
+impl RawEvent {
+    /// The node that the event is about.
+    pub(super) fn node(&self) -> Option<String> {
+        let named = self.source.host.clone().filter(|host| !host.is_empty());
+        named.or_else(|| Some(self.reporting_instance.clone()).filter(|name| !name.is_empty()))
+    }
+
+    /// The newest occurrence.
+    pub(super) fn seen(&self) -> Option<Timestamp> {
+        self.last_timestamp.max(self.event_time)
+    }
+}
+
+
+/// What an event is about.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawObject {
+    pub(super) kind: Option<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawPod {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) metadata: RawPodMetadata,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) spec: RawPodSpec,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) status: RawPodStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawPodMetadata {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) namespace: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawPodSpec {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) node_name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    containers: Vec<RawContainer>,
+    #[serde(deserialize_with = "null_is_default")]
+    init_containers: Vec<RawContainer>,
+    #[serde(deserialize_with = "null_is_default")]
+    ephemeral_containers: Vec<RawContainer>,
+}
+
+impl RawPodSpec {
+    pub(super) fn all(&self) -> impl Iterator<Item = &RawContainer> {
+        self.init_containers.iter().chain(&self.containers).chain(&self.ephemeral_containers)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawContainer {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) image: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) image_pull_policy: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RawPodStatus {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) phase: String,
+    #[serde(deserialize_with = "null_is_default")]
+    container_statuses: Vec<RawContainerStatus>,
+    #[serde(deserialize_with = "null_is_default")]
+    init_container_statuses: Vec<RawContainerStatus>,
+    #[serde(deserialize_with = "null_is_default")]
+    ephemeral_container_statuses: Vec<RawContainerStatus>,
+}
+
+impl RawPodStatus {
+    pub(super) fn all(&self) -> impl Iterator<Item = &RawContainerStatus> {
+        self.init_container_statuses.iter().chain(&self.container_statuses).chain(&self.ephemeral_container_statuses)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawContainerStatus {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) image: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) state: RawState,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawState {
+    pub(super) waiting: Option<RawWaiting>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawWaiting {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) reason: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) message: String,
+}
