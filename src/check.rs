@@ -17,7 +17,7 @@ mod reach;
 mod registry;
 mod remedy;
 
-pub use judge::{Judge, NotApplicable};
+pub use judge::{Judge, NotApplicable, Suspicion};
 
 use std::collections::BTreeSet;
 
@@ -47,6 +47,9 @@ pub struct Check {
     /// The judgement.
     pub run: fn(&mut Judge<'_>) -> Result<(), NotApplicable>,
 }
+
+/// What the checks look at, layer by layer, and what they do not.
+pub const LAYERS: &str = include_str!("check/layers.txt");
 
 /// Every check, in the order of the report.
 pub const ALL: &[&Check] = &[
@@ -100,6 +103,16 @@ pub fn failed_scale_set<'s>(evidence: &Evidence, pool: &AgentPool, sets: &'s [Ma
     node_bootstrap::failed_scale_set(evidence, pool, sets)
 }
 
+/// Whether a host is Microsoft's registry: what nodes of an isolated cluster mirror.
+pub fn is_microsoft_registry(host: &str) -> bool {
+    image_pulls::is_microsoft(host)
+}
+
+/// A 403 from the registry means its firewall only where the registry is reached over its public address.
+pub fn pull_forbidden() -> &'static Rule {
+    image_pulls::forbidden_rule()
+}
+
 /// The security groups that guard the registry's endpoints, where their subnets enforce them.
 pub fn endpoint_security_groups(evidence: &Evidence) -> BTreeSet<ResourceId> {
     path_blocked::endpoint_security_groups(evidence)
@@ -114,6 +127,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// What it needed and could not see.
     pub gaps: Vec<Gap>,
+    /// Findings that another check may confirm.
+    pub suspicions: Vec<Suspicion>,
     /// Why it does not apply, where it does not.
     pub not_applicable: Option<String>,
 }
@@ -123,8 +138,8 @@ impl Check {
     pub fn judge(&self, evidence: &Evidence) -> Outcome {
         let mut judge = Judge::new(evidence);
         let not_applicable = (self.run)(&mut judge).err().map(|NotApplicable(reason)| reason);
-        let (findings, gaps) = judge.finish();
-        Outcome { check: self.id, findings, gaps, not_applicable }
+        let (findings, gaps, suspicions) = judge.finish();
+        Outcome { check: self.id, findings, gaps, suspicions, not_applicable }
     }
 
     /// The section of the page that is about one rule.

@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::azure::cloud::Cloud;
 use crate::azure::credential::Method;
 use crate::check;
+use crate::command::Shell;
 use crate::exit::FailOn;
 use crate::report::Format;
 
@@ -64,8 +65,8 @@ pub enum Command {
     },
     /// Print the page of a check or rule
     Explain {
-        /// A rule (cache-rule-missing) or a check (cache-rules)
-        #[arg(value_name = "RULE|CHECK")]
+        /// A rule (cache-rule-missing), a check (cache-rules), or "layers": what the checks look at, and what not
+        #[arg(value_name = "RULE|CHECK|layers")]
         name: String,
     },
 }
@@ -82,6 +83,12 @@ pub struct Diagnose {
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     pub output: Format,
+    /// Shell that commands are printed for
+    #[arg(long, value_enum, default_value = "posix")]
+    pub shell: Shell,
+    /// Write the remediation plan to a file, as a script that asks before each step; aksiso never runs it
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Which checks.
     #[command(flatten)]
     pub checks: CheckArgs,

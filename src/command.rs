@@ -1,5 +1,16 @@
 //! Commands that a report prints: built from words, so that quoting is never left to a format string.
 
+use clap::ValueEnum;
+
+/// The shell that commands are printed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// sh, bash, zsh
+    Posix,
+    /// PowerShell
+    Powershell,
+}
+
 /// One command line, as words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command(Vec<String>);
@@ -28,12 +39,20 @@ impl Command {
         &self.0
     }
 
-    /// The line for a POSIX shell. A control character, which no Azure name can hold, becomes `?`, so that a line
-    /// stays one line.
+    /// The line for a POSIX shell.
     pub fn posix(&self) -> String {
+        self.line(Shell::Posix)
+    }
+
+    /// The line for a shell. A control character, which no Azure name can hold, becomes `?`, so that a line stays one
+    /// line.
+    pub fn line(&self, shell: Shell) -> String {
         let words = self.0.iter().map(|word| {
             let printable: String = word.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-            quote(&printable)
+            match shell {
+                Shell::Posix => quote(&printable),
+                Shell::Powershell => quote_powershell(&printable),
+            }
         });
         words.collect::<Vec<_>>().join(" ")
     }
@@ -50,6 +69,18 @@ fn quote(word: &str) -> String {
         return format!("'{word}'");
     }
     shlex::try_quote(word).map_or_else(|_| "'?'".to_owned(), std::borrow::Cow::into_owned)
+}
+
+/// In PowerShell's single quotes only the quote itself is special, in any of the forms that Unicode has for it.
+fn quote_powershell(word: &str) -> String {
+    // Unlike a POSIX shell, PowerShell reads `,`, `@` and `%` as operators.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    let is_quote = |c: char| matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}');
+    let inner: String = word.chars().flat_map(|c| std::iter::repeat_n(c, if is_quote(c) { 2 } else { 1 })).collect();
+    format!("'{inner}'")
 }
 
 #[cfg(test)]
@@ -69,6 +100,13 @@ mod tests {
             }
             _ => assert_eq!(shlex::split(&command.posix()).expect("valid")[2..], hostile),
         }
+    }
+
+    #[test]
+    fn powershell_reads_only_doubled_quotes() {
+        let line = Command::new("az").word("it's").word("a;b").word("mcr.microsoft.com/*").word("@x").line(Shell::Powershell);
+        assert_eq!(line, "az 'it''s' 'a;b' 'mcr.microsoft.com/*' '@x'");
+        assert_eq!(Command::new("az").word("\u{2019}; reboot").line(Shell::Powershell), "az '\u{2019}\u{2019}; reboot'");
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! From outcomes to a diagnosis: what comes first, the verdict, and the exit code.
+//! From outcomes to a diagnosis: causes and their symptoms, the verdict, and the exit code.
 
-use crate::check::{Check, Outcome};
+pub mod causes;
+pub mod plan;
+
+use crate::check::{self, Check, Outcome};
 use crate::evidence::{Evidence, Gap};
 use crate::exit::{Exit, FailOn};
 use crate::finding::{Finding, Severity};
@@ -12,8 +15,10 @@ pub struct Diagnosis<'e> {
     pub evidence: &'e Evidence,
     /// The checks that were asked for, in their order.
     pub checks: Vec<Judged>,
-    /// All findings, worst first.
+    /// All findings: root causes first, worst first.
     pub findings: Vec<Finding>,
+    /// For each finding, the indices of the findings that explain it.
+    pub caused_by: Vec<Vec<usize>>,
 }
 
 /// What became of one check, without its findings.
@@ -79,17 +84,34 @@ impl Verdict {
 impl<'e> Diagnosis<'e> {
     /// Runs the checks on the evidence.
     pub fn of(evidence: &'e Evidence, checks: &[&'static Check]) -> Self {
-        let mut findings = Vec::new();
-        let checks = checks.iter().map(|check| {
-            let outcome = check.judge(evidence);
-            let judged = Judged::of(check, &outcome);
-            findings.extend(outcome.findings);
-            judged
-        });
-        let checks = checks.collect();
-        // Stable: within a severity the order of the checks stands, then the subject decides.
-        findings.sort_by_key(|finding: &Finding| std::cmp::Reverse(finding.severity));
-        Self { evidence, checks, findings }
+        let mut outcomes: Vec<(&'static Check, Outcome)> = checks.iter().map(|check| (*check, check.judge(evidence))).collect();
+        confirm(&mut outcomes);
+        let mut findings: Vec<Finding> = outcomes.iter().flat_map(|(_, outcome)| outcome.findings.clone()).collect();
+        escalate(&mut findings);
+        let caused_by = explain(&findings, evidence);
+        prove(&mut findings, &caused_by, evidence);
+        let (findings, caused_by) = causes_first(findings, &caused_by);
+        let findings = with_remediation_of_causes(findings, &caused_by);
+        let checks = outcomes.iter().map(|(check, outcome)| Judged::of(check, outcome, &findings)).collect();
+        Self { evidence, checks, findings, caused_by }
+    }
+
+    /// The indices of the findings that nothing explains, in the order of the report.
+    pub fn roots(&self) -> impl Iterator<Item = usize> {
+        (0..self.findings.len()).filter(|index| self.caused_by[*index].is_empty())
+    }
+
+    /// The indices of what a finding explains, directly or through other symptoms.
+    pub fn symptoms_of(&self, cause: usize) -> Vec<usize> {
+        let mut found = vec![cause];
+        let mut next = 0;
+        while next < found.len() {
+            let known: Vec<usize> = found.clone();
+            let more = (0..self.findings.len()).filter(|index| self.caused_by[*index].contains(&known[next]) && !known.contains(index));
+            found.extend(more);
+            next += 1;
+        }
+        found.split_off(1)
     }
 
     /// How many findings have the severity.
@@ -129,9 +151,120 @@ impl<'e> Diagnosis<'e> {
     }
 }
 
+/// A suspicion about the way to the registry is confirmed by a pull or bootstrap that failed on that way.
+fn confirm(outcomes: &mut [(&'static Check, Outcome)]) {
+    let mut all = outcomes.iter().flat_map(|(_, outcome)| &outcome.findings);
+    if !all.any(|finding| finding.rule.id == "pull-network-failure" || causes::exit_code(finding) == Some(211)) {
+        return;
+    }
+    for (_, outcome) in outcomes {
+        for suspicion in std::mem::take(&mut outcome.suspicions) {
+            outcome.gaps.retain(|gap| *gap != suspicion.gap);
+            outcome.findings.push(suspicion.finding);
+        }
+    }
+}
+
+/// Nodes that are only older than the registry are proved stale where, with containerd 2, they ask Microsoft's registry
+/// itself: their mirror is not configured.
+fn prove(findings: &mut [Finding], caused_by: &[Vec<usize>], evidence: &Evidence) {
+    if !evidence.egress_closed() {
+        return;
+    }
+    for (symptom, causes) in caused_by.iter().enumerate() {
+        if findings[symptom].rule.id != "pull-bypasses-cache" || !causes::on_modern_nodes(&findings[symptom], evidence) {
+            continue;
+        }
+        for cause in causes {
+            if findings[*cause].rule.id == "node-not-reimaged" {
+                findings[*cause].severity = Severity::Error;
+            }
+        }
+    }
+}
+
+/// What other findings say of a finding's severity, and of what a 403 means.
+fn escalate(findings: &mut [Finding]) {
+    let has = |rule: &str| findings.iter().any(|finding| finding.rule.id == rule);
+    let coded = |numbers: &[u32]| findings.iter().any(|finding| causes::exit_code(finding).is_some_and(|code| numbers.contains(&code)));
+    let bootstrap = has("node-bootstrap-failed") || has("pool-failed") || has("scale-up-failing");
+    let microsoft = findings.iter().any(|finding| {
+        let image = finding.subject.id.as_str().split('/').next().unwrap_or_default();
+        finding.rule.id.starts_with("pull-") && check::is_microsoft_registry(image)
+    });
+    let unfilled = microsoft || coded(&[207, 208, 231, 233]);
+    let proxied = has("pull-forbidden") || coded(&[211]) || has("pull-network-failure");
+    let public = findings.iter().any(|finding| causes::is_cause_of_reach(finding.rule.id));
+    for finding in findings {
+        let worse = match finding.rule.id {
+            "cluster-failed" => bootstrap,
+            "registry-trusted-services-disabled" => unfilled,
+            "proxy-covers-registry" => proxied,
+            _ => false,
+        };
+        if worse {
+            finding.severity = Severity::Error;
+        }
+        let refused = finding.evidence.iter().any(|seen| seen.value.to_lowercase().contains("403 forbidden"));
+        if finding.rule.id == "pull-failed" && refused && public {
+            finding.rule = check::pull_forbidden();
+        }
+    }
+}
+
+/// For each finding, what explains it. A finding never explains itself, nor one that explains it.
+fn explain(findings: &[Finding], evidence: &Evidence) -> Vec<Vec<usize>> {
+    let mut caused_by: Vec<Vec<usize>> = vec![Vec::new(); findings.len()];
+    for explanation in causes::ALL {
+        for (cause_at, cause) in findings.iter().enumerate() {
+            for (symptom_at, symptom) in findings.iter().enumerate() {
+                let new = cause_at != symptom_at && !caused_by[symptom_at].contains(&cause_at) && !caused_by[cause_at].contains(&symptom_at);
+                if new && causes::explains(explanation, cause, symptom, evidence) {
+                    caused_by[symptom_at].push(cause_at);
+                }
+            }
+        }
+    }
+    caused_by
+}
+
+/// Findings that nothing explains first, the worst of what they explain deciding; indices follow.
+fn causes_first(findings: Vec<Finding>, caused_by: &[Vec<usize>]) -> (Vec<Finding>, Vec<Vec<usize>>) {
+    let worst = |index: usize| {
+        let symptoms = (0..findings.len()).filter(|symptom| caused_by[*symptom].contains(&index));
+        symptoms.map(|symptom| findings[symptom].severity).chain([findings[index].severity]).max()
+    };
+    let mut order: Vec<usize> = (0..findings.len()).collect();
+    order.sort_by_key(|index| (!caused_by[*index].is_empty(), std::cmp::Reverse(worst(*index))));
+    let place = |old: usize| order.iter().position(|index| *index == old).unwrap_or(old);
+    let mut moved: Vec<Vec<usize>> = order.iter().map(|old| caused_by[*old].iter().map(|cause| place(*cause)).collect()).collect();
+    moved.iter_mut().for_each(|causes: &mut Vec<usize>| causes.sort_unstable());
+    let mut slots: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
+    let findings = order.iter().filter_map(|old| slots[*old].take()).collect();
+    (findings, moved)
+}
+
+/// A symptom that has a cause is mended by mending the cause.
+fn with_remediation_of_causes(mut findings: Vec<Finding>, caused_by: &[Vec<usize>]) -> Vec<Finding> {
+    const OWN: [&str; 1] = ["private-endpoint-missing"];
+    for index in 0..findings.len() {
+        let mut cause = caused_by[index].first().copied();
+        // The cause's own cause, where there is one; the depth is bounded because the links hold no circle.
+        for _ in 0..4 {
+            let further = cause.and_then(|cause| caused_by[cause].first().copied());
+            cause = further.or(cause);
+        }
+        if let Some(cause) = cause.filter(|_| !OWN.contains(&findings[index].rule.id)) {
+            findings[index].remediation = findings[cause].remediation.clone();
+        }
+    }
+    findings
+}
+
 impl Judged {
-    fn of(check: &'static Check, outcome: &Outcome) -> Self {
-        let wrong = outcome.findings.iter().any(|finding| finding.severity >= Severity::Warning);
+    fn of(check: &'static Check, outcome: &Outcome, findings: &[Finding]) -> Self {
+        let own = |finding: &&Finding| check.rules.iter().any(|rule| rule.id == finding.rule.id);
+        let wrong = findings.iter().filter(own).any(|finding| finding.severity >= Severity::Warning);
         let (status, reason) = match &outcome.not_applicable {
             Some(reason) => (Status::NotApplicable, Some(reason.clone())),
             None if wrong => (Status::Failed, None),

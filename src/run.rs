@@ -22,7 +22,7 @@ use crate::evidence::{Evidence, Reason, Section};
 use crate::exit::Exit;
 use crate::kubernetes::connect::Wish;
 use crate::progress::Progress;
-use crate::report::{Format, json, page, table};
+use crate::report::{Format, json, page, script, table};
 use crate::{snapshot, target, text};
 
 /// Why a run could not be done, and what to do next.
@@ -70,9 +70,12 @@ async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> 
     progress.finish();
     let diagnosis = Diagnosis::of(&evidence, &checks);
     let report = match args.output {
-        Format::Table => table::render(&diagnosis, width()),
-        Format::Json => json::render(&diagnosis)?,
+        Format::Table => table::render(&diagnosis, width(), args.shell),
+        Format::Json => json::render(&diagnosis, args.shell)?,
     };
+    if let Some(path) = &args.plan {
+        snapshot::write_whole(path, script::render(&diagnosis, args.shell).as_bytes())?;
+    }
     print(&report)?;
     Ok(diagnosis.exit(args.fail_on, args.allow_incomplete))
 }
@@ -101,6 +104,10 @@ fn checks(output: Format) -> anyhow::Result<Exit> {
 }
 
 fn explain(name: &str) -> anyhow::Result<Exit> {
+    if name == "layers" {
+        print(&page::render(check::LAYERS, width()))?;
+        return Ok(Exit::Clean);
+    }
     let whole = check::ALL.iter().find(|check| check.id == name).map(|check| check.doc);
     let section = || check::of_rule(name).and_then(|(check, rule)| check.rule_doc(rule.id));
     let Some(markdown) = whole.or_else(section) else {

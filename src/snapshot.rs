@@ -110,11 +110,19 @@ pub fn render(evidence: &Evidence) -> serde_json::Result<String> {
 /// # Errors
 /// The file cannot be written.
 pub fn write(evidence: &Evidence, path: &Path) -> anyhow::Result<()> {
+    write_whole(path, render(evidence)?.as_bytes())
+}
+
+/// Writes a file whole or not at all, readable by its owner only.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     use anyhow::Context as _;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cannot = || format!("{} cannot be written", path.display());
     let mut file = tempfile::Builder::new().prefix(".aksiso-").tempfile_in(folder).with_context(cannot)?;
-    file.write_all(render(evidence)?.as_bytes()).with_context(cannot)?;
+    file.write_all(content).with_context(cannot)?;
     file.as_file().sync_all().with_context(cannot)?;
     file.persist(path).map_err(|error| error.error).with_context(cannot)?;
     Ok(())

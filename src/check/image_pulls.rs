@@ -248,6 +248,16 @@ fn own_egress(evidence: &Evidence) -> bool {
     routed || hub || evidence.cluster.properties.http_proxy_config.as_ref().is_some_and(|config| config.enabled != Some(false) && config.https_proxy.is_some())
 }
 
+/// Whether a host is Microsoft's registry.
+pub(super) fn is_microsoft(host: &str) -> bool {
+    message::is_microsoft(host)
+}
+
+/// The rule for a registry that was reached over its public address.
+pub(super) fn forbidden_rule() -> &'static Rule {
+    &FORBIDDEN
+}
+
 /// The rule for images in use.
 fn outside_rule() -> &'static Rule {
     &OUTSIDE_CACHE

@@ -15,17 +15,33 @@ pub struct Judge<'e> {
     pub evidence: &'e Evidence,
     findings: Vec<Finding>,
     gaps: Vec<Gap>,
+    suspicions: Vec<Suspicion>,
+}
+
+/// A finding that cannot be proved by itself: until another check confirms it, it is a gap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suspicion {
+    /// The finding, once it is confirmed.
+    pub finding: Finding,
+    /// What is not known until then.
+    pub gap: Gap,
 }
 
 impl<'e> Judge<'e> {
     /// A judge of this evidence.
     pub fn new(evidence: &'e Evidence) -> Self {
-        Self { evidence, findings: Vec::new(), gaps: Vec::new() }
+        Self { evidence, findings: Vec::new(), gaps: Vec::new(), suspicions: Vec::new() }
     }
 
-    /// The findings and gaps.
-    pub fn finish(self) -> (Vec<Finding>, Vec<Gap>) {
-        (self.findings, self.gaps)
+    /// The findings, gaps and suspicions.
+    pub fn finish(self) -> (Vec<Finding>, Vec<Gap>, Vec<Suspicion>) {
+        (self.findings, self.gaps, self.suspicions)
+    }
+
+    /// Notes a gap that a failed pull or bootstrap over the network turns into a finding.
+    pub fn suspect(&mut self, finding: Finding, gap: Gap) {
+        self.note(gap.clone());
+        self.suspicions.push(Suspicion { finding, gap });
     }
 
     /// Reports a finding.

@@ -81,6 +81,7 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     }
     let mut findings = Vec::new();
     let mut gaps = Vec::new();
+    let mut suspicions = Vec::new();
     let mut unreadable = Vec::new();
     for id in reach::approved(registry) {
         match evidence.network.private_endpoints.get(id).map(|facts| &facts.endpoint) {
@@ -98,10 +99,10 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
             Reach::Unknown(gap) => gaps.push(gap.clone()),
             Reach::Elsewhere => match reach::hidden_path(evidence, candidate) {
                 Hidden::Nothing => findings.push(elsewhere(evidence, registry, candidate)),
-                Hidden::Maybe(what) => gaps.push(Gap::new(
+                Hidden::Maybe(what) => suspicions.push((elsewhere(evidence, registry, candidate), Gap::new(
                     Reason::NotVisible,
                     format!("endpoint {} lies in a network that no peering joins with the nodes' own, but {what} may: that cannot be seen", candidate.endpoint.name()),
-                )),
+                ))),
                 Hidden::Unknown(gap) => gaps.push(gap),
             },
         }
@@ -113,13 +114,14 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     let foreign = |gap: &Gap| matches!(gap.reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotFound);
     unreadable.retain(|(id, gap)| nothing_else || !foreign(gap) || ours.contains(&id.subscription()));
     gaps.extend(unreadable.into_iter().map(|(_, gap)| gap));
-    if nothing_else && gaps.is_empty() {
+    if nothing_else && gaps.is_empty() && suspicions.is_empty() {
         findings.push(missing(evidence, registry));
     }
     // While another endpoint may serve the nodes, nothing is proved against this one.
-    if gaps.is_empty() {
+    if gaps.is_empty() && suspicions.is_empty() {
         findings.into_iter().for_each(|finding| judge.report(finding));
     }
+    suspicions.into_iter().for_each(|(finding, gap)| judge.suspect(finding, gap));
     gaps.into_iter().for_each(|gap| judge.note(gap));
 }
 

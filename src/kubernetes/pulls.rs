@@ -19,8 +19,13 @@ const MOST: usize = 5_000;
 pub enum PodPulls {
     /// A container that waits.
     Waiting(WaitingPull),
-    /// An image in use on a node (empty = not scheduled yet).
-    Used { node: String, usage: ImageUse },
+    /// An image in use on a node.
+    Used {
+        /// The node; empty = not scheduled yet.
+        node: String,
+        /// The image.
+        usage: ImageUse,
+    },
 }
 
 /// Gathers the images of pods.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::check;
-use crate::correlate::{Diagnosis, Judged};
+use crate::command::{Command, Shell};
+use crate::correlate::{Diagnosis, Judged, plan};
 use crate::evidence::Gap;
 use crate::finding::{Finding, Observation, Severity};
 use crate::text;
@@ -23,6 +24,7 @@ struct Report {
     summary: Summary,
     checks: Vec<CheckEntry>,
     findings: Vec<FindingEntry>,
+    plan: Vec<StepEntry>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +87,20 @@ struct FindingEntry {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StepEntry {
+    step: usize,
+    kind: &'static str,
+    summary: String,
+    /// Fingerprints of what the step mends.
+    mends: Vec<String>,
+    commands: Vec<String>,
+    script_commands: Vec<String>,
+    disturbs: &'static str,
+    verify: String,
+}
+
+#[derive(Serialize)]
 struct SubjectEntry {
     kind: &'static str,
     id: String,
@@ -113,7 +129,8 @@ struct RemediationEntry {
 ///
 /// # Errors
 /// A report that is no JSON, which does not happen.
-pub fn render(diagnosis: &Diagnosis<'_>) -> serde_json::Result<String> {
+pub fn render(diagnosis: &Diagnosis<'_>, shell: Shell) -> serde_json::Result<String> {
+    let prints: Vec<String> = diagnosis.findings.iter().map(Finding::fingerprint).collect();
     let report = Report {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: "aksiso", version: env!("CARGO_PKG_VERSION") },
@@ -127,7 +144,13 @@ pub fn render(diagnosis: &Diagnosis<'_>) -> serde_json::Result<String> {
             undetermined: diagnosis.undetermined(),
         },
         checks: diagnosis.checks.iter().map(check_entry).collect(),
-        findings: diagnosis.findings.iter().map(finding_entry).collect(),
+        findings: diagnosis
+            .findings
+            .iter()
+            .zip(&diagnosis.caused_by)
+            .map(|(finding, causes)| finding_entry(finding, causes.iter().map(|cause| prints[*cause].clone()).collect(), shell))
+            .collect(),
+        plan: plan::steps(diagnosis).iter().enumerate().map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
     };
     printed(&report)
 }
@@ -205,8 +228,26 @@ fn gap_entry(gap: &Gap) -> GapEntry {
     }
 }
 
-fn finding_entry(finding: &Finding) -> FindingEntry {
-    let commands = |commands: &[crate::command::Command]| commands.iter().map(crate::command::Command::posix).collect();
+fn step_entry(number: usize, step: &plan::Step<'_>, shell: Shell) -> StepEntry {
+    let mut mends: Vec<String> = step.mends.iter().map(|finding| finding.fingerprint()).collect();
+    mends.dedup();
+    StepEntry {
+        step: number,
+        kind: step.kind.as_str(),
+        summary: step.remediation.summary.clone(),
+        mends,
+        commands: lines(&step.remediation.commands, shell),
+        script_commands: lines(&step.remediation.script, shell),
+        disturbs: step.disturbs,
+        verify: step.verify.line(shell),
+    }
+}
+
+fn lines(commands: &[Command], shell: Shell) -> Vec<String> {
+    commands.iter().map(|command| command.line(shell)).collect()
+}
+
+fn finding_entry(finding: &Finding, caused_by: Vec<String>, shell: Shell) -> FindingEntry {
     FindingEntry {
         rule: finding.rule.id,
         check: check::of_rule(finding.rule.id).map(|(check, _)| check.id).unwrap_or_default(),
@@ -222,12 +263,12 @@ fn finding_entry(finding: &Finding) -> FindingEntry {
         remediation: RemediationEntry {
             kind: finding.remediation.kind.as_str(),
             summary: finding.remediation.summary.clone(),
-            commands: commands(&finding.remediation.commands),
-            script_commands: commands(&finding.remediation.script),
+            commands: lines(&finding.remediation.commands, shell),
+            script_commands: lines(&finding.remediation.script, shell),
             docs: finding.remediation.docs,
         },
         fingerprint: finding.fingerprint(),
-        caused_by: Vec::new(),
+        caused_by,
     }
 }
 

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::command::Command;
-use crate::correlate::{Diagnosis, Status, Verdict};
+use crate::command::{Command, Shell};
+use crate::correlate::{Diagnosis, Status, Verdict, plan};
 use crate::evidence::Gap;
 use crate::finding::{Finding, Observation, Severity};
 use crate::text::{self, count};
@@ -16,12 +16,14 @@ use crate::text::{self, count};
 const INDENT: usize = 10;
 
 /// Renders the report for lines of `width` characters.
-pub fn render(diagnosis: &Diagnosis<'_>, width: usize) -> String {
-    let mut page = Page { out: String::new(), width };
+pub fn render(diagnosis: &Diagnosis<'_>, width: usize, shell: Shell) -> String {
+    let mut page = Page { out: String::new(), width, shell };
     page.head(diagnosis);
-    for finding in &diagnosis.findings {
-        page.finding(finding);
+    for root in diagnosis.roots() {
+        page.finding(&diagnosis.findings[root]);
+        page.symptoms(diagnosis, root);
     }
+    page.plan(diagnosis);
     page.checks(diagnosis);
     page.unseen(diagnosis);
     text::for_ci_log(&page.out)
@@ -66,6 +68,7 @@ fn styled(text: &str, style: Style) -> String {
 struct Page {
     out: String,
     width: usize,
+    shell: Shell,
 }
 
 impl Page {
@@ -126,6 +129,33 @@ impl Page {
         self.paragraph("More", &format!("aksiso explain {}; {}", finding.rule.id, remediation.docs), INDENT);
     }
 
+    /// What the finding explains: one line each, with how much there is and the newest evidence.
+    fn symptoms(&mut self, diagnosis: &Diagnosis<'_>, root: usize) {
+        let symptoms = diagnosis.symptoms_of(root);
+        for (at, symptom) in symptoms.iter().enumerate() {
+            let finding = &diagnosis.findings[*symptom];
+            let newest = finding.evidence.first().map(|seen| format!(" ({})", text::bounded(&seen.value, 160))).unwrap_or_default();
+            let line = format!("{} {} {}{newest}", finding.severity.as_str().to_uppercase(), finding.rule.id, finding.detail);
+            self.paragraph(if at == 0 { "Explains" } else { "" }, &line, INDENT + 1);
+        }
+    }
+
+    /// The steps in their order, where there is more than one to take.
+    fn plan(&mut self, diagnosis: &Diagnosis<'_>) {
+        let steps = plan::steps(diagnosis);
+        if steps.len() < 2 {
+            return;
+        }
+        self.line("\nPlan, in this order (--plan FILE writes it as a script):");
+        for (at, step) in steps.iter().enumerate() {
+            let mends = step.mends.first().map(|finding| format!("{} of {}", finding.rule.id, finding.subject.name)).unwrap_or_default();
+            let more = step.mends.len().saturating_sub(1);
+            let more = if more > 0 { format!(" and {}", count(more, "other finding")) } else { String::new() };
+            self.paragraph("", &format!("{}. {} for {mends}{more}; disturbs: {}", at + 1, step.kind.as_str(), step.disturbs), 2);
+            self.paragraph("", &format!("verify: {}", step.verify.line(self.shell)), INDENT);
+        }
+    }
+
     /// Commands stand on lines of their own and are never broken: they are there to be copied.
     fn commands(&mut self, heading: &str, commands: &[Command]) {
         if commands.is_empty() {
@@ -135,7 +165,7 @@ impl Page {
             self.paragraph("", heading, INDENT);
         }
         for command in commands {
-            let line = format!("    {}", text::clean(&command.posix()));
+            let line = format!("    {}", text::clean(&command.line(self.shell)));
             self.line(&line);
         }
     }
@@ -195,7 +225,7 @@ impl Page {
         let body = text::clean(body);
         let first =
             if label.is_empty() { " ".repeat(indent.min(2)) } else { format!("  {label:<width$}", width = indent - 2) };
-        let first = if label.is_empty() && indent == INDENT { " ".repeat(indent) } else { first };
+        let first = if label.is_empty() && indent >= INDENT { " ".repeat(indent) } else { first };
         let rest = " ".repeat(indent);
         let first = if indent == 9 { String::new() } else { first };
         let options =

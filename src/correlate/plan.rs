@@ -1,0 +1,99 @@
+//! The plan: the steps in the order in which they must be done, duplicates merged.
+
+use crate::command::Command;
+use crate::correlate::Diagnosis;
+use crate::finding::{Finding, Remediation, RemediationKind, Severity};
+
+/// One step.
+#[derive(Debug)]
+pub struct Step<'d> {
+    /// What kind of step.
+    pub kind: RemediationKind,
+    /// What to do.
+    pub remediation: &'d Remediation,
+    /// The findings that it mends: rule and subject.
+    pub mends: Vec<&'d Finding>,
+    /// What it disturbs.
+    pub disturbs: &'static str,
+    /// How to see that it worked.
+    pub verify: Command,
+}
+
+/// What a kind of step disturbs.
+fn disturbs(kind: RemediationKind) -> &'static str {
+    match kind {
+        RemediationKind::Reimage | RemediationKind::UpgradeNodeImage => {
+            "cordons, drains and replaces nodes; pods move, disruption budgets may hold it up"
+        }
+        RemediationKind::DeleteRegistryAndReconcile => "no image can be pulled until the reconcile has ended",
+        RemediationKind::RecreateCacheRule => "pulls through the rule fail until it exists again; running pods go on",
+        RemediationKind::UpdateCluster => "an update of the cluster; nodes keep their configuration until they are reimaged",
+        RemediationKind::Reconcile => "nothing that runs; no node is cordoned",
+        RemediationKind::AssignRole => "nothing; it takes minutes to spread",
+        RemediationKind::RewriteImage => "the workload is rolled out anew",
+        RemediationKind::UpdateRegistry => "whoever relied on the former setting (CI agents, anonymous pulls)",
+        RemediationKind::Investigate => "nothing by itself",
+        _ => "nothing that runs; new connections take the new path",
+    }
+}
+
+/// The order of the steps: the registry, its rule, endpoint, zone, link, record, role, then the cluster, then its nodes.
+fn rank(kind: RemediationKind) -> u8 {
+    match kind {
+        RemediationKind::UpdateRegistry => 0,
+        RemediationKind::DeleteRegistryAndReconcile => 1,
+        RemediationKind::RecreateCacheRule => 2,
+        RemediationKind::FixUpstreamCredentials => 3,
+        RemediationKind::ApprovePrivateEndpoint => 4,
+        RemediationKind::CreatePrivateEndpoint => 5,
+        RemediationKind::CreateDnsZone => 6,
+        RemediationKind::LinkDnsZone => 7,
+        RemediationKind::CreateDnsRecord => 8,
+        RemediationKind::AssignRole => 9,
+        RemediationKind::Reconcile => 10,
+        RemediationKind::UpdateCluster => 11,
+        RemediationKind::Reimage => 12,
+        RemediationKind::UpgradeNodeImage => 13,
+        RemediationKind::RewriteImage => 14,
+        RemediationKind::Investigate => 15,
+    }
+}
+
+/// Closing egress comes after every reimage: it must be open until the last node is made anew.
+fn late(remediation: &Remediation) -> bool {
+    remediation.commands.iter().any(|command| command.words().iter().any(|word| word == "--outbound-type"))
+}
+
+/// Makes the plan of a diagnosis: a step for every root cause, and none for what a cause explains.
+pub fn steps<'d>(diagnosis: &'d Diagnosis<'_>) -> Vec<Step<'d>> {
+    let mut steps: Vec<Step<'d>> = Vec::new();
+    for root in diagnosis.roots() {
+        let finding = &diagnosis.findings[root];
+        let remediation = &finding.remediation;
+        let idle = finding.severity == Severity::Info && remediation.commands.is_empty();
+        if idle {
+            continue;
+        }
+        let symptoms = diagnosis.symptoms_of(root).into_iter().map(|index| &diagnosis.findings[index]);
+        let same = |step: &&mut Step<'d>| !remediation.commands.is_empty() && step.remediation.commands == remediation.commands;
+        match steps.iter_mut().find(same) {
+            Some(step) => step.mends.push(finding),
+            None => steps.push(Step {
+                kind: remediation.kind,
+                remediation,
+                mends: std::iter::once(finding).chain(symptoms).collect(),
+                disturbs: disturbs(remediation.kind),
+                verify: verify(diagnosis, finding),
+            }),
+        }
+    }
+    steps.sort_by_key(|step| (late(step.remediation), rank(step.kind)));
+    steps
+}
+
+/// `aksiso diagnose --cluster-id … --check …`.
+fn verify(diagnosis: &Diagnosis<'_>, finding: &Finding) -> Command {
+    let check = crate::check::of_rule(finding.rule.id).map_or("", |(check, _)| check.id);
+    let command = Command::new("aksiso diagnose").with("--cluster-id", diagnosis.evidence.cluster.id.as_str());
+    command.with("--check", check)
+}
