@@ -3,9 +3,9 @@
 /// Finds the exit code in a message of either form: `exit status=50`, or `"ExitCode": "50"` with or without escapes.
 /// ARM sometimes rewrites 50 to a sentence without a number.
 pub fn find(message: &str) -> Option<u32> {
-    after(message, "exit status", " =").or_else(|| after(message, "ExitCode", "\\\": ")).or_else(|| {
-        message.contains("Unable to establish outbound connection from agents").then_some(50)
-    })
+    after(message, "exit status", " =")
+        .or_else(|| after(message, "ExitCode", "\\\": "))
+        .or_else(|| message.contains("Unable to establish outbound connection from agents").then_some(50))
 }
 
 /// The number that follows a word, with nothing but `between` before it.
@@ -54,20 +54,55 @@ const ARTIFACT: &str =
 
 /// Codes of Linux nodes (AgentBaker, `cse_helpers.sh`).
 const LINUX: &[Code] = &[
-    code(31, "ERR_K8S_DOWNLOAD_TIMEOUT", Fault::Egress, "the node tried to download Kubernetes from the internet, as with artifactSource Direct"),
+    code(
+        31,
+        "ERR_K8S_DOWNLOAD_TIMEOUT",
+        Fault::Egress,
+        "the node tried to download Kubernetes from the internet, as with artifactSource Direct",
+    ),
     code(45, "ERR_ORAS_DOWNLOAD_ERROR", Fault::Other, "the node image is too old for bootstrap from a registry"),
-    code(50, "ERR_OUTBOUND_CONN_FAIL", Fault::Egress, "the node tested its way out and found none: egress was cut before outboundType none, or before the pool was reimaged"),
+    code(
+        50,
+        "ERR_OUTBOUND_CONN_FAIL",
+        Fault::Egress,
+        "the node tested its way out and found none: egress was cut before outboundType none, or before the pool was reimaged",
+    ),
     code(51, "ERR_K8S_API_SERVER_CONN_FAIL", Fault::Other, "the API server could not be reached"),
     code(52, "ERR_K8S_API_SERVER_DNS_LOOKUP_FAIL", Fault::Other, "the API server's name does not resolve"),
-    code(53, "ERR_K8S_API_SERVER_AZURE_DNS_LOOKUP_FAIL", Fault::Other, "the API server's name does not resolve by Azure's DNS"),
+    code(
+        53,
+        "ERR_K8S_API_SERVER_AZURE_DNS_LOOKUP_FAIL",
+        Fault::Other,
+        "the API server's name does not resolve by Azure's DNS",
+    ),
     code(124, "(time limit)", Fault::Network, "the bootstrap hung until its time limit"),
-    code(169, "ERR_SECURE_TLS_BOOTSTRAP_CLIENT_DOWNLOAD_ERROR", Fault::Other, "the client for secure TLS bootstrap could not be fetched"),
-    code(205, "ERR_CREDENTIAL_PROVIDER_DOWNLOAD_TIMEOUT", Fault::Other, "the credential provider could not be downloaded"),
+    code(
+        169,
+        "ERR_SECURE_TLS_BOOTSTRAP_CLIENT_DOWNLOAD_ERROR",
+        Fault::Other,
+        "the client for secure TLS bootstrap could not be fetched",
+    ),
+    code(
+        205,
+        "ERR_CREDENTIAL_PROVIDER_DOWNLOAD_TIMEOUT",
+        Fault::Other,
+        "the credential provider could not be downloaded",
+    ),
     code(207, "ERR_ORAS_PULL_K8S_FAIL", Fault::Artifact, ARTIFACT),
     code(208, "ERR_ORAS_PULL_CREDENTIAL_PROVIDER", Fault::Artifact, ARTIFACT),
     code(210, "ERR_ORAS_IMDS_TIMEOUT", Fault::Other, "the node's metadata service did not give a token"),
-    code(211, "ERR_ORAS_PULL_NETWORK_TIMEOUT", Fault::Network, "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall"),
-    code(212, "ERR_ORAS_PULL_UNAUTHORIZED", Fault::Unauthorized, "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine"),
+    code(
+        211,
+        "ERR_ORAS_PULL_NETWORK_TIMEOUT",
+        Fault::Network,
+        "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall",
+    ),
+    code(
+        212,
+        "ERR_ORAS_PULL_UNAUTHORIZED",
+        Fault::Unauthorized,
+        "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine",
+    ),
     code(215, "ERR_DNS_HEALTH_FAIL", Fault::Other, "the node's DNS does not work"),
     code(231, "ERR_ORAS_PULL_SYSEXT_FAIL", Fault::Artifact, ARTIFACT),
     code(233, "ERR_PULL_POD_INFRA_CONTAINER_IMAGE", Fault::Artifact, ARTIFACT),
@@ -77,12 +112,27 @@ const LINUX: &[Code] = &[
 const WINDOWS: &[Code] = &[
     code(76, "ORAS_NOT_FOUND", Fault::Other, "the node image is too old for bootstrap from a registry"),
     code(77, "ORAS_IMDS_TIMEOUT", Fault::Other, "the node's metadata service did not give a token"),
-    code(78, "ORAS_PULL_NETWORK_TIMEOUT", Fault::Network, "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall"),
-    code(79, "ORAS_PULL_UNAUTHORIZED", Fault::Unauthorized, "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine"),
+    code(
+        78,
+        "ORAS_PULL_NETWORK_TIMEOUT",
+        Fault::Network,
+        "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall",
+    ),
+    code(
+        79,
+        "ORAS_PULL_UNAUTHORIZED",
+        Fault::Unauthorized,
+        "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine",
+    ),
     code(80, "ORAS_PULL_WINDOWSZIP_FAIL", Fault::Artifact, ARTIFACT),
     code(81, "ORAS_PULL_CREDENTIAL_PROVIDER", Fault::Artifact, ARTIFACT),
     code(82, "ORAS_PULL_POD_INFRA_CONTAINER", Fault::Artifact, ARTIFACT),
-    code(83, "NETWORK_ISOLATED_CLUSTER_CSE_NOT_CACHED", Fault::Other, "the node image does not hold what an isolated Windows node needs"),
+    code(
+        83,
+        "NETWORK_ISOLATED_CLUSTER_CSE_NOT_CACHED",
+        Fault::Other,
+        "the node image does not hold what an isolated Windows node needs",
+    ),
     code(84, "ORAS_PULL_CONTAINERD", Fault::Artifact, ARTIFACT),
 ];
 
@@ -102,7 +152,10 @@ mod tests {
         assert_eq!(find(extension), Some(211));
         assert_eq!(find("{\\\"ExitCode\\\": \\\"207\\\", \\\"Output\\\""), Some(207));
         assert_eq!(find("terminated with exit status 50"), Some(50));
-        assert_eq!(find("Unable to establish outbound connection from agents, please see https://learn.microsoft.com/x"), Some(50));
+        assert_eq!(
+            find("Unable to establish outbound connection from agents, please see https://learn.microsoft.com/x"),
+            Some(50)
+        );
         assert_eq!(find("The VM has reached its exit status"), None);
         assert_eq!(find("quota exceeded"), None);
     }

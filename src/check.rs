@@ -99,8 +99,8 @@ pub fn open_questions(evidence: &Evidence) -> OpenQuestions {
 }
 
 /// The scale set of a pool behind which something failed, so that its instances are worth a look.
-pub fn failed_scale_set<'s>(evidence: &Evidence, pool: &AgentPool, sets: &'s [Machine]) -> Option<&'s Machine> {
-    node_bootstrap::failed_scale_set(evidence, pool, sets)
+pub fn failed_scale_set<'s>(pool: &AgentPool, sets: &'s [Machine]) -> Option<&'s Machine> {
+    node_bootstrap::failed_scale_set(pool, sets)
 }
 
 /// Whether a host is Microsoft's registry: what nodes of an isolated cluster mirror.

@@ -104,9 +104,13 @@ mod tests {
 
     #[test]
     fn powershell_reads_only_doubled_quotes() {
-        let line = Command::new("az").word("it's").word("a;b").word("mcr.microsoft.com/*").word("@x").line(Shell::Powershell);
+        let line =
+            Command::new("az").word("it's").word("a;b").word("mcr.microsoft.com/*").word("@x").line(Shell::Powershell);
         assert_eq!(line, "az 'it''s' 'a;b' 'mcr.microsoft.com/*' '@x'");
-        assert_eq!(Command::new("az").word("\u{2019}; reboot").line(Shell::Powershell), "az '\u{2019}\u{2019}; reboot'");
+        assert_eq!(
+            Command::new("az").word("\u{2019}; reboot").line(Shell::Powershell),
+            "az '\u{2019}\u{2019}; reboot'"
+        );
     }
 
     #[test]

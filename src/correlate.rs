@@ -84,7 +84,8 @@ impl Verdict {
 impl<'e> Diagnosis<'e> {
     /// Runs the checks on the evidence.
     pub fn of(evidence: &'e Evidence, checks: &[&'static Check]) -> Self {
-        let mut outcomes: Vec<(&'static Check, Outcome)> = checks.iter().map(|check| (*check, check.judge(evidence))).collect();
+        let mut outcomes: Vec<(&'static Check, Outcome)> =
+            checks.iter().map(|check| (*check, check.judge(evidence))).collect();
         confirm(&mut outcomes);
         let mut findings: Vec<Finding> = outcomes.iter().flat_map(|(_, outcome)| outcome.findings.clone()).collect();
         escalate(&mut findings);
@@ -107,7 +108,8 @@ impl<'e> Diagnosis<'e> {
         let mut next = 0;
         while next < found.len() {
             let known: Vec<usize> = found.clone();
-            let more = (0..self.findings.len()).filter(|index| self.caused_by[*index].contains(&known[next]) && !known.contains(index));
+            let more = (0..self.findings.len())
+                .filter(|index| self.caused_by[*index].contains(&known[next]) && !known.contains(index));
             found.extend(more);
             next += 1;
         }
@@ -172,7 +174,8 @@ fn prove(findings: &mut [Finding], caused_by: &[Vec<usize>], evidence: &Evidence
         return;
     }
     for (symptom, causes) in caused_by.iter().enumerate() {
-        if findings[symptom].rule.id != "pull-bypasses-cache" || !causes::on_modern_nodes(&findings[symptom], evidence) {
+        if findings[symptom].rule.id != "pull-bypasses-cache" || !causes::on_modern_nodes(&findings[symptom], evidence)
+        {
             continue;
         }
         for cause in causes {
@@ -186,7 +189,9 @@ fn prove(findings: &mut [Finding], caused_by: &[Vec<usize>], evidence: &Evidence
 /// What other findings say of a finding's severity, and of what a 403 means.
 fn escalate(findings: &mut [Finding]) {
     let has = |rule: &str| findings.iter().any(|finding| finding.rule.id == rule);
-    let coded = |numbers: &[u32]| findings.iter().any(|finding| causes::exit_code(finding).is_some_and(|code| numbers.contains(&code)));
+    let coded = |numbers: &[u32]| {
+        findings.iter().any(|finding| causes::exit_code(finding).is_some_and(|code| numbers.contains(&code)))
+    };
     let bootstrap = has("node-bootstrap-failed") || has("pool-failed") || has("scale-up-failing");
     let microsoft = findings.iter().any(|finding| {
         let image = finding.subject.id.as_str().split('/').next().unwrap_or_default();
@@ -218,7 +223,9 @@ fn explain(findings: &[Finding], evidence: &Evidence) -> Vec<Vec<usize>> {
     for explanation in causes::ALL {
         for (cause_at, cause) in findings.iter().enumerate() {
             for (symptom_at, symptom) in findings.iter().enumerate() {
-                let new = cause_at != symptom_at && !caused_by[symptom_at].contains(&cause_at) && !caused_by[cause_at].contains(&symptom_at);
+                let new = cause_at != symptom_at
+                    && !caused_by[symptom_at].contains(&cause_at)
+                    && !caused_by[cause_at].contains(&symptom_at);
                 if new && causes::explains(explanation, cause, symptom, evidence) {
                     caused_by[symptom_at].push(cause_at);
                 }
@@ -237,7 +244,8 @@ fn causes_first(findings: Vec<Finding>, caused_by: &[Vec<usize>]) -> (Vec<Findin
     let mut order: Vec<usize> = (0..findings.len()).collect();
     order.sort_by_key(|index| (!caused_by[*index].is_empty(), std::cmp::Reverse(worst(*index))));
     let place = |old: usize| order.iter().position(|index| *index == old).unwrap_or(old);
-    let mut moved: Vec<Vec<usize>> = order.iter().map(|old| caused_by[*old].iter().map(|cause| place(*cause)).collect()).collect();
+    let mut moved: Vec<Vec<usize>> =
+        order.iter().map(|old| caused_by[*old].iter().map(|cause| place(*cause)).collect()).collect();
     moved.iter_mut().for_each(|causes: &mut Vec<usize>| causes.sort_unstable());
     let mut slots: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
     let findings = order.iter().filter_map(|old| slots[*old].take()).collect();

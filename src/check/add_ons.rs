@@ -38,8 +38,7 @@ const EXTENSIONS: [(&str, &str); 5] = [
     ("microsoft.dataprotection.kubernetes", "Azure Backup"),
 ];
 
-const MONITOR: &str =
-    "privatelink.monitor.azure.com, privatelink.oms.opinsights.azure.com, privatelink.ods.opinsights.azure.com, privatelink.agentsvc.azure-automation.net";
+const MONITOR: &str = "privatelink.monitor.azure.com, privatelink.oms.opinsights.azure.com, privatelink.ods.opinsights.azure.com, privatelink.agentsvc.azure-automation.net";
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     if !judge.evidence.egress_closed() {
@@ -71,17 +70,44 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
 fn enabled(evidence: &Evidence) -> Vec<(&'static str, String, &'static str)> {
     let properties = &evidence.cluster.properties;
     let on = |enabled: Option<&Enabled>| enabled.is_some_and(|enabled| enabled.enabled == Some(true));
-    let profile = |name: &str| properties.addon_profiles.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, enabled)| enabled);
+    let profile = |name: &str| {
+        properties.addon_profiles.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, enabled)| enabled)
+    };
     let monitor = properties.azure_monitor_profile.as_ref();
     let all = [
-        ("azureKeyvaultSecretsProvider", "addonProfiles", profile("azureKeyvaultSecretsProvider"), "privatelink.vaultcore.azure.net"),
+        (
+            "azureKeyvaultSecretsProvider",
+            "addonProfiles",
+            profile("azureKeyvaultSecretsProvider"),
+            "privatelink.vaultcore.azure.net",
+        ),
         ("omsagent", "addonProfiles", profile("omsagent"), MONITOR),
-        ("azureMonitorMetrics", "azureMonitorProfile.metrics", monitor.and_then(|monitor| monitor.metrics.as_ref()), MONITOR),
-        ("containerInsights", "azureMonitorProfile.containerInsights", monitor.and_then(|monitor| monitor.container_insights.as_ref()), MONITOR),
+        (
+            "azureMonitorMetrics",
+            "azureMonitorProfile.metrics",
+            monitor.and_then(|monitor| monitor.metrics.as_ref()),
+            MONITOR,
+        ),
+        (
+            "containerInsights",
+            "azureMonitorProfile.containerInsights",
+            monitor.and_then(|monitor| monitor.container_insights.as_ref()),
+            MONITOR,
+        ),
     ];
     all.into_iter()
         .filter(|(_, _, enabled, _)| on(*enabled))
-        .map(|(name, at, _, zones)| (name, if at == "addonProfiles" { format!("properties.{at}.{name}.enabled") } else { format!("properties.{at}.enabled") }, zones))
+        .map(|(name, at, _, zones)| {
+            (
+                name,
+                if at == "addonProfiles" {
+                    format!("properties.{at}.{name}.enabled")
+                } else {
+                    format!("properties.{at}.enabled")
+                },
+                zones,
+            )
+        })
         .collect()
 }
 
@@ -90,10 +116,19 @@ fn add_on(evidence: &Evidence, name: &str, path: &str, zones: &str) -> Finding {
     Finding {
         rule: &NEEDS_PRIVATE_LINK,
         severity: NEEDS_PRIVATE_LINK.severity,
-        detail: format!("{name} talks to an Azure service that an isolated network reaches only by a private endpoint, with these private DNS zones: {zones}."),
+        detail: format!(
+            "{name} talks to an Azure service that an isolated network reaches only by a private endpoint, with these private DNS zones: {zones}."
+        ),
         subject: Subject::new("add-on", &id),
         evidence: vec![Observation::new(evidence.cluster.source(), path, "true")],
-        remediation: remedy(RemediationKind::Investigate, format!("See that the service has a private endpoint, and that these zones are linked to the node network: {zones}."), vec![zone_list(evidence)], "https://learn.microsoft.com/azure/aks/outbound-rules-control-egress"),
+        remediation: remedy(
+            RemediationKind::Investigate,
+            format!(
+                "See that the service has a private endpoint, and that these zones are linked to the node network: {zones}."
+            ),
+            vec![zone_list(evidence)],
+            "https://learn.microsoft.com/azure/aks/outbound-rules-control-egress",
+        ),
     }
 }
 

@@ -12,13 +12,13 @@ use super::remedy::{self, DOCS_CACHE, DOCS_PRIVATE_LINK, DOCS_ROLES, DOCS_TROUBL
 use super::{Check, Judge, NotApplicable};
 use crate::azure::id::ResourceId;
 use crate::evidence::kubernetes::{Node, WaitingPull};
-use crate::evidence::{Evidence, Fact, Section};
+use crate::evidence::{Evidence, Fact, Gap, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Subject};
 use crate::text::{self, count};
 use message::{Host, Kind, Reading};
 use rules::{
-    BYPASSES_CACHE, DNS_FAILURE, FAILED, FORBIDDEN, LAYER_FAILED, NETWORK_FAILURE, NOT_CACHED, NOT_FOUND, OUTSIDE_CACHE,
-    PLATFORM_MISMATCH, THROTTLED, TLS_FAILURE, UNAUTHORIZED, UPSTREAM_FAILED,
+    BYPASSES_CACHE, DNS_FAILURE, FAILED, FORBIDDEN, LAYER_FAILED, NETWORK_FAILURE, NOT_CACHED, NOT_FOUND,
+    OUTSIDE_CACHE, PLATFORM_MISMATCH, THROTTLED, TLS_FAILURE, UNAUTHORIZED, UPSTREAM_FAILED,
 };
 
 /// The check.
@@ -87,8 +87,19 @@ fn parse(image: &str) -> Option<Reference> {
 /// Public registries that everybody knows. A host that nobody knows may be private and reachable.
 fn is_public(registry: &str) -> bool {
     const KNOWN: [&str; 14] = [
-        "docker.io", "index.docker.io", "registry-1.docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io",
-        "k8s.gcr.io", "public.ecr.aws", "nvcr.io", "registry.gitlab.com", "registry.access.redhat.com", "registry.redhat.io",
+        "docker.io",
+        "index.docker.io",
+        "registry-1.docker.io",
+        "ghcr.io",
+        "quay.io",
+        "gcr.io",
+        "registry.k8s.io",
+        "k8s.gcr.io",
+        "public.ecr.aws",
+        "nvcr.io",
+        "registry.gitlab.com",
+        "registry.access.redhat.com",
+        "registry.redhat.io",
         "docker.elastic.co",
     ];
     KNOWN.contains(&registry) || registry.ends_with(".gcr.io")
@@ -146,15 +157,23 @@ impl<'e> Case<'e> {
         let newest = pulls.iter().max_by_key(|pull| pull.waiting.last_seen).expect("a group has a pull");
         let said = newest.waiting.message.as_deref().unwrap_or("no message (it only waits, and events say nothing)");
         let said = text::bounded(said, 700);
-        let pods: BTreeSet<String> = pulls.iter().map(|pull| format!("{}/{}", pull.waiting.namespace, pull.waiting.pod)).collect();
-        let nodes: BTreeSet<&str> = pulls.iter().map(|pull| pull.waiting.node.as_str()).filter(|node| !node.is_empty()).collect();
-        let mut evidence = vec![Observation::new("GET /api/v1/pods", "status.containerStatuses[].state.waiting.message", said)];
+        let pods: BTreeSet<String> =
+            pulls.iter().map(|pull| format!("{}/{}", pull.waiting.namespace, pull.waiting.pod)).collect();
+        let nodes: BTreeSet<&str> =
+            pulls.iter().map(|pull| pull.waiting.node.as_str()).filter(|node| !node.is_empty()).collect();
+        let mut evidence =
+            vec![Observation::new("GET /api/v1/pods", "status.containerStatuses[].state.waiting.message", said)];
         evidence.push(Observation::new("GET /api/v1/pods", "metadata.name", listed(pods.iter().map(String::as_str))));
         if !nodes.is_empty() {
             evidence.push(Observation::new("GET /api/v1/pods", "spec.nodeName", listed(nodes.iter().copied())));
         }
         let why = self.why(rule, image, newest, &nodes);
-        let detail = format!("{} of {} on {} wait for image {image}. {why}", count(pulls.len(), "container"), count(pods.len(), "pod"), count(nodes.len(), "node"));
+        let detail = format!(
+            "{} of {} on {} wait for image {image}. {why}",
+            count(pulls.len(), "container"),
+            count(pods.len(), "pod"),
+            count(nodes.len(), "node")
+        );
         Finding {
             rule,
             severity: rule.severity,
@@ -189,35 +208,103 @@ impl<'e> Case<'e> {
 
     /// What to do where nothing else explains the failure; a cause brings its own remediation.
     fn remediation(&self, rule: &Rule, image: &str, pull: &Pull<'_>, nodes: &BTreeSet<&str>) -> Remediation {
-        let own = parse(image).is_some_and(|reference| self.evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(reference.registry())));
+        let own = parse(image).is_some_and(|reference| {
+            self.evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(reference.registry()))
+        });
         let microsoft = parse(image).is_some_and(|reference| message::is_microsoft(reference.registry()));
-        let investigate = |summary: &str, docs: &'static str| remedy(RemediationKind::Investigate, summary, Vec::new(), docs);
+        let investigate =
+            |summary: &str, docs: &'static str| remedy(RemediationKind::Investigate, summary, Vec::new(), docs);
         match rule.id {
-            id if id == UNAUTHORIZED.id && (own || microsoft) => remedy(RemediationKind::AssignRole, "See check kubelet-acrpull. Where it passes, wait: a role takes minutes to spread, and the kubelet keeps a refused sign-in for up to ten.", Vec::new(), DOCS_ROLES),
-            id if id == UNAUTHORIZED.id => remedy(RemediationKind::AssignRole, "Let the kubelet identity pull from the image's registry, or give the pod an imagePullSecret for it.", Vec::new(), DOCS_ROLES),
-            id if id == FORBIDDEN.id => remedy(RemediationKind::LinkDnsZone, "The registry was reached over its public address. See checks private-dns and private-endpoint; where both pass, ask the node's DNS servers what they answer for the login server.", Vec::new(), DOCS_PRIVATE_LINK),
-            id if id == NOT_FOUND.id && microsoft => remedy(RemediationKind::RecreateCacheRule, "See check cache-rules. Where it passes, the image or tag does not exist in Microsoft's registry.", Vec::new(), DOCS_CACHE),
+            id if id == UNAUTHORIZED.id && (own || microsoft) => remedy(
+                RemediationKind::AssignRole,
+                "See check kubelet-acrpull. Where it passes, wait: a role takes minutes to spread, and the kubelet keeps a refused sign-in for up to ten.",
+                Vec::new(),
+                DOCS_ROLES,
+            ),
+            id if id == UNAUTHORIZED.id => remedy(
+                RemediationKind::AssignRole,
+                "Let the kubelet identity pull from the image's registry, or give the pod an imagePullSecret for it.",
+                Vec::new(),
+                DOCS_ROLES,
+            ),
+            id if id == FORBIDDEN.id => remedy(
+                RemediationKind::LinkDnsZone,
+                "The registry was reached over its public address. See checks private-dns and private-endpoint; where both pass, ask the node's DNS servers what they answer for the login server.",
+                Vec::new(),
+                DOCS_PRIVATE_LINK,
+            ),
+            id if id == NOT_FOUND.id && microsoft => remedy(
+                RemediationKind::RecreateCacheRule,
+                "See check cache-rules. Where it passes, the image or tag does not exist in Microsoft's registry.",
+                Vec::new(),
+                DOCS_CACHE,
+            ),
             id if id == NOT_FOUND.id => investigate("Check the image's name and tag in its registry.", DOCS_CACHE),
-            id if id == DNS_FAILURE.id && matches!(pull.reading.host, Host::Registry) => remedy(RemediationKind::LinkDnsZone, "See check private-dns. Where it passes, ask the node's DNS servers for the name.", Vec::new(), DOCS_PRIVATE_LINK),
-            id if id == DNS_FAILURE.id => remedy(RemediationKind::CreateDnsRecord, "The name does not resolve on the node: give it a record in a zone that the node network is linked to, or correct the image's name.", Vec::new(), DOCS_PRIVATE_LINK),
-            id if id == NETWORK_FAILURE.id => investigate("See checks private-endpoint and outbound. Where both pass, look at firewalls on the way from the node subnet to the endpoint.", DOCS_PRIVATE_LINK),
+            id if id == DNS_FAILURE.id && matches!(pull.reading.host, Host::Registry) => remedy(
+                RemediationKind::LinkDnsZone,
+                "See check private-dns. Where it passes, ask the node's DNS servers for the name.",
+                Vec::new(),
+                DOCS_PRIVATE_LINK,
+            ),
+            id if id == DNS_FAILURE.id => remedy(
+                RemediationKind::CreateDnsRecord,
+                "The name does not resolve on the node: give it a record in a zone that the node network is linked to, or correct the image's name.",
+                Vec::new(),
+                DOCS_PRIVATE_LINK,
+            ),
+            id if id == NETWORK_FAILURE.id => investigate(
+                "See checks private-endpoint and outbound. Where both pass, look at firewalls on the way from the node subnet to the endpoint.",
+                DOCS_PRIVATE_LINK,
+            ),
             id if id == BYPASSES_CACHE.id => self.bypass(nodes),
             id if id == NOT_CACHED.id => outside::remediation(self.evidence, image),
-            id if id == UPSTREAM_FAILED.id => remedy(RemediationKind::FixUpstreamCredentials, "The cache rule matched, and its upstream refused: see its credential set (az acr credential-set list), and the upstream's own limits.", Vec::new(), DOCS_CACHE),
-            id if id == LAYER_FAILED.id => remedy(RemediationKind::CreateDnsRecord, "See check private-dns: the registry's data endpoint must resolve to the private endpoint. An address of blob storage means that no private endpoint is used.", Vec::new(), DOCS_PRIVATE_LINK),
-            id if id == PLATFORM_MISMATCH.id => investigate("Use an image that is built for the node's architecture, or schedule the pod elsewhere.", DOCS_TROUBLESHOOT),
-            id if id == THROTTLED.id => investigate("Wait; if it stays, spread the pulls, or raise the registry's tier.", DOCS_TROUBLESHOOT),
-            id if id == TLS_FAILURE.id => investigate("Something between node and registry shows another certificate: exempt the registry's names from TLS inspection, and see that they resolve to the private endpoint.", DOCS_TROUBLESHOOT),
-            _ => investigate("Read the message; repeat the pull on the node to see more (crictl pull IMAGE).", DOCS_TROUBLESHOOT),
+            id if id == UPSTREAM_FAILED.id => remedy(
+                RemediationKind::FixUpstreamCredentials,
+                "The cache rule matched, and its upstream refused: see its credential set (az acr credential-set list), and the upstream's own limits.",
+                Vec::new(),
+                DOCS_CACHE,
+            ),
+            id if id == LAYER_FAILED.id => remedy(
+                RemediationKind::CreateDnsRecord,
+                "See check private-dns: the registry's data endpoint must resolve to the private endpoint. An address of blob storage means that no private endpoint is used.",
+                Vec::new(),
+                DOCS_PRIVATE_LINK,
+            ),
+            id if id == PLATFORM_MISMATCH.id => investigate(
+                "Use an image that is built for the node's architecture, or schedule the pod elsewhere.",
+                DOCS_TROUBLESHOOT,
+            ),
+            id if id == THROTTLED.id => {
+                investigate("Wait; if it stays, spread the pulls, or raise the registry's tier.", DOCS_TROUBLESHOOT)
+            }
+            id if id == TLS_FAILURE.id => investigate(
+                "Something between node and registry shows another certificate: exempt the registry's names from TLS inspection, and see that they resolve to the private endpoint.",
+                DOCS_TROUBLESHOOT,
+            ),
+            _ => investigate(
+                "Read the message; repeat the pull on the node to see more (crictl pull IMAGE).",
+                DOCS_TROUBLESHOOT,
+            ),
         }
     }
 
     /// Reimage, unless Azure says that the rule is what is missing.
     fn bypass(&self, nodes: &BTreeSet<&str>) -> Remediation {
         let pools = self.evidence.pools.agent_pools.known().into_iter().flatten();
-        let hit = |pool: &str| self.nodes.iter().any(|node| nodes.contains(node.name.as_str()) && node.agent_pool.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(pool)));
-        let commands = pools.filter(|pool| hit(&pool.name)).map(|pool| remedy::upgrade_pool(self.evidence, &pool.name)).collect();
-        remedy(RemediationKind::Reimage, "Reimage the nodes, unless check cache-rules has a finding: then mend the rule.", commands, DOCS_TROUBLESHOOT)
+        let hit = |pool: &str| {
+            self.nodes.iter().any(|node| {
+                nodes.contains(node.name.as_str())
+                    && node.agent_pool.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(pool))
+            })
+        };
+        let commands =
+            pools.filter(|pool| hit(&pool.name)).map(|pool| remedy::upgrade_pool(self.evidence, &pool.name)).collect();
+        remedy(
+            RemediationKind::Reimage,
+            "Reimage the nodes, unless check cache-rules has a finding: then mend the rule.",
+            commands,
+            DOCS_TROUBLESHOOT,
+        )
     }
 }
 
@@ -234,18 +321,28 @@ fn major(runtime: &str) -> Option<u32> {
     runtime.rsplit("://").next()?.split('.').next()?.parse().ok()
 }
 
-/// Whether the operator may have a way out of his own.
-fn own_egress(evidence: &Evidence) -> bool {
-    let subnets = evidence.node_subnets();
-    let routed = subnets.iter().any(|(_, subnet)| {
-        subnet.nat_gateway.as_ref().is_some_and(|gateway| gateway.id.is_some()) || super::outbound::own_default_route(evidence, subnet).unwrap_or(true)
-    });
-    let (nodes, _) = evidence.node_networks();
-    let hub = nodes.iter().any(|id| match evidence.network(id) {
-        Fact::Known(network) => super::reach::behind_virtual_wan(network),
-        Fact::Missing(_) => false,
-    });
-    routed || hub || evidence.cluster.properties.http_proxy_config.as_ref().is_some_and(|config| config.enabled != Some(false) && config.https_proxy.is_some())
+/// Whether the operator may have a way out of his own, and what keeps that from being known.
+fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
+    let proxy = evidence.cluster.properties.http_proxy_config.as_ref();
+    let proxy = proxy.is_some_and(|config| config.enabled != Some(false) && config.https_proxy.is_some());
+    let (nodes, gap) = evidence.node_networks();
+    let mut gaps: Vec<Gap> = gap.cloned().map(|gap| gap.about("the node network")).into_iter().collect();
+    let mut found = proxy;
+    for id in &nodes {
+        match evidence.network(id) {
+            Fact::Known(network) => found |= super::reach::behind_virtual_wan(network),
+            Fact::Missing(gap) => gaps.push(gap),
+        }
+    }
+    for (_, subnet) in evidence.node_subnets() {
+        found |= subnet.nat_gateway.as_ref().is_some_and(|gateway| gateway.id.is_some());
+        match super::outbound::own_default_route(evidence, subnet) {
+            Ok(routed) => found |= routed,
+            Err(gap) => gaps.push(gap),
+        }
+    }
+    // Once a way is found, what else could not be read does not matter.
+    if found { (true, Vec::new()) } else { (!gaps.is_empty(), gaps) }
 }
 
 /// Whether a host is Microsoft's registry.

@@ -64,7 +64,9 @@ fn subnets(judge: &mut Judge<'_>) {
             continue;
         }
         let Some((_, subnet)) = known.iter().find(|(known, _)| *known == id) else { continue };
-        if subnet.default_outbound_access == Some(false) || subnet.nat_gateway.as_ref().is_some_and(|gateway| gateway.id.is_some()) {
+        if subnet.default_outbound_access == Some(false)
+            || subnet.nat_gateway.as_ref().is_some_and(|gateway| gateway.id.is_some())
+        {
             continue;
         }
         match own_default_route(evidence, subnet) {
@@ -101,10 +103,23 @@ fn default_outbound(evidence: &Evidence, id: &ResourceId, subnet: &SubnetPropert
     Finding {
         rule: &DEFAULT_OUTBOUND,
         severity: DEFAULT_OUTBOUND.severity,
-        detail: format!("outboundType is {}, but subnet {} does not turn off Azure's default outbound access, and neither a NAT gateway nor a default route takes its place: nodes may still get out, over an address that nobody owns.", evidence.outbound_type(), id.name()),
+        detail: format!(
+            "outboundType is {}, but subnet {} does not turn off Azure's default outbound access, and neither a NAT gateway nor a default route takes its place: nodes may still get out, over an address that nobody owns.",
+            evidence.outbound_type(),
+            id.name()
+        ),
         subject: Subject::new("Microsoft.Network/virtualNetworks/subnets", id),
-        evidence: vec![Observation::new(format!("GET {network}"), format!("properties.subnets[{}].properties.defaultOutboundAccess", id.name()), access)],
-        remediation: remedy(RemediationKind::Investigate, "Make the subnet private. Nodes keep their way out until they are stopped and started, or made anew.", vec![remedy::in_subscription(command, id)], "https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access"),
+        evidence: vec![Observation::new(
+            format!("GET {network}"),
+            format!("properties.subnets[{}].properties.defaultOutboundAccess", id.name()),
+            access,
+        )],
+        remediation: remedy(
+            RemediationKind::Investigate,
+            "Make the subnet private. Nodes keep their way out until they are stopped and started, or made anew.",
+            vec![remedy::in_subscription(command, id)],
+            "https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access",
+        ),
     }
 }
 
@@ -126,19 +141,25 @@ fn public_addresses(judge: &mut Judge<'_>) {
 
 fn proxy(judge: &mut Judge<'_>) {
     let evidence = judge.evidence;
-    let Some(config) = evidence.cluster.properties.http_proxy_config.as_ref().filter(|config| config.enabled != Some(false)) else { return };
+    let Some(config) =
+        evidence.cluster.properties.http_proxy_config.as_ref().filter(|config| config.enabled != Some(false))
+    else {
+        return;
+    };
     let Some(proxy) = &config.https_proxy else { return };
     let registry = match judge.registry() {
         Ok(Some(registry)) => registry,
         _ => return,
     };
     let names = registry_names(registry);
-    let uncovered: Vec<&String> = names.iter().filter(|name| !config.no_proxy.iter().any(|entry| bypasses(entry, name))).collect();
+    let uncovered: Vec<&String> =
+        names.iter().filter(|name| !config.no_proxy.iter().any(|entry| bypasses(entry, name))).collect();
     if uncovered.is_empty() {
         return;
     }
     let uncovered = uncovered.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    let suffix = names.first().and_then(|name| name.split_once('.')).map_or("azurecr.io", |(_, suffix)| suffix).to_owned();
+    let suffix =
+        names.first().and_then(|name| name.split_once('.')).map_or("azurecr.io", |(_, suffix)| suffix).to_owned();
     let update = remedy::aks_update(evidence, &[("--http-proxy-config", "proxy.json")]);
     judge.report(Finding {
         rule: &PROXY,
@@ -186,7 +207,8 @@ mod tests {
     #[test]
     fn no_proxy_entries_cover_hosts_and_domains_but_no_addresses() {
         let host = "contoso.eastus.data.azurecr.io";
-        for yes in ["*", ".azurecr.io", "azurecr.io", "*.azurecr.io", "contoso.eastus.data.azurecr.io", " .AzureCR.io "] {
+        for yes in ["*", ".azurecr.io", "azurecr.io", "*.azurecr.io", "contoso.eastus.data.azurecr.io", " .AzureCR.io "]
+        {
             assert!(bypasses(yes, host), "{yes}");
         }
         for no in ["", "10.0.0.0/8", "contoso.azurecr.io", "cr.io", "."] {

@@ -30,7 +30,8 @@ pub(super) struct Block {
 /// The gaps, where a security group or route table could not be read.
 pub(super) fn blocked(evidence: &Evidence, candidate: &Candidate<'_>) -> Result<Option<Block>, Vec<Gap>> {
     let addresses = reach::addresses(candidate);
-    let mut gaps = Vec::new();
+    let (nodes, _) = evidence.node_networks();
+    let mut gaps: Vec<Gap> = nodes.iter().filter_map(|id| evidence.network(id).gap().cloned()).collect();
     for (id, subnet) in evidence.node_subnets() {
         let path = Path { evidence, source: prefixes(subnet), addresses: &addresses };
         let checks = [path.outbound(subnet), path.routes(subnet), path.inbound(candidate, id)];
@@ -112,7 +113,9 @@ impl Path<'_> {
     }
 
     fn outbound(&self, subnet: &SubnetProperties) -> Result<Option<Block>, Gap> {
-        let Some(id) = subnet.network_security_group.as_ref().and_then(|group| group.id.as_ref()) else { return Ok(None) };
+        let Some(id) = subnet.network_security_group.as_ref().and_then(|group| group.id.as_ref()) else {
+            return Ok(None);
+        };
         Ok(self.denied(self.group(id)?, "Outbound"))
     }
 
@@ -132,7 +135,13 @@ impl Path<'_> {
                 Match::Yes if word(rule.properties.access.as_ref(), "Deny") => {
                     let name = rule.id.as_ref().map_or("?", ResourceId::name).to_owned();
                     let priority = rule.properties.priority.unwrap_or(4096);
-                    return Some(Block { id: group.id.clone(), rule: name, field: "securityRules", direction: Some(direction), priority });
+                    return Some(Block {
+                        id: group.id.clone(),
+                        rule: name,
+                        field: "securityRules",
+                        direction: Some(direction),
+                        priority,
+                    });
                 }
                 Match::Yes => return None,
             }
@@ -141,12 +150,14 @@ impl Path<'_> {
     }
 
     fn matches(&self, rule: &SecurityRuleProperties) -> Match {
-        let tcp = rule.protocol.as_deref().is_none_or(|protocol| protocol == "*" || protocol.eq_ignore_ascii_case("Tcp"));
+        let tcp =
+            rule.protocol.as_deref().is_none_or(|protocol| protocol == "*" || protocol.eq_ignore_ascii_case("Tcp"));
         let ports = rule.destination_port_range.iter().chain(&rule.destination_port_ranges);
         if !tcp || !ports.into_iter().any(|range| covers_https(range)) {
             return Match::No;
         }
-        let application_groups = !rule.source_application_security_groups.is_empty() || !rule.destination_application_security_groups.is_empty();
+        let application_groups = !rule.source_application_security_groups.is_empty()
+            || !rule.destination_application_security_groups.is_empty();
         if application_groups {
             return Match::Unclear;
         }
@@ -190,8 +201,14 @@ impl Path<'_> {
             Some((prefix, route))
         });
         let routes: Vec<_> = routes.collect();
-        let best = |address: &IpAddr| routes.iter().filter(|(prefix, _)| prefix.contains(address)).max_by_key(|(prefix, _)| prefix.prefix_len());
-        let black_hole = self.addresses.iter().filter_map(best).find(|(_, route)| word(route.properties.next_hop_type.as_ref(), "None"));
+        let best = |address: &IpAddr| {
+            routes.iter().filter(|(prefix, _)| prefix.contains(address)).max_by_key(|(prefix, _)| prefix.prefix_len())
+        };
+        let black_hole = self
+            .addresses
+            .iter()
+            .filter_map(best)
+            .find(|(_, route)| word(route.properties.next_hop_type.as_ref(), "None"));
         Ok(black_hole.map(|(_, route)| Block {
             id: table.id.clone(),
             rule: route.id.as_ref().map_or("?", ResourceId::name).to_owned(),

@@ -148,25 +148,63 @@ fn blocked(candidate: &Candidate<'_>, block: &Block) -> Finding {
     let to = addresses.join(", ");
     let (detail, seen, remediation) = match block.direction {
         Some(direction) => {
-            let rule = Command::new("az network nsg rule create").with("-g", block.id.resource_group().unwrap_or_default());
+            let rule =
+                Command::new("az network nsg rule create").with("-g", block.id.resource_group().unwrap_or_default());
             let rule = rule.with("--nsg-name", block.id.name()).with("-n", "AllowBootstrapRegistry");
             let priority = block.priority.saturating_sub(1).max(100).to_string();
-            let rule = rule.with("--priority", priority).with("--direction", direction).with("--access", "Allow").with("--protocol", "Tcp");
+            let rule = rule
+                .with("--priority", priority)
+                .with("--direction", direction)
+                .with("--access", "Allow")
+                .with("--protocol", "Tcp");
             let rule = rule.with("--source-address-prefixes", "VirtualNetwork").word("--destination-address-prefixes");
-            let rule = addresses.iter().fold(rule, |rule, address| rule.word(address.as_str())).with("--destination-port-ranges", "443");
+            let rule = addresses
+                .iter()
+                .fold(rule, |rule, address| rule.word(address.as_str()))
+                .with("--destination-port-ranges", "443");
             (
-                format!("Rule {} of security group {} denies {} TCP 443 between the nodes and endpoint {} ({to}).", block.rule, block.id.name(), direction.to_lowercase(), endpoint.name()),
-                Observation::new(format!("GET {}", block.id), format!("properties.{}[{}].properties.access", block.field, block.rule), "Deny"),
-                remedy(RemediationKind::Investigate, "Allow the nodes to reach the endpoint by a rule that comes before the one that denies (mind that its priority is free), or remove that one.", vec![remedy::in_subscription(rule, &block.id)], DOCS_PRIVATE_LINK),
+                format!(
+                    "Rule {} of security group {} denies {} TCP 443 between the nodes and endpoint {} ({to}).",
+                    block.rule,
+                    block.id.name(),
+                    direction.to_lowercase(),
+                    endpoint.name()
+                ),
+                Observation::new(
+                    format!("GET {}", block.id),
+                    format!("properties.{}[{}].properties.access", block.field, block.rule),
+                    "Deny",
+                ),
+                remedy(
+                    RemediationKind::Investigate,
+                    "Allow the nodes to reach the endpoint by a rule that comes before the one that denies (mind that its priority is free), or remove that one.",
+                    vec![remedy::in_subscription(rule, &block.id)],
+                    DOCS_PRIVATE_LINK,
+                ),
             )
         }
         None => {
-            let delete = Command::new("az network route-table route delete").with("-g", block.id.resource_group().unwrap_or_default());
+            let delete = Command::new("az network route-table route delete")
+                .with("-g", block.id.resource_group().unwrap_or_default());
             let delete = delete.with("--route-table-name", block.id.name()).with("-n", block.rule.as_str());
             (
-                format!("Route {} of route table {} drops what is sent to endpoint {} ({to}): its next hop is None.", block.rule, block.id.name(), endpoint.name()),
-                Observation::new(format!("GET {}", block.id), format!("properties.{}[{}].properties.nextHopType", block.field, block.rule), "None"),
-                remedy(RemediationKind::Investigate, "Delete the route, or add a longer one for the endpoint's addresses.", vec![remedy::in_subscription(delete, &block.id)], DOCS_PRIVATE_LINK),
+                format!(
+                    "Route {} of route table {} drops what is sent to endpoint {} ({to}): its next hop is None.",
+                    block.rule,
+                    block.id.name(),
+                    endpoint.name()
+                ),
+                Observation::new(
+                    format!("GET {}", block.id),
+                    format!("properties.{}[{}].properties.nextHopType", block.field, block.rule),
+                    "None",
+                ),
+                remedy(
+                    RemediationKind::Investigate,
+                    "Delete the route, or add a longer one for the endpoint's addresses.",
+                    vec![remedy::in_subscription(delete, &block.id)],
+                    DOCS_PRIVATE_LINK,
+                ),
             )
         }
     };

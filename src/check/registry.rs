@@ -104,7 +104,11 @@ impl Case<'_> {
         self.evidence.ownership() == Ownership::Byo
     }
 
-    fn policy(&self, which: impl Fn(&crate::evidence::registry::RegistryPolicies) -> Option<&Status>, word: &str) -> bool {
+    fn policy(
+        &self,
+        which: impl Fn(&crate::evidence::registry::RegistryPolicies) -> Option<&Status>,
+        word: &str,
+    ) -> bool {
         self.properties.policies.as_ref().and_then(which).is_some_and(|policy| is(policy.status.as_ref(), word))
     }
 
@@ -126,7 +130,8 @@ impl Case<'_> {
         }
         let command = remedy::addressed(Command::new("az acr update"), &self.registry.id);
         let command = options.iter().fold(command, |command, (option, value)| command.with(option, *value));
-        let commands = if options.is_empty() { Vec::new() } else { vec![remedy::in_subscription(command, &self.registry.id)] };
+        let commands =
+            if options.is_empty() { Vec::new() } else { vec![remedy::in_subscription(command, &self.registry.id)] };
         remedy(RemediationKind::UpdateRegistry, summary, commands, docs)
     }
 
@@ -171,11 +176,15 @@ impl Case<'_> {
         let rules = self.properties.network_rule_set.as_ref().map(|rules| &rules.ip_rules);
         let rules: Vec<&str> = rules.into_iter().flatten().filter_map(|rule| rule.value.as_deref()).collect();
         let detail = if denies {
-            format!("publicNetworkAccess is Enabled for selected networks ({}): nothing else gets in from outside, but the isolation is not complete.", if rules.is_empty() { "none".to_owned() } else { rules.join(", ") })
+            format!(
+                "publicNetworkAccess is Enabled for selected networks ({}): nothing else gets in from outside, but the isolation is not complete.",
+                if rules.is_empty() { "none".to_owned() } else { rules.join(", ") }
+            )
         } else {
             "publicNetworkAccess is Enabled, and no firewall limits it: the isolation of the cluster ends at its registry.".to_owned()
         };
-        let summary = "Turn public access off. CI agents and ACR Tasks that push from outside then need a private path too.";
+        let summary =
+            "Turn public access off. CI agents and ACR Tasks that push from outside then need a private path too.";
         let remediation = self.update(summary, &[("--public-network-enabled", "false")], DOCS_PRIVATE_LINK);
         let mut finding = self.finding(&PUBLIC, &detail, "properties.publicNetworkAccess", "Enabled", remediation);
         if denies {
@@ -188,19 +197,39 @@ impl Case<'_> {
         let mut findings = Vec::new();
         let state = self.properties.provisioning_state.as_deref();
         if PoolState::of(state) == PoolState::Failed {
-            let show = remedy::in_subscription(remedy::addressed(Command::new("az acr show"), &self.registry.id), &self.registry.id);
+            let show = remedy::in_subscription(
+                remedy::addressed(Command::new("az acr show"), &self.registry.id),
+                &self.registry.id,
+            );
             let remediation = if self.byo() {
-                remedy(RemediationKind::UpdateRegistry, "Look at the registry's last operation in its Activity Log and repeat it.", vec![show], DOCS_ISOLATED)
+                remedy(
+                    RemediationKind::UpdateRegistry,
+                    "Look at the registry's last operation in its Activity Log and repeat it.",
+                    vec![show],
+                    DOCS_ISOLATED,
+                )
             } else {
                 remedy::reconcile(self.evidence, "AKS repairs its own registry.")
             };
-            findings.push(self.finding(&FAILED, "The registry's last operation failed: it may not serve what it should.", "properties.provisioningState", state.unwrap_or_default(), remediation));
+            findings.push(self.finding(
+                &FAILED,
+                "The registry's last operation failed: it may not serve what it should.",
+                "properties.provisioningState",
+                state.unwrap_or_default(),
+                remediation,
+            ));
         }
         if let Some(client) = self.lost_encryption_identity() {
             let summary = "Put the identity back on the registry, and see that it may still use the key.";
-            let command = remedy::addressed(Command::new("az acr identity assign"), &self.registry.id).with("--identities", "<IDENTITY_ID>");
+            let command = remedy::addressed(Command::new("az acr identity assign"), &self.registry.id)
+                .with("--identities", "<IDENTITY_ID>");
             let remediation = if self.byo() {
-                remedy(RemediationKind::UpdateRegistry, summary, vec![remedy::in_subscription(command, &self.registry.id)], "https://learn.microsoft.com/azure/container-registry/tutorial-troubleshoot-customer-managed-keys")
+                remedy(
+                    RemediationKind::UpdateRegistry,
+                    summary,
+                    vec![remedy::in_subscription(command, &self.registry.id)],
+                    "https://learn.microsoft.com/azure/container-registry/tutorial-troubleshoot-customer-managed-keys",
+                )
             } else {
                 remedy::reconcile(self.evidence, summary)
             };
@@ -217,7 +246,8 @@ impl Case<'_> {
 
     /// The client id that encryption names, where no identity of the registry has it.
     fn lost_encryption_identity(&self) -> Option<String> {
-        let encryption = self.properties.encryption.as_ref().filter(|encryption| is(encryption.status.as_ref(), "enabled"))?;
+        let encryption =
+            self.properties.encryption.as_ref().filter(|encryption| is(encryption.status.as_ref(), "enabled"))?;
         let client = encryption.key_vault_properties.as_ref()?.identity.clone().filter(|client| !client.is_empty())?;
         let identity = self.registry.identity.as_ref();
         if client.eq_ignore_ascii_case("system") {
@@ -233,19 +263,49 @@ impl Case<'_> {
         let mut findings = Vec::new();
         let tier = self.registry.sku.as_ref().and_then(|sku| sku.name.as_deref());
         if let Some(tier) = tier.filter(|tier| !tier.eq_ignore_ascii_case("Premium")) {
-            findings.push(self.finding(&NOT_PREMIUM, &format!("The registry is of the {tier} tier; private endpoints need Premium."), "sku.name", tier, self.update("Raise the tier.", &[("--sku", "Premium")], DOCS_ISOLATED)));
+            findings.push(self.finding(
+                &NOT_PREMIUM,
+                &format!("The registry is of the {tier} tier; private endpoints need Premium."),
+                "sku.name",
+                tier,
+                self.update("Raise the tier.", &[("--sku", "Premium")], DOCS_ISOLATED),
+            ));
         }
-        if let Some(zones) = self.properties.zone_redundancy.as_deref().filter(|zones| !zones.eq_ignore_ascii_case("Enabled")) {
-            let remediation = remedy(RemediationKind::Investigate, "A registry becomes zone redundant only when it is created; weigh it when you create the next one.", Vec::new(), "https://learn.microsoft.com/azure/container-registry/zone-redundancy");
+        if let Some(zones) =
+            self.properties.zone_redundancy.as_deref().filter(|zones| !zones.eq_ignore_ascii_case("Enabled"))
+        {
+            let remediation = remedy(
+                RemediationKind::Investigate,
+                "A registry becomes zone redundant only when it is created; weigh it when you create the next one.",
+                Vec::new(),
+                "https://learn.microsoft.com/azure/container-registry/zone-redundancy",
+            );
             findings.push(self.finding(&NOT_ZONE_REDUNDANT, "The cluster's nodes and pulls depend on this one registry, which a zone's outage may take down. The API's description of the bootstrap registry asks for zone redundancy.", "properties.zoneRedundancy", zones, remediation));
         }
         if self.policy(|policies| policies.soft_delete_policy.as_ref(), "enabled") {
-            findings.push(self.finding(&SOFT_DELETE, "The soft delete policy is enabled; the artifact cache does not support it.", "properties.policies.softDeletePolicy.status", "enabled", self.config("az acr config soft-delete update", "Turn soft delete off.", "https://learn.microsoft.com/azure/container-registry/container-registry-soft-delete-policy")));
+            findings.push(self.finding(
+                &SOFT_DELETE,
+                "The soft delete policy is enabled; the artifact cache does not support it.",
+                "properties.policies.softDeletePolicy.status",
+                "enabled",
+                self.config(
+                    "az acr config soft-delete update",
+                    "Turn soft delete off.",
+                    "https://learn.microsoft.com/azure/container-registry/container-registry-soft-delete-policy",
+                ),
+            ));
         }
         if self.policy(|policies| policies.quarantine_policy.as_ref(), "enabled") {
             let summary = "Turn quarantine off for this registry (it has no az command of its own: az resource update, or the portal), or prove that cached images are released.";
-            let command = Command::new("az resource update").with("--ids", self.registry.id.as_str()).with("--set", "properties.policies.quarantinePolicy.status=disabled");
-            let remediation = remedy(RemediationKind::UpdateRegistry, summary, vec![command], "https://learn.microsoft.com/azure/container-registry/container-registry-skus");
+            let command = Command::new("az resource update")
+                .with("--ids", self.registry.id.as_str())
+                .with("--set", "properties.policies.quarantinePolicy.status=disabled");
+            let remediation = remedy(
+                RemediationKind::UpdateRegistry,
+                summary,
+                vec![command],
+                "https://learn.microsoft.com/azure/container-registry/container-registry-skus",
+            );
             findings.push(self.finding(&QUARANTINE, "The quarantine policy is enabled. Cached images are probably held back until somebody releases them; nobody has confirmed it.", "properties.policies.quarantinePolicy.status", "enabled", remediation));
         }
         findings
@@ -253,7 +313,8 @@ impl Case<'_> {
 
     fn arm_audience(&self) -> Finding {
         let pools = self.evidence.pools.agent_pools.known().into_iter().flatten();
-        let dates: Vec<Option<Date>> = pools.map(|pool| ImageVersion::parse(pool.node_image_version.as_deref()?)?.date()).collect();
+        let dates: Vec<Option<Date>> =
+            pools.map(|pool| ImageVersion::parse(pool.node_image_version.as_deref()?)?.date()).collect();
         let newer = !dates.is_empty() && dates.iter().all(|day| day.is_some_and(|day| day >= OWN_AUDIENCE));
         let detail = if newer {
             "The policy azureADAuthenticationAsArmPolicy is disabled. The pools' images are new enough to sign in without it, but the documentation still does not support it."
@@ -262,7 +323,13 @@ impl Case<'_> {
         };
         let summary = "Accept tokens for Azure Resource Manager. An Azure Policy may turn it off again: look for one that audits or modifies this setting.";
         let remediation = self.config("az acr config authentication-as-arm update", summary, DOCS_ISOLATED);
-        let mut finding = self.finding(&ARM_AUDIENCE, detail, "properties.policies.azureADAuthenticationAsArmPolicy.status", "disabled", remediation);
+        let mut finding = self.finding(
+            &ARM_AUDIENCE,
+            detail,
+            "properties.policies.azureADAuthenticationAsArmPolicy.status",
+            "disabled",
+            remediation,
+        );
         if newer {
             finding.severity = Severity::Warning;
         }

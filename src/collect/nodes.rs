@@ -5,9 +5,9 @@ use crate::azure::id::ResourceId;
 use crate::evidence::cluster::ManagedCluster;
 use crate::evidence::kubernetes::{KubernetesFacts, Node};
 use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
-use crate::kubernetes::{Permission, pulls};
 use crate::kubernetes::connect::Connector;
 use crate::kubernetes::list::Lister;
+use crate::kubernetes::{Permission, pulls};
 
 impl Collector {
     /// Everything that the Kubernetes API tells; an API server that cannot be reached is an ordinary answer.

@@ -7,7 +7,9 @@ use futures::future::join_all;
 use super::{Collector, left_out};
 use crate::azure::api::{self, Api};
 use crate::check;
-use crate::evidence::cluster::{AgentPool, AgentPoolItem, ComputeProperties, Extension, InstanceProperties, UpgradeProfile};
+use crate::evidence::cluster::{
+    AgentPool, AgentPoolItem, ComputeProperties, Extension, InstanceProperties, UpgradeProfile,
+};
 use crate::evidence::resource::{Part, Resource};
 use crate::evidence::{Evidence, Fact, Section};
 
@@ -64,7 +66,7 @@ impl Collector {
             return BTreeMap::new();
         };
         let pools = evidence.pools.agent_pools.known().into_iter().flatten();
-        let failed = pools.filter_map(|pool| Some((pool, check::failed_scale_set(evidence, pool, sets)?)));
+        let failed = pools.filter_map(|pool| Some((pool, check::failed_scale_set(pool, sets)?)));
         let asked = failed.map(|(pool, set)| async move {
             let path = set.id.child("virtualMachines");
             (pool.name.clone(), self.arm.list(&api::INSTANCES, path.as_str(), &[("$expand", "instanceView")]).await)

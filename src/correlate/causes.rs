@@ -50,10 +50,23 @@ const ENDPOINT: &[&str] = &[
     "private-endpoint-failed",
     "private-endpoint-other-network",
 ];
-const DNS: &[&str] =
-    &["dns-zone-missing", "dns-zone-not-linked", "custom-dns-servers", "dns-link-incomplete", "dns-record-missing", "dns-record-mismatch"];
-const CACHE: &[&str] = &["cache-rule-missing", "cache-rule-mismatch", "cache-rule-legacy-target", "cache-rule-conflict", "cache-rule-failed"];
-const ACCESS: &[&str] = &["acrpull-missing", "acrpull-ignored-by-abac", "repository-role-ignored", "acrpull-conditioned"];
+const DNS: &[&str] = &[
+    "dns-zone-missing",
+    "dns-zone-not-linked",
+    "custom-dns-servers",
+    "dns-link-incomplete",
+    "dns-record-missing",
+    "dns-record-mismatch",
+];
+const CACHE: &[&str] = &[
+    "cache-rule-missing",
+    "cache-rule-mismatch",
+    "cache-rule-legacy-target",
+    "cache-rule-conflict",
+    "cache-rule-failed",
+];
+const ACCESS: &[&str] =
+    &["acrpull-missing", "acrpull-ignored-by-abac", "repository-role-ignored", "acrpull-conditioned"];
 const IDENTITY: &[&str] = &["kubelet-identity-missing", "kubelet-identity-not-on-scale-set"];
 
 const UNREACHABLE: &[Symptom] = &[
@@ -64,10 +77,8 @@ const UNREACHABLE: &[Symptom] = &[
     coded("node-bootstrap-failed", &[Fault::Network], &[]),
     coded("scale-up-failing", &[Fault::Network], &[]),
 ];
-const ARTIFACTS: &[Symptom] = &[
-    coded("node-bootstrap-failed", &[Fault::Artifact], &[]),
-    coded("scale-up-failing", &[Fault::Artifact], &[]),
-];
+const ARTIFACTS: &[Symptom] =
+    &[coded("node-bootstrap-failed", &[Fault::Artifact], &[]), coded("scale-up-failing", &[Fault::Artifact], &[])];
 const REFUSED: &[Symptom] = &[
     symptom("pull-unauthorized"),
     coded("node-bootstrap-failed", &[Fault::Unauthorized], &[]),
@@ -78,15 +89,31 @@ const REFUSED: &[Symptom] = &[
 pub(super) const ALL: &[Explanation] = &[
     Explanation { causes: &["bootstrap-registry-not-found"], symptoms: UNREACHABLE, link: Link::RegistryImage },
     Explanation { causes: &["bootstrap-registry-not-found"], symptoms: ARTIFACTS, link: Link::Registry },
-    Explanation { causes: &["registry-not-premium"], symptoms: &[symptom("private-endpoint-missing")], link: Link::Registry },
+    Explanation {
+        causes: &["registry-not-premium"],
+        symptoms: &[symptom("private-endpoint-missing")],
+        link: Link::Registry,
+    },
     Explanation { causes: ENDPOINT, symptoms: UNREACHABLE, link: Link::RegistryImage },
     Explanation { causes: ENDPOINT, symptoms: &[symptom("pull-layer-failed")], link: Link::RegistryImage },
-    Explanation { causes: &["dns-record-missing", "dns-record-mismatch"], symptoms: &[symptom("pull-layer-failed")], link: Link::DataRecord },
+    Explanation {
+        causes: &["dns-record-missing", "dns-record-mismatch"],
+        symptoms: &[symptom("pull-layer-failed")],
+        link: Link::DataRecord,
+    },
     Explanation { causes: &["dns-record-missing", "dns-record-mismatch"], symptoms: ARTIFACTS, link: Link::DataRecord },
     Explanation { causes: DNS, symptoms: UNREACHABLE, link: Link::RegistryImage },
-    Explanation { causes: &["dns-zone-missing", "dns-zone-not-linked"], symptoms: &[symptom("pull-layer-failed")], link: Link::RegistryImage },
+    Explanation {
+        causes: &["dns-zone-missing", "dns-zone-not-linked"],
+        symptoms: &[symptom("pull-layer-failed")],
+        link: Link::RegistryImage,
+    },
     Explanation { causes: CACHE, symptoms: ARTIFACTS, link: Link::Registry },
-    Explanation { causes: CACHE, symptoms: &[symptom("pull-not-found"), symptom("pull-bypasses-cache")], link: Link::MicrosoftImage },
+    Explanation {
+        causes: CACHE,
+        symptoms: &[symptom("pull-not-found"), symptom("pull-bypasses-cache")],
+        link: Link::MicrosoftImage,
+    },
     Explanation { causes: ACCESS, symptoms: REFUSED, link: Link::RegistryImage },
     Explanation { causes: ACCESS, symptoms: ARTIFACTS, link: Link::AbacRegistry },
     Explanation {
@@ -96,18 +123,18 @@ pub(super) const ALL: &[Explanation] = &[
     },
     Explanation { causes: &["kubelet-identity-missing"], symptoms: REFUSED, link: Link::RegistryImage },
     Explanation { causes: &["kubelet-identity-not-on-scale-set"], symptoms: REFUSED, link: Link::Pool },
-    Explanation {
-        causes: &["registry-arm-audience-disabled"],
-        symptoms: REFUSED,
-        link: Link::RegistryImage,
-    },
+    Explanation { causes: &["registry-arm-audience-disabled"], symptoms: REFUSED, link: Link::RegistryImage },
     Explanation { causes: &["registry-trusted-services-disabled"], symptoms: ARTIFACTS, link: Link::Registry },
     Explanation {
         causes: &["registry-trusted-services-disabled"],
         symptoms: &[symptom("pull-upstream-failed"), symptom("pull-not-found"), symptom("pull-bypasses-cache")],
         link: Link::MicrosoftImage,
     },
-    Explanation { causes: &["registry-path-blocked", "proxy-covers-registry"], symptoms: UNREACHABLE, link: Link::RegistryImage },
+    Explanation {
+        causes: &["registry-path-blocked", "proxy-covers-registry"],
+        symptoms: UNREACHABLE,
+        link: Link::RegistryImage,
+    },
     Explanation {
         causes: &["node-not-reimaged"],
         symptoms: &[
@@ -117,7 +144,11 @@ pub(super) const ALL: &[Explanation] = &[
         ],
         link: Link::Pool,
     },
-    Explanation { causes: &["credential-set-unhealthy"], symptoms: &[symptom("pull-upstream-failed")], link: Link::Registry },
+    Explanation {
+        causes: &["credential-set-unhealthy"],
+        symptoms: &[symptom("pull-upstream-failed")],
+        link: Link::Registry,
+    },
     Explanation {
         causes: &["isolated-without-cache"],
         symptoms: &[
@@ -133,7 +164,11 @@ pub(super) const ALL: &[Explanation] = &[
         link: Link::Pool,
     },
     Explanation { causes: &["node-bootstrap-failed"], symptoms: &[symptom("scale-up-failing")], link: Link::Pool },
-    Explanation { causes: &["node-bootstrap-failed", "pool-failed"], symptoms: &[symptom("cluster-failed")], link: Link::Registry },
+    Explanation {
+        causes: &["node-bootstrap-failed", "pool-failed"],
+        symptoms: &[symptom("cluster-failed")],
+        link: Link::Registry,
+    },
 ];
 
 /// Whether an explanation holds between two findings of this evidence.
@@ -163,10 +198,17 @@ fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidenc
     match link {
         Link::Registry => true,
         Link::Pool => same_pool(cause, symptom, evidence),
-        Link::MicrosoftImage => image_of(symptom, evidence).is_some_and(|image| image == Origin::Microsoft) && containerd_hides(cause, symptom, evidence),
-        Link::RegistryImage => image_of(symptom, evidence).is_none_or(|image| image != Origin::Elsewhere) && data_only(cause).is_none_or(|only| !only),
+        Link::MicrosoftImage => {
+            image_of(symptom, evidence).is_some_and(|image| image == Origin::Microsoft)
+                && containerd_hides(cause, symptom, evidence)
+        }
+        Link::RegistryImage => {
+            image_of(symptom, evidence).is_none_or(|image| image != Origin::Elsewhere)
+                && data_only(cause).is_none_or(|only| !only)
+        }
         Link::AbacRegistry => {
-            let mode = evidence.known_registry().and_then(|registry| registry.properties.role_assignment_mode.as_deref());
+            let mode =
+                evidence.known_registry().and_then(|registry| registry.properties.role_assignment_mode.as_deref());
             mode.is_some_and(|mode| mode.eq_ignore_ascii_case("AbacRepositoryPermissions"))
         }
         Link::DataRecord => data_only(cause) == Some(true),
@@ -175,7 +217,9 @@ fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidenc
 
 /// For a finding about a DNS record: whether it is a data endpoint's, which only layers and artifacts need.
 fn data_only(cause: &Finding) -> Option<bool> {
-    ["dns-record-missing", "dns-record-mismatch"].contains(&cause.rule.id).then(|| cause.subject.name.contains(".data."))
+    ["dns-record-missing", "dns-record-mismatch"]
+        .contains(&cause.rule.id)
+        .then(|| cause.subject.name.contains(".data."))
 }
 
 /// With containerd 2 a missing rule is "not found"; only 1.7 hides it behind a time-out of Microsoft's registry.
@@ -195,7 +239,10 @@ pub(super) fn on_modern_nodes(finding: &Finding, evidence: &Evidence) -> bool {
 }
 
 fn names_node(finding: &Finding, node: &str) -> bool {
-    finding.evidence.iter().any(|seen| seen.value.split(", ").any(|name| name == node) || seen.source.ends_with(&format!("/{node}")))
+    finding
+        .evidence
+        .iter()
+        .any(|seen| seen.value.split(", ").any(|name| name == node) || seen.source.ends_with(&format!("/{node}")))
 }
 
 /// The same pool by subject, or nodes of the cause's pool in the symptom's evidence.
@@ -205,7 +252,9 @@ fn same_pool(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
     }
     let pool = cause.subject.id.name();
     let nodes = evidence.kubernetes.nodes.known().into_iter().flatten();
-    let own = nodes.filter(|node| [&node.agent_pool, &node.node_pool].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(pool)));
+    let own = nodes.filter(|node| {
+        [&node.agent_pool, &node.node_pool].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(pool))
+    });
     own.into_iter().any(|node| names_node(symptom, &node.name))
 }
 
@@ -224,7 +273,8 @@ fn image_of(symptom: &Finding, evidence: &Evidence) -> Option<Origin> {
     }
     let registry = symptom.subject.id.as_str().split('/').next().unwrap_or_default().to_lowercase();
     let own = evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(&registry));
-    let named = evidence.registry_id().is_some_and(|id| registry.starts_with(&format!("{}.", id.name().to_lowercase())));
+    let named =
+        evidence.registry_id().is_some_and(|id| registry.starts_with(&format!("{}.", id.name().to_lowercase())));
     Some(if crate::check::is_microsoft_registry(&registry) {
         Origin::Microsoft
     } else if own || named {

@@ -27,7 +27,9 @@ fn disturbs(kind: RemediationKind) -> &'static str {
         }
         RemediationKind::DeleteRegistryAndReconcile => "no image can be pulled until the reconcile has ended",
         RemediationKind::RecreateCacheRule => "pulls through the rule fail until it exists again; running pods go on",
-        RemediationKind::UpdateCluster => "an update of the cluster; nodes keep their configuration until they are reimaged",
+        RemediationKind::UpdateCluster => {
+            "an update of the cluster; nodes keep their configuration until they are reimaged"
+        }
         RemediationKind::Reconcile => "nothing that runs; no node is cordoned",
         RemediationKind::AssignRole => "nothing; it takes minutes to spread",
         RemediationKind::RewriteImage => "the workload is rolled out anew",
@@ -75,7 +77,9 @@ pub fn steps<'d>(diagnosis: &'d Diagnosis<'_>) -> Vec<Step<'d>> {
             continue;
         }
         let symptoms = diagnosis.symptoms_of(root).into_iter().map(|index| &diagnosis.findings[index]);
-        let same = |step: &&mut Step<'d>| !remediation.commands.is_empty() && step.remediation.commands == remediation.commands;
+        let same = |step: &&mut Step<'d>| {
+            !remediation.commands.is_empty() && step.remediation.commands == remediation.commands
+        };
         match steps.iter_mut().find(same) {
             Some(step) => step.mends.push(finding),
             None => steps.push(Step {
@@ -91,9 +95,11 @@ pub fn steps<'d>(diagnosis: &'d Diagnosis<'_>) -> Vec<Step<'d>> {
     steps
 }
 
-/// `aksiso diagnose --cluster-id … --check …`.
+/// `aksiso diagnose … --check …`.
 fn verify(diagnosis: &Diagnosis<'_>, finding: &Finding) -> Command {
     let check = crate::check::of_rule(finding.rule.id).map_or("", |(check, _)| check.id);
-    let command = Command::new("aksiso diagnose").with("--cluster-id", diagnosis.evidence.cluster.id.as_str());
-    command.with("--check", check)
+    let id = &diagnosis.evidence.cluster.id;
+    let command =
+        Command::new("aksiso diagnose").with("-g", id.resource_group().unwrap_or_default()).with("-n", id.name());
+    command.with("-s", id.subscription().unwrap_or_default()).with("--check", check)
 }

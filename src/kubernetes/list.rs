@@ -90,7 +90,14 @@ impl Lister<'_> {
     pub async fn autoscaler(&self) -> Fact<Vec<ScaleUpProblem>> {
         let permission = Permission::AUTOSCALER;
         self.progress.asking("Kubernetes cluster-autoscaler-status");
-        match self.body(permission, Request::new("/api/v1/namespaces/kube-system/configmaps").get("cluster-autoscaler-status", &GetParams::default())).await {
+        match self
+            .body(
+                permission,
+                Request::new("/api/v1/namespaces/kube-system/configmaps")
+                    .get("cluster-autoscaler-status", &GetParams::default()),
+            )
+            .await
+        {
             Ok(body) => scale::backed_off(&body).map_or_else(
                 || Fact::Missing(permission.gap(Reason::Malformed, "the autoscaler's status is not what it writes")),
                 Fact::Known,

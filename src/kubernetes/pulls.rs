@@ -75,7 +75,8 @@ impl ImagesOfPods {
 }
 
 fn is_pull_failure(reason: &str) -> bool {
-    ["ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "InvalidImageName", "ImageInspectError"].contains(&reason)
+    ["ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "InvalidImageName", "ImageInspectError"]
+        .contains(&reason)
 }
 
 /// A back-off that does not say why is no message.
@@ -120,7 +121,8 @@ impl FailedPulls {
 /// Puts pods, events and nodes together: what virtual nodes run is left out, and a waiting container without a message
 /// of its own gets the newest event's.
 pub fn images(pods: Vec<PodPulls>, events: Option<&FailedPulls>, nodes: Option<&[Node]>) -> PodImages {
-    let is_virtual = |name: &str| nodes.is_some_and(|nodes| nodes.iter().any(|node| node.is_virtual && node.name == name));
+    let is_virtual =
+        |name: &str| nodes.is_some_and(|nodes| nodes.iter().any(|node| node.is_virtual && node.name == name));
     let mut images = PodImages::default();
     let mut used: BTreeMap<String, ImageUse> = BTreeMap::new();
     for pull in pods {

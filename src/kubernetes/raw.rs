@@ -116,7 +116,6 @@ impl RawEvent {
     }
 }
 
-
 /// What an event is about.
 #[derive(Default, Deserialize)]
 #[serde(default)]

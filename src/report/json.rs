@@ -148,7 +148,9 @@ pub fn render(diagnosis: &Diagnosis<'_>, shell: Shell) -> serde_json::Result<Str
             .findings
             .iter()
             .zip(&diagnosis.caused_by)
-            .map(|(finding, causes)| finding_entry(finding, causes.iter().map(|cause| prints[*cause].clone()).collect(), shell))
+            .map(|(finding, causes)| {
+                finding_entry(finding, causes.iter().map(|cause| prints[*cause].clone()).collect(), shell)
+            })
             .collect(),
         plan: plan::steps(diagnosis).iter().enumerate().map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
     };

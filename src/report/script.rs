@@ -10,7 +10,13 @@ use crate::text;
 pub fn render(diagnosis: &Diagnosis<'_>, shell: Shell) -> String {
     let steps = plan::steps(diagnosis);
     let mut out = head(shell).to_owned();
-    comment(&mut out, &format!("Plan of aksiso for cluster {}, from what was seen at {}.", diagnosis.evidence.cluster.id, diagnosis.evidence.collected_at));
+    comment(
+        &mut out,
+        &format!(
+            "Plan of aksiso for cluster {}, from what was seen at {}.",
+            diagnosis.evidence.cluster.id, diagnosis.evidence.collected_at
+        ),
+    );
     if steps.is_empty() {
         comment(&mut out, "There is nothing to do.");
     }

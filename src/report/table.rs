@@ -134,8 +134,13 @@ impl Page {
         let symptoms = diagnosis.symptoms_of(root);
         for (at, symptom) in symptoms.iter().enumerate() {
             let finding = &diagnosis.findings[*symptom];
-            let newest = finding.evidence.first().map(|seen| format!(" ({})", text::bounded(&seen.value, 160))).unwrap_or_default();
-            let line = format!("{} {} {}{newest}", finding.severity.as_str().to_uppercase(), finding.rule.id, finding.detail);
+            let newest = finding
+                .evidence
+                .first()
+                .map(|seen| format!(" ({})", text::bounded(&seen.value, 160)))
+                .unwrap_or_default();
+            let line =
+                format!("{} {} {}{newest}", finding.severity.as_str().to_uppercase(), finding.rule.id, finding.detail);
             self.paragraph(if at == 0 { "Explains" } else { "" }, &line, INDENT + 1);
         }
     }
@@ -148,11 +153,20 @@ impl Page {
         }
         self.line("\nPlan, in this order (--plan FILE writes it as a script):");
         for (at, step) in steps.iter().enumerate() {
-            let mends = step.mends.first().map(|finding| format!("{} of {}", finding.rule.id, finding.subject.name)).unwrap_or_default();
+            let mends = step
+                .mends
+                .first()
+                .map(|finding| format!("{} of {}", finding.rule.id, finding.subject.name))
+                .unwrap_or_default();
             let more = step.mends.len().saturating_sub(1);
             let more = if more > 0 { format!(" and {}", count(more, "other finding")) } else { String::new() };
-            self.paragraph("", &format!("{}. {} for {mends}{more}; disturbs: {}", at + 1, step.kind.as_str(), step.disturbs), 2);
-            self.paragraph("", &format!("verify: {}", step.verify.line(self.shell)), INDENT);
+            self.paragraph(
+                "",
+                &format!("{}. {} for {mends}{more}; disturbs: {}", at + 1, step.kind.as_str(), step.disturbs),
+                5,
+            );
+            let line = format!("     verify: {}", text::clean(&step.verify.line(self.shell)));
+            self.line(&line);
         }
     }
 

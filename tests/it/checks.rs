@@ -62,6 +62,13 @@ fn every_case_reports_exactly_what_it_says() {
             .iter()
             .filter(|judged| judged.status == Status::NotApplicable)
             .map(|judged| judged.check.id.to_owned());
+        let edges = diagnosis.findings.iter().zip(&diagnosis.caused_by).flat_map(|(symptom, causes)| {
+            causes.iter().map(|cause| format!("{} <- {}", symptom.rule.id, diagnosis.findings[*cause].rule.id))
+        });
+        let (edges, causes) = (sorted(edges), sorted(case.causes.clone()));
+        if edges != causes {
+            wrong.push(format!("{name}: causes\n  found    {edges:?}\n  expected {causes:?}"));
+        }
         let (found, gaps, absent) = (sorted(found), sorted(gaps), sorted(absent));
         let (expect, undetermined, not_applicable) =
             (sorted(case.expect), sorted(case.undetermined), sorted(case.not_applicable));
@@ -251,4 +258,121 @@ fn rules_are_found_by_name_with_their_part_of_the_page() {
         }
     }
     assert!(check::of_rule("no-such-rule").is_none());
+}
+
+/// Old events, jobs that ended, endpoints and zones of others, other cache rules, images of other registries: on no kind
+/// of healthy cluster does any of it fire.
+#[test]
+fn noise_changes_nothing() {
+    for name in fixtures::files("healthy").into_keys() {
+        let quiet = fixtures::healthy(&name);
+        let noisy = fixtures::evidence(&with_noise(fixtures::healthy_json(&name)));
+        let (quiet, noisy) = (diagnose(&quiet), diagnose(&noisy));
+        let rules = |diagnosis: &Diagnosis<'_>| {
+            diagnosis.findings.iter().map(|finding| (finding.rule.id, finding.severity)).collect::<Vec<_>>()
+        };
+        assert_eq!(rules(&quiet), rules(&noisy), "{name}");
+        assert_eq!(noisy.verdict(), Verdict::Healthy, "{name}");
+    }
+}
+
+fn with_noise(mut snapshot: serde_json::Value) -> serde_json::Value {
+    use serde_json::json;
+    let evidence = &mut snapshot["evidence"];
+    let registry = evidence["cluster"]["properties"]["bootstrapProfile"]["containerRegistryId"]
+        .as_str()
+        .expect("a registry")
+        .to_owned();
+    let rule = |name: &str, source: &str, target: &str| json!({ "id": format!("{registry}/cacheRules/{name}"), "properties": { "sourceRepository": source, "targetRepository": target, "provisioningState": "Succeeded" } });
+    let rules = evidence["registry"]["cacheRules"]["known"].as_array_mut().expect("rules");
+    rules.extend([
+        rule("n1", "quay.io/*", "quay/*"),
+        rule("n2", "mcr.microsoft.com/dotnet/*", "dotnet/*"),
+        rule("n3", "mcr.microsoft.com/oss/a", "aks-managed-repository/oss/a"),
+    ]);
+    let foreign = "/subscriptions/99990000-7777-7777-7777-777777777777/resourceGroups/p/providers/Microsoft.Network/privateEndpoints/theirs";
+    let connection = |state: &str| json!({ "id": format!("{registry}/privateEndpointConnections/noise-{state}"), "properties": { "privateEndpoint": { "id": format!("{foreign}-{state}") }, "privateLinkServiceConnectionState": { "status": state } } });
+    let connections = evidence["registry"]["registry"]["known"]["properties"]["privateEndpointConnections"]
+        .as_array_mut()
+        .expect("connections");
+    connections.extend([connection("Approved"), connection("Pending"), connection("Rejected")]);
+    let refused = json!({ "missing": { "reason": "forbidden", "detail": "403" } });
+    evidence["network"]["privateEndpoints"][format!("{foreign}-Approved")] =
+        json!({ "endpoint": refused, "zoneGroups": refused, "interfaces": {} });
+    let zone = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/noise/providers/Microsoft.Network/privateDnsZones/privatelink.azurecr.io";
+    evidence["network"]["dnsZones"][zone] = json!({ "zone": { "known": { "id": zone, "properties": {} } }, "links": { "known": [] }, "records": { "known": [] } });
+    if let Some(failures) = evidence["kubernetes"]["mirrorFailures"]["known"].as_array_mut() {
+        failures.push(json!({ "node": "aks-system-11112222-vmss000000", "host": "long-gone.azurecr.io", "lastSeen": "2025-01-01T00:00:00Z" }));
+        failures.push(
+            json!({ "node": "some-other-node", "host": "long-gone.azurecr.io", "lastSeen": "2026-11-20T11:00:00Z" }),
+        );
+    }
+    if let Some(used) = evidence["kubernetes"]["images"]["known"]["used"].as_array_mut() {
+        used.push(json!({ "image": "artifacts.contoso.com:5000/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000", "containers": 1, "example": "a/b" }));
+        used.push(json!({ "image": "10.0.0.9:5000/x", "containers": 1, "example": "a/c" }));
+        used.push(json!({ "image": "otherteam.azurecr.io/x:1", "containers": 1, "example": "a/d" }));
+    }
+    snapshot
+}
+
+/// Causes and symptoms are rules that exist, and no rule explains itself.
+#[test]
+fn causes_and_symptoms_are_known_rules() {
+    use aksiso::correlate::causes;
+    for rule in causes::causes().chain(causes::symptoms()) {
+        assert!(check::of_rule(rule).is_some(), "{rule}");
+    }
+}
+
+/// Registry, rule, endpoint, zone, record, role, reconcile, reimage; and egress is closed last.
+#[test]
+fn plans_keep_their_order_and_leave_nothing_out() {
+    const ORDER: [&str; 16] = [
+        "update-registry",
+        "delete-registry-and-reconcile",
+        "recreate-cache-rule",
+        "fix-upstream-credentials",
+        "approve-private-endpoint",
+        "create-private-endpoint",
+        "create-dns-zone",
+        "link-dns-zone",
+        "create-dns-record",
+        "assign-role",
+        "reconcile",
+        "update-cluster",
+        "reimage",
+        "upgrade-node-image",
+        "rewrite-image",
+        "investigate",
+    ];
+    for (name, snapshot) in fixtures::all() {
+        let evidence = fixtures::evidence(&snapshot);
+        let diagnosis = diagnose(&evidence);
+        let steps = aksiso::correlate::plan::steps(&diagnosis);
+        let closes = |step: &aksiso::correlate::plan::Step<'_>| {
+            step.remediation.commands.iter().any(|command| command.words().iter().any(|word| word == "--outbound-type"))
+        };
+        let places: Vec<usize> = steps
+            .iter()
+            .filter(|step| !closes(step))
+            .map(|step| ORDER.iter().position(|kind| *kind == step.kind.as_str()).expect("a known kind"))
+            .collect();
+        assert!(places.is_sorted(), "{name}: {places:?}");
+        assert!(
+            steps.iter().skip_while(|step| !closes(step)).all(closes),
+            "{name}: egress is closed before something else"
+        );
+        for finding in diagnosis.findings.iter().filter(|finding| finding.severity > Severity::Info) {
+            assert!(
+                steps.iter().any(|step| step.mends.iter().any(|mended| mended.fingerprint() == finding.fingerprint())),
+                "{name}: {} is in no step",
+                finding.rule.id
+            );
+        }
+        let commands: Vec<String> =
+            steps.iter().flat_map(|step| &step.remediation.commands).map(aksiso::command::Command::posix).collect();
+        let reconciles =
+            commands.iter().filter(|line| line.starts_with("az aks update") && line.matches(" -").count() == 3).count();
+        assert!(reconciles <= 2, "{name}: {commands:#?}");
+    }
 }

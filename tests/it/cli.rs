@@ -259,3 +259,93 @@ fn help_shows_the_exit_codes_and_examples() {
     assert!(long.contains("Exit codes:") && long.contains("Examples:"));
     assert!(stdout(&run(&["--version"])).starts_with("aksiso "));
 }
+
+#[test]
+fn the_plan_is_a_script_that_a_shell_accepts_and_stops_when_told_no() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("plan.sh");
+    let output = example(&["--plan", file.to_str().expect("a path")]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let script = std::fs::read_to_string(&file).expect("the plan");
+    let steps: Vec<&str> = script.lines().filter(|line| line.starts_with("ask ")).collect();
+    assert_eq!(
+        steps,
+        ["ask 'Step 1 of 3: create-dns-record'", "ask 'Step 2 of 3: assign-role'", "ask 'Step 3 of 3: reimage'"]
+    );
+    if cfg!(unix) {
+        let mut run = assert_cmd::Command::new("/bin/sh");
+        let output = run.arg(&file).env("PATH", "").write_stdin("n\n").output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("az"), "a command ran although the answer was no: {}", stderr(&output));
+    }
+    let powershell = example(&["--shell", "powershell", "--plan", file.to_str().expect("a path")]);
+    assert_eq!(powershell.status.code(), Some(1));
+    assert!(std::fs::read_to_string(&file).expect("the plan").contains("$LASTEXITCODE"));
+    refused(
+        &["diagnose", "--from", snapshots::example().to_str().expect("a path"), "--plan", "/no/such/folder/plan.sh"],
+        &["/no/such/folder/plan.sh cannot be written"],
+    );
+}
+
+#[test]
+fn one_fault_on_many_nodes_is_one_finding_at_the_top() {
+    let mut snapshot = fixtures::healthy_json("byo");
+    let evidence = &mut snapshot["evidence"];
+    evidence["access"]["roleAssignments"]["known"] = serde_json::json!([]);
+    let template = evidence["kubernetes"]["nodes"]["known"][0].clone();
+    let nodes = (0..200).map(|number| {
+        let mut node = template.clone();
+        node["name"] = format!("aks-work-11112222-vmss{number:06}").into();
+        node
+    });
+    evidence["kubernetes"]["nodes"]["known"] = nodes.collect::<Vec<_>>().into();
+    let waiting = (0..2_000).map(|number| {
+        serde_json::json!({
+            "namespace": "shop", "pod": format!("web-{number}"), "container": "c", "node": format!("aks-work-11112222-vmss{:06}", number % 200),
+            "image": "contosoboot.azurecr.io/shop/web:42", "reason": "ImagePullBackOff",
+            "message": "failed to fetch anonymous token: unexpected status from GET request to https://contosoboot.azurecr.io/oauth2/token: 401 Unauthorized",
+        })
+    });
+    evidence["kubernetes"]["images"]["known"]["waiting"] = waiting.collect::<Vec<_>>().into();
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(snapshot.to_string().as_bytes()).expect("written");
+    let path = file.path().to_str().expect("a path");
+    let report: Value =
+        serde_json::from_str(&stdout(&run(&["diagnose", "--from", path, "--output", "json"]))).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings");
+    assert_eq!(findings.len(), 2, "{findings:#?}");
+    assert_eq!(findings[0]["rule"], "acrpull-missing");
+    assert_eq!(findings[1]["causedBy"], serde_json::json!([findings[0]["fingerprint"]]));
+    assert!(
+        findings[1]["detail"].as_str().expect("a detail").starts_with("2000 containers of 2000 pods on 200 nodes wait")
+    );
+    assert_eq!(report["plan"].as_array().map(Vec::len), Some(1));
+    let table = stdout(&run(&["diagnose", "--from", path]));
+    assert!(table.contains("Explains ERROR pull-unauthorized 2000 containers"), "{table}");
+    assert!(table.lines().count() < 50, "{table}");
+}
+
+#[test]
+fn the_layers_name_every_check() {
+    let page = stdout(&run(&["explain", "layers"]));
+    for check in aksiso::check::ALL {
+        assert!(page.contains(check.id), "{} is in no layer", check.id);
+    }
+    for layer in ["Control plane", "Data plane", "Pod network", "Service", "DNS", "Egress", "Platform"] {
+        assert!(page.contains(layer), "{layer}");
+    }
+}
+
+#[test]
+fn no_secret_of_a_cluster_is_kept() {
+    let mut snapshot = fixtures::healthy_json("byo");
+    let properties = &mut snapshot["evidence"]["cluster"]["properties"];
+    properties["httpProxyConfig"] =
+        serde_json::json!({ "httpsProxy": "http://user:CANARY-proxy@proxy.contoso.com:8080/", "noProxy": [] });
+    properties["provisioningState"] = "Failed".into();
+    properties["status"] = serde_json::json!({ "provisioningError": { "code": "X", "message": "GET https://store.blob.core.windows.net/x?sig=CANARY-sas failed" } });
+    let evidence = fixtures::evidence(&snapshot);
+    let kept = aksiso::snapshot::render(&evidence).expect("JSON");
+    assert!(!kept.contains("CANARY"), "{kept}");
+    assert!(kept.contains("proxy.contoso.com:8080"));
+}

@@ -45,6 +45,9 @@ pub struct Case {
     pub insert: BTreeMap<String, BTreeMap<String, Value>>,
     /// `rule severity remediation-kind`, all of them.
     pub expect: Vec<String>,
+    /// `symptom <- cause`, all of them.
+    #[serde(default)]
+    pub causes: Vec<String>,
     /// The checks that cannot see everything, all of them.
     #[serde(default)]
     pub undetermined: Vec<String>,
@@ -106,7 +109,9 @@ fn put(parent: &mut Value, key: &str, value: Value) {
 /// The parent of a path, and the last key.
 fn split<'v>(root: &'v mut Value, path: &str) -> (&'v mut Value, String) {
     let (parent, key) = path.rsplit_once('/').unwrap_or(("", path));
-    (walk(root, parent), key.to_owned())
+    let parent = walk(root, parent);
+    let only = parent.as_object().filter(|_| key == "*").and_then(|map| map.keys().next().cloned());
+    (parent, only.unwrap_or_else(|| key.to_owned()))
 }
 
 fn walk<'v>(root: &'v mut Value, path: &str) -> &'v mut Value {

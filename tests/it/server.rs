@@ -284,6 +284,19 @@ fn routes(evidence: &Value) -> HashMap<String, Value> {
     add(in_group("Microsoft.Compute/virtualMachineScaleSets"), evidence["pools"]["scaleSets"].clone());
     add(in_group("Microsoft.Compute/virtualMachines"), evidence["pools"]["virtualMachines"].clone());
     add(in_group("Microsoft.Network/virtualNetworks"), evidence["network"]["managedNetworks"].clone());
+    add(
+        format!("{cluster}/providers/Microsoft.KubernetesConfiguration/extensions"),
+        evidence["pools"]["extensions"].clone(),
+    );
+    for (pool, instances) in entries(&evidence["pools"]["instances"]) {
+        add(
+            format!(
+                "{}/aks-{pool}-11112222-vmss/virtualMachines",
+                in_group("Microsoft.Compute/virtualMachineScaleSets")
+            ),
+            instances,
+        );
+    }
     for (pool, profile) in entries(&evidence["pools"]["upgradeProfiles"]) {
         add(format!("{cluster}/agentPools/{pool}/upgradeProfiles/default"), profile);
     }
@@ -309,8 +322,10 @@ fn routes(evidence: &Value) -> HashMap<String, Value> {
 }
 
 fn network(network: &Value, subscription: &str, registry: &str, add: &mut impl FnMut(String, Value)) {
-    for (id, fact) in entries(&network["virtualNetworks"]).into_iter().chain(entries(&network["routeTables"])) {
-        add(id, fact);
+    for kind in ["virtualNetworks", "routeTables", "securityGroups"] {
+        for (id, fact) in entries(&network[kind]) {
+            add(id, fact);
+        }
     }
     for (id, facts) in entries(&network["privateEndpoints"]) {
         add(id.clone(), facts["endpoint"].clone());
@@ -418,4 +433,65 @@ fn kubernetes(facts: &Value, add: &mut impl FnMut(String, Value)) {
     };
     add("/api/v1/nodes".to_owned(), each(&facts["nodes"], &node));
     add("/api/v1/events".to_owned(), each(&facts["mirrorFailures"], &event));
+    add("/api/v1/pods".to_owned(), pods(&facts["images"]));
+    let status = facts["autoscaler"]["known"].as_array().filter(|groups| !groups.is_empty()).map(|groups| {
+        let groups = groups.iter().map(|group| {
+            json!({ "name": group["group"], "scaleUp": { "status": "Backoff", "backoffInfo": { "errorCode": group["code"], "errorMessage": group["message"] } } })
+        });
+        json!({ "autoscalerStatus": "Running", "nodeGroups": groups.collect::<Vec<_>>() }).to_string()
+    });
+    let map = match (status, &facts["autoscaler"]["missing"]) {
+        (Some(status), _) => json!({ "known": { "data": { "status": status } } }),
+        (None, Value::Null) => json!({ "known": null }),
+        (None, _) => facts["autoscaler"].clone(),
+    };
+    add("/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status".to_owned(), map);
+    let claim = |claim: &Value| {
+        json!({
+            "metadata": { "name": "claim", "creationTimestamp": claim["since"], "labels": { "karpenter.sh/nodepool": claim["group"] } },
+            "status": { "conditions": [{ "type": "Registered", "status": "Unknown", "message": claim["message"] }] },
+        })
+    };
+    add("/apis/karpenter.sh/v1/nodeclaims".to_owned(), each(&facts["nodeClaims"], &claim));
+}
+
+/// Pods that use and wait for the images of a snapshot, and some that have ended, are never pulled or run elsewhere.
+fn pods(images: &Value) -> Value {
+    let Some(known) = images.get("known") else { return images.clone() };
+    let pod = |namespace: &Value, name: &Value, node: &Value, containers: &Value, statuses: Value, phase: &str| json!({ "metadata": { "namespace": namespace, "name": name }, "spec": { "nodeName": node, "containers": containers }, "status": { "phase": phase, "containerStatuses": statuses } });
+    let mut pods = vec![
+        pod(
+            &json!("jobs"),
+            &json!("done"),
+            &json!(""),
+            &json!([{ "name": "c", "image": "docker.io/library/done:1" }]),
+            json!([]),
+            "Succeeded",
+        ),
+        pod(
+            &json!("jobs"),
+            &json!("never"),
+            &json!(""),
+            &json!([{ "name": "c", "image": "docker.io/library/never:1", "imagePullPolicy": "Never" }]),
+            json!(null),
+            "Running",
+        ),
+    ];
+    for usage in known["used"].as_array().into_iter().flatten() {
+        let example = text(&usage["example"]);
+        let (namespace, name) = example.split_once('/').unwrap_or(("default", "pod"));
+        let count = usage["containers"].as_u64().unwrap_or(1);
+        let containers: Vec<Value> =
+            (0..count).map(|number| json!({ "name": format!("c{number}"), "image": usage["image"] })).collect();
+        pods.push(pod(&json!(namespace), &json!(name), &json!("some-node"), &json!(containers), json!([]), "Running"));
+    }
+    for pull in known["waiting"].as_array().into_iter().flatten() {
+        let status = json!([{ "name": pull["container"], "image": pull["image"], "state": { "waiting": { "reason": pull["reason"], "message": pull["message"] } } }]);
+        let mut waiting = pod(&pull["namespace"], &pull["pod"], &pull["node"], &json!([]), json!([]), "Pending");
+        // Init containers wait as others do.
+        waiting["spec"]["initContainers"] = json!([{ "name": pull["container"], "image": pull["image"] }]);
+        waiting["status"]["initContainerStatuses"] = status;
+        pods.push(waiting);
+    }
+    json!({ "known": pods })
 }

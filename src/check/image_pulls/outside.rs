@@ -22,16 +22,20 @@ pub(super) fn judge(judge: &mut Judge<'_>, used: &[ImageUse], failing: &BTreeSet
         return;
     }
     let outside = used.iter().filter(|usage| !failing.contains(&usage.image));
-    let outside: Vec<&ImageUse> = outside.filter(|usage| parse(&usage.image).is_some_and(|image| is_outside(&image))).collect();
+    let outside: Vec<&ImageUse> =
+        outside.filter(|usage| parse(&usage.image).is_some_and(|image| is_outside(&image))).collect();
     if outside.is_empty() {
         return;
     }
-    let egress = own_egress(evidence);
+    let (egress, gaps) = own_egress(evidence);
+    gaps.into_iter().for_each(|gap| judge.note(gap));
     for usage in outside {
         let mut finding = finding(evidence, usage);
         if egress {
             finding.severity = Severity::Info;
-            finding.detail.push_str(" It may come over a way out of your own (a default route, NAT gateway, virtual WAN or proxy).");
+            finding.detail.push_str(
+                " It may come over a way out of your own (a default route, NAT gateway, virtual WAN or proxy).",
+            );
         }
         judge.report(finding);
     }
@@ -46,9 +50,17 @@ fn finding(evidence: &Evidence, usage: &ImageUse) -> Finding {
     Finding {
         rule: outside_rule(),
         severity: outside_rule().severity,
-        detail: format!("{} use image {}, which this cluster could not pull again: at the next reschedule on another node it is missing. {rewrite}", count(usage.containers, "container"), usage.image),
+        detail: format!(
+            "{} use image {}, which this cluster could not pull again: at the next reschedule on another node it is missing. {rewrite}",
+            count(usage.containers, "container"),
+            usage.image
+        ),
         subject: Subject { kind: "image", id: ResourceId::new(usage.image.as_str()), name: usage.image.clone() },
-        evidence: vec![Observation::new("GET /api/v1/pods", format!("spec.containers[].image of {}", usage.example), usage.image.as_str())],
+        evidence: vec![Observation::new(
+            "GET /api/v1/pods",
+            format!("spec.containers[].image of {}", usage.example),
+            usage.image.as_str(),
+        )],
         remediation: remediation(evidence, &usage.image),
     }
 }
@@ -87,22 +99,38 @@ fn plan(evidence: &Evidence, image: &str) -> Option<Rewrite> {
         Some((name, path)) => (Some(name), path),
         None => (None, format!("{prefix}/{}", parsed.repository())),
     };
-    Some(Rewrite { source: format!("{registry}/*"), target: format!("{prefix}/*"), reference: format!("{server}/{path}{tail}"), existing })
+    Some(Rewrite {
+        source: format!("{registry}/*"),
+        target: format!("{prefix}/*"),
+        reference: format!("{server}/{path}{tail}"),
+        existing,
+    })
 }
 
 /// What would make the image pullable, in a sentence.
 pub(super) fn rewrite(evidence: &Evidence, image: &str) -> Option<String> {
     let plan = plan(evidence, image)?;
     Some(match plan.existing {
-        Some(rule) => format!("Nodes mirror Microsoft's registry only; cache rule {rule} covers the image under {}.", plan.reference),
-        None => format!("Nodes mirror Microsoft's registry only; with a cache rule \"{}\" -> \"{}\" it can be pulled as {}.", plan.source, plan.target, plan.reference),
+        Some(rule) => format!(
+            "Nodes mirror Microsoft's registry only; cache rule {rule} covers the image under {}.",
+            plan.reference
+        ),
+        None => format!(
+            "Nodes mirror Microsoft's registry only; with a cache rule \"{}\" -> \"{}\" it can be pulled as {}.",
+            plan.source, plan.target, plan.reference
+        ),
     })
 }
 
 /// The rule, where there is none, and the reference to write into the workload.
 pub(super) fn remediation(evidence: &Evidence, image: &str) -> Remediation {
     let (Some(plan), Some(registry)) = (plan(evidence, image), evidence.registry_id()) else {
-        return remedy(RemediationKind::RewriteImage, "Cache the image in a registry that the nodes can reach, and name it there.", Vec::new(), DOCS_CACHE);
+        return remedy(
+            RemediationKind::RewriteImage,
+            "Cache the image in a registry that the nodes can reach, and name it there.",
+            Vec::new(),
+            DOCS_CACHE,
+        );
     };
     let mut summary = format!("Write {} into the workload.", plan.reference);
     let mut commands: Vec<Command> = Vec::new();

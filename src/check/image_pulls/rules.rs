@@ -25,11 +25,8 @@ pub(super) const THROTTLED: Rule =
     Rule { id: "pull-throttled", severity: Severity::Warning, title: "Pulls are throttled" };
 pub(super) const TLS_FAILURE: Rule = error("pull-tls-failure", "The registry's certificate is not the right one");
 pub(super) const FAILED: Rule = error("pull-failed", "An image cannot be pulled");
-pub(super) const OUTSIDE_CACHE: Rule = Rule {
-    id: "image-outside-cache",
-    severity: Severity::Warning,
-    title: "An image in use could not be pulled again",
-};
+pub(super) const OUTSIDE_CACHE: Rule =
+    Rule { id: "image-outside-cache", severity: Severity::Warning, title: "An image in use could not be pulled again" };
 
 /// All of them.
 pub(super) const ALL: &[&Rule] = &[
@@ -52,14 +49,24 @@ pub(super) const ALL: &[&Rule] = &[
 /// What a rule means, where that does not depend on the case.
 pub(super) fn meaning(rule: &Rule) -> &'static str {
     match rule.id {
-        "pull-unauthorized" => "The registry answered 401: the identity has no role that lets it pull, or no sign-in was sent.",
+        "pull-unauthorized" => {
+            "The registry answered 401: the identity has no role that lets it pull, or no sign-in was sent."
+        }
         "pull-forbidden" => "The registry saw a public address: the node does not use the private endpoint.",
-        "pull-not-found" => "For an image of Microsoft's registry that means that no cache rule matches, or that the image does not exist there.",
+        "pull-not-found" => {
+            "For an image of Microsoft's registry that means that no cache rule matches, or that the image does not exist there."
+        }
         "pull-dns-failure" => "The node's DNS has no answer for the name.",
         "pull-network-failure" => "The name resolves, but no connection comes about.",
-        "pull-upstream-failed" => "The registry's message names the cache rule, so the rule is right; its upstream refused.",
-        "pull-layer-failed" => "Layers come from the registry's data endpoint, which has a name and address of its own.",
-        "pull-platform-mismatch" => "The image has no manifest for the node's architecture, even where a 401 is wrapped around that.",
+        "pull-upstream-failed" => {
+            "The registry's message names the cache rule, so the rule is right; its upstream refused."
+        }
+        "pull-layer-failed" => {
+            "Layers come from the registry's data endpoint, which has a name and address of its own."
+        }
+        "pull-platform-mismatch" => {
+            "The image has no manifest for the node's architecture, even where a 401 is wrapped around that."
+        }
         "pull-throttled" => "The registry or the kubelet limits pulls.",
         "pull-tls-failure" => "Something intercepts TLS, or the name leads to another host.",
         _ => "",
