@@ -147,10 +147,7 @@ fn proxy(judge: &mut Judge<'_>) {
         return;
     };
     let Some(proxy) = &config.https_proxy else { return };
-    let registry = match judge.registry() {
-        Ok(Some(registry)) => registry,
-        _ => return,
-    };
+    let Ok(Some(registry)) = judge.registry() else { return };
     let names = registry_names(registry);
     let uncovered: Vec<&String> =
         names.iter().filter(|name| !config.no_proxy.iter().any(|entry| bypasses(entry, name))).collect();

@@ -129,21 +129,16 @@ impl Path<'_> {
         let mut rules: Vec<_> = group.properties.security_rules.iter().collect();
         rules.sort_by_key(|rule| rule.properties.priority.unwrap_or(u32::MAX));
         for rule in rules.into_iter().filter(|rule| word(rule.properties.direction.as_ref(), direction)) {
+            let denies = word(rule.properties.access.as_ref(), "Deny");
             match self.matches(&rule.properties) {
                 Match::No => {}
-                Match::Unclear => return None,
-                Match::Yes if word(rule.properties.access.as_ref(), "Deny") => {
+                Match::Yes if denies => {
                     let name = rule.id.as_ref().map_or("?", ResourceId::name).to_owned();
                     let priority = rule.properties.priority.unwrap_or(4096);
-                    return Some(Block {
-                        id: group.id.clone(),
-                        rule: name,
-                        field: "securityRules",
-                        direction: Some(direction),
-                        priority,
-                    });
+                    let (id, direction) = (group.id.clone(), Some(direction));
+                    return Some(Block { id, rule: name, field: "securityRules", direction, priority });
                 }
-                Match::Yes => return None,
+                Match::Yes | Match::Unclear => return None,
             }
         }
         None

@@ -145,70 +145,48 @@ fn paths(judge: &mut Judge<'_>, working: &[&Candidate<'_>]) {
 fn blocked(candidate: &Candidate<'_>, block: &Block) -> Finding {
     let addresses = reach::addresses(candidate).iter().map(ToString::to_string).collect::<Vec<_>>();
     let endpoint = &candidate.endpoint.id;
-    let to = addresses.join(", ");
-    let (detail, seen, remediation) = match block.direction {
-        Some(direction) => {
-            let rule =
-                Command::new("az network nsg rule create").with("-g", block.id.resource_group().unwrap_or_default());
-            let rule = rule.with("--nsg-name", block.id.name()).with("-n", "AllowBootstrapRegistry");
-            let priority = block.priority.saturating_sub(1).max(100).to_string();
-            let rule = rule
-                .with("--priority", priority)
-                .with("--direction", direction)
-                .with("--access", "Allow")
-                .with("--protocol", "Tcp");
-            let rule = rule.with("--source-address-prefixes", "VirtualNetwork").word("--destination-address-prefixes");
-            let rule = addresses
-                .iter()
-                .fold(rule, |rule, address| rule.word(address.as_str()))
-                .with("--destination-port-ranges", "443");
-            (
-                format!(
-                    "Rule {} of security group {} denies {} TCP 443 between the nodes and endpoint {} ({to}).",
-                    block.rule,
-                    block.id.name(),
-                    direction.to_lowercase(),
-                    endpoint.name()
-                ),
-                Observation::new(
-                    format!("GET {}", block.id),
-                    format!("properties.{}[{}].properties.access", block.field, block.rule),
-                    "Deny",
-                ),
-                remedy(
-                    RemediationKind::Investigate,
-                    "Allow the nodes to reach the endpoint by a rule that comes before the one that denies (mind that its priority is free), or remove that one.",
-                    vec![remedy::in_subscription(rule, &block.id)],
-                    DOCS_PRIVATE_LINK,
-                ),
-            )
-        }
-        None => {
-            let delete = Command::new("az network route-table route delete")
-                .with("-g", block.id.resource_group().unwrap_or_default());
-            let delete = delete.with("--route-table-name", block.id.name()).with("-n", block.rule.as_str());
-            (
-                format!(
-                    "Route {} of route table {} drops what is sent to endpoint {} ({to}): its next hop is None.",
-                    block.rule,
-                    block.id.name(),
-                    endpoint.name()
-                ),
-                Observation::new(
-                    format!("GET {}", block.id),
-                    format!("properties.{}[{}].properties.nextHopType", block.field, block.rule),
-                    "None",
-                ),
-                remedy(
-                    RemediationKind::Investigate,
-                    "Delete the route, or add a longer one for the endpoint's addresses.",
-                    vec![remedy::in_subscription(delete, &block.id)],
-                    DOCS_PRIVATE_LINK,
-                ),
-            )
-        }
+    let (what, field, command) = match block.direction {
+        Some(direction) => denied(block, direction, &addresses),
+        None => dropped(block),
     };
+    let detail = format!("{what} {} ({}).", endpoint.name(), addresses.join(", "));
+    let path = format!("properties.{}[{}].properties.{}", block.field, block.rule, field.0);
+    let seen = Observation::new(format!("GET {}", block.id), path, field.1);
+    let command = remedy::in_subscription(command, &block.id);
+    let summary = "Allow the nodes to reach the endpoint (for a security rule, mind that the priority is free), or remove what stands in the way.";
+    let remediation = remedy(RemediationKind::Investigate, summary, vec![command], DOCS_PRIVATE_LINK);
     on_endpoint(&PATH_BLOCKED, endpoint, detail, vec![seen], remediation)
+}
+
+/// A security rule that denies, and the rule to put before it.
+fn denied(block: &Block, direction: &str, addresses: &[String]) -> (String, (&'static str, &'static str), Command) {
+    let rule = Command::new("az network nsg rule create").with("-g", block.id.resource_group().unwrap_or_default());
+    let rule = rule.with("--nsg-name", block.id.name()).with("-n", "AllowBootstrapRegistry");
+    let priority = block.priority.saturating_sub(1).max(100).to_string();
+    let rule = rule.with("--priority", priority).with("--direction", direction).with("--access", "Allow");
+    let rule = rule.with("--protocol", "Tcp").with("--source-address-prefixes", "VirtualNetwork");
+    let rule = rule.word("--destination-address-prefixes");
+    let rule = addresses.iter().fold(rule, |rule, address| rule.word(address.as_str()));
+    let what = format!(
+        "Rule {} of security group {} denies {} TCP 443 between the nodes and endpoint",
+        block.rule,
+        block.id.name(),
+        direction.to_lowercase()
+    );
+    (what, ("access", "Deny"), rule.with("--destination-port-ranges", "443"))
+}
+
+/// A route that drops, and the command that deletes it.
+fn dropped(block: &Block) -> (String, (&'static str, &'static str), Command) {
+    let delete =
+        Command::new("az network route-table route delete").with("-g", block.id.resource_group().unwrap_or_default());
+    let delete = delete.with("--route-table-name", block.id.name()).with("-n", block.rule.as_str());
+    let what = format!(
+        "Route {} of route table {} has no next hop (None) and drops what is sent to endpoint",
+        block.rule,
+        block.id.name()
+    );
+    (what, ("nextHopType", "None"), delete)
 }
 
 fn failed(candidate: &Candidate<'_>) -> bool {

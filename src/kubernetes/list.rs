@@ -102,7 +102,7 @@ impl Lister<'_> {
                 || Fact::Missing(permission.gap(Reason::Malformed, "the autoscaler's status is not what it writes")),
                 Fact::Known,
             ),
-            Err(gap) if gap.reason == Reason::NotFound => Fact::Known(Vec::new()),
+            Err(gap) if gap.detail == ABSENT => Fact::Known(Vec::new()),
             Err(gap) => Fact::Missing(gap),
         }
     }
@@ -113,7 +113,7 @@ impl Lister<'_> {
         let keep = |claim: scale::RawNodeClaim| claims.extend(claim.problem());
         match self.each(Permission::NODE_CLAIMS, "/apis/karpenter.sh/v1/nodeclaims", None, keep).await {
             Ok(()) => Fact::Known(claims),
-            Err(gap) if gap.reason == Reason::NotFound => Fact::Known(Vec::new()),
+            Err(gap) if gap.detail == ABSENT => Fact::Known(Vec::new()),
             Err(gap) => Fact::Missing(gap),
         }
     }
@@ -171,9 +171,25 @@ impl Lister<'_> {
             200 => Ok(body.into()),
             401 => Err(Failure::new(Reason::Unauthorized, "401: the Kubernetes API does not accept the sign-in")),
             403 => Err(Failure::new(Reason::Forbidden, "403: the Kubernetes API forbids it")),
+            404 if says_absent(&body) => Err(Failure::new(Reason::NotFound, ABSENT)),
             _ => Err(Failure::from_status(status, &[])),
         }
     }
+}
+
+/// The detail of a 404 that is the API server's own word for "there is none".
+const ABSENT: &str = "404: the Kubernetes API has no such object";
+
+/// Whether a 404 is the API server's own: its `Status`, its plain page for kinds that it does not serve, or nothing.
+/// What a proxy in between makes up is no such answer.
+fn says_absent(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Status {
+        kind: String,
+    }
+    body.trim_ascii().is_empty()
+        || body.starts_with(b"404 page not found")
+        || serde_json::from_slice::<Status>(body).is_ok_and(|status| status.kind == "Status")
 }
 
 /// The host in `https://<host>/v2/aks-managed-repository/…`.

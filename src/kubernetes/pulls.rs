@@ -88,13 +88,16 @@ fn kept(message: &str) -> String {
     text::truncated(&text::without_secrets(message), MESSAGE)
 }
 
+/// When an event was last seen, and what it says.
+type Message = (Option<Timestamp>, String);
+
 /// What events tell of failed pulls.
 #[derive(Debug, Default)]
 pub struct FailedPulls {
     /// Mirror hosts by node.
     pub mirrors: Vec<MirrorFailure>,
     /// The newest message by namespace, pod and image.
-    messages: BTreeMap<(String, String), Vec<(Option<Timestamp>, String)>>,
+    messages: BTreeMap<(String, String), Vec<Message>>,
     count: usize,
 }
 
@@ -111,7 +114,7 @@ impl FailedPulls {
     }
 
     /// The newest message about one image of one pod.
-    fn newest(&self, pull: &WaitingPull) -> Option<&(Option<Timestamp>, String)> {
+    fn newest(&self, pull: &WaitingPull) -> Option<&Message> {
         let messages = self.messages.get(&(pull.namespace.clone(), pull.pod.clone()))?;
         let quoted = format!("\"{}\"", pull.image);
         messages.iter().filter(|(_, message)| message.contains(&quoted)).max_by_key(|(seen, _)| *seen)

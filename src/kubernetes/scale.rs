@@ -14,7 +14,6 @@ const MESSAGE: usize = 2_000;
 
 #[derive(Deserialize)]
 struct ConfigMap {
-    #[serde(default, deserialize_with = "null_is_default")]
     data: BTreeMap<String, String>,
 }
 
@@ -144,7 +143,8 @@ mod tests {
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].group, "aks-work-11112222-vmss");
         assert!(problems[0].message.as_deref().is_some_and(|message| message.contains("exit status=211")));
-        assert_eq!(backed_off(b"{}"), Some(Vec::new()));
+        assert_eq!(backed_off(br#"{"data":{}}"#), Some(Vec::new()));
+        assert_eq!(backed_off(b"{}"), None);
         assert_eq!(backed_off(b"nonsense"), None);
     }
 }

@@ -301,13 +301,16 @@ fn with_noise(mut snapshot: serde_json::Value) -> serde_json::Value {
         json!({ "endpoint": refused, "zoneGroups": refused, "interfaces": {} });
     let zone = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/noise/providers/Microsoft.Network/privateDnsZones/privatelink.azurecr.io";
     evidence["network"]["dnsZones"][zone] = json!({ "zone": { "known": { "id": zone, "properties": {} } }, "links": { "known": [] }, "records": { "known": [] } });
-    if let Some(failures) = evidence["kubernetes"]["mirrorFailures"]["known"].as_array_mut() {
+    if let Some(failures) =
+        evidence.pointer_mut("/kubernetes/mirrorFailures/known").and_then(serde_json::Value::as_array_mut)
+    {
         failures.push(json!({ "node": "aks-system-11112222-vmss000000", "host": "long-gone.azurecr.io", "lastSeen": "2025-01-01T00:00:00Z" }));
         failures.push(
             json!({ "node": "some-other-node", "host": "long-gone.azurecr.io", "lastSeen": "2026-11-20T11:00:00Z" }),
         );
     }
-    if let Some(used) = evidence["kubernetes"]["images"]["known"]["used"].as_array_mut() {
+    if let Some(used) = evidence.pointer_mut("/kubernetes/images/known/used").and_then(serde_json::Value::as_array_mut)
+    {
         used.push(json!({ "image": "artifacts.contoso.com:5000/a/b@sha256:0000000000000000000000000000000000000000000000000000000000000000", "containers": 1, "example": "a/b" }));
         used.push(json!({ "image": "10.0.0.9:5000/x", "containers": 1, "example": "a/c" }));
         used.push(json!({ "image": "otherteam.azurecr.io/x:1", "containers": 1, "example": "a/d" }));

@@ -227,6 +227,9 @@ fn serve(fact: &Value, path: &str, query: &str, base: &str) -> Answer {
         };
     }
     match &fact["known"] {
+        Value::Null if path.starts_with("/api") => {
+            respond(404, json!({ "kind": "Status", "reason": "NotFound", "code": 404 }).to_string())
+        }
         Value::Null => refuse(404, "ResourceNotFound", "The resource was not found."),
         Value::Array(items) if path.starts_with("/api") => {
             let start = parameter(query, "continue").and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
