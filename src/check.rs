@@ -10,7 +10,6 @@ mod kubelet_acrpull;
 mod node_bootstrap;
 mod node_image;
 mod outbound;
-mod path_blocked;
 mod private_dns;
 mod private_endpoint;
 mod reach;
@@ -115,7 +114,7 @@ pub fn pull_forbidden() -> &'static Rule {
 
 /// The security groups that guard the registry's endpoints, where their subnets enforce them.
 pub fn endpoint_security_groups(evidence: &Evidence) -> BTreeSet<ResourceId> {
-    path_blocked::endpoint_security_groups(evidence)
+    private_endpoint::endpoint_security_groups(evidence)
 }
 
 /// What became of one check.

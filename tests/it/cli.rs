@@ -295,13 +295,13 @@ fn one_fault_on_many_nodes_is_one_finding_at_the_top() {
     let template = evidence["kubernetes"]["nodes"]["known"][0].clone();
     let nodes = (0..200).map(|number| {
         let mut node = template.clone();
-        node["name"] = format!("aks-work-11112222-vmss{number:06}").into();
+        node["name"] = format!("aks-apps-11112222-vmss{number:06}").into();
         node
     });
     evidence["kubernetes"]["nodes"]["known"] = nodes.collect::<Vec<_>>().into();
     let waiting = (0..2_000).map(|number| {
         serde_json::json!({
-            "namespace": "shop", "pod": format!("web-{number}"), "container": "c", "node": format!("aks-work-11112222-vmss{:06}", number % 200),
+            "namespace": "shop", "pod": format!("web-{number}"), "container": "c", "node": format!("aks-apps-11112222-vmss{:06}", number % 200),
             "image": "contosoboot.azurecr.io/shop/web:42", "reason": "ImagePullBackOff",
             "message": "failed to fetch anonymous token: unexpected status from GET request to https://contosoboot.azurecr.io/oauth2/token: 401 Unauthorized",
         })

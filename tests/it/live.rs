@@ -175,7 +175,7 @@ fn a_snapshot_of_a_live_run_gives_the_same_report_byte_for_byte() {
 #[test]
 fn no_secret_reaches_any_output() {
     let site = Site::new(&fixtures::healthy_json("byo"));
-    site.server.fault(&format!("{}/agentPools/work/upgradeProfiles/default", site.cluster), Fault::Status(500));
+    site.server.fault(&format!("{}/agentPools/apps/upgradeProfiles/default", site.cluster), Fault::Status(500));
     for format in ["json", "table"] {
         let output = site.diagnose_as(format, &["-vv"]);
         let all = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::reach::{self, Candidate, Reach};
 use crate::azure::id::ResourceId;
+use crate::check::reach::{self, Candidate, Reach};
 use crate::evidence::network::{RouteTable, SecurityGroup, SecurityRuleProperties, SubnetProperties};
 use crate::evidence::{Evidence, Fact, Gap};
 
@@ -47,7 +47,7 @@ pub(super) fn blocked(evidence: &Evidence, candidate: &Candidate<'_>) -> Result<
 }
 
 /// The security groups that guard the subnets of serving endpoints, where those enforce them.
-pub(super) fn endpoint_security_groups(evidence: &Evidence) -> BTreeSet<ResourceId> {
+pub fn endpoint_security_groups(evidence: &Evidence) -> BTreeSet<ResourceId> {
     let Some(registry) = evidence.known_registry() else { return BTreeSet::new() };
     let candidates = reach::candidates(evidence, registry);
     let serving = candidates.iter().filter(|candidate| candidate.reach == Reach::Serves);
