@@ -136,7 +136,8 @@ impl Case<'_> {
     }
 
     fn config(&self, words: &str, summary: &str, docs: &'static str) -> Remediation {
-        let command = remedy::acr(words, &self.registry.id);
+        // These commands take the registry's name only.
+        let command = Command::new(words).with("-r", self.registry.name());
         let status = if words.contains("authentication-as-arm") { "enabled" } else { "disabled" };
         let command = remedy::in_subscription(command.with("--status", status), &self.registry.id);
         remedy(RemediationKind::UpdateRegistry, summary, vec![command], docs)
