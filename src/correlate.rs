@@ -232,6 +232,13 @@ fn explain(findings: &[Finding], evidence: &Evidence) -> Vec<Vec<usize>> {
             }
         }
     }
+    for (symptom, causes) in caused_by.iter_mut().enumerate() {
+        // Early images gave 211 for a missing role in ABAC mode, but only where the way to the registry is well.
+        let reach = causes.iter().any(|cause| causes::is_cause_of_reach(findings[*cause].rule.id));
+        if reach && causes::exit_code(&findings[symptom]) == Some(211) {
+            causes.retain(|cause| !causes::is_about_access(findings[*cause].rule.id));
+        }
+    }
     caused_by
 }
 

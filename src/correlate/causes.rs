@@ -19,6 +19,8 @@ pub(super) enum Link {
     AbacRegistry,
     /// A data endpoint's record.
     DataRecord,
+    /// The same pool, and the message names the mirror of another registry.
+    OtherMirror,
 }
 
 /// A symptom: a rule, with the kinds of bootstrap faults that count where the rule is about exit codes.
@@ -79,6 +81,15 @@ const UNREACHABLE: &[Symptom] = &[
 ];
 const ARTIFACTS: &[Symptom] =
     &[coded("node-bootstrap-failed", &[Fault::Artifact], &[]), coded("scale-up-failing", &[Fault::Artifact], &[])];
+const FAILED_PULLS: &[Symptom] = &[
+    symptom("pull-unauthorized"),
+    symptom("pull-forbidden"),
+    symptom("pull-not-found"),
+    symptom("pull-dns-failure"),
+    symptom("pull-network-failure"),
+    symptom("pull-tls-failure"),
+    symptom("pull-failed"),
+];
 const REFUSED: &[Symptom] = &[
     symptom("pull-unauthorized"),
     coded("node-bootstrap-failed", &[Fault::Unauthorized], &[]),
@@ -89,6 +100,17 @@ const REFUSED: &[Symptom] = &[
 pub(super) const ALL: &[Explanation] = &[
     Explanation { causes: &["bootstrap-registry-not-found"], symptoms: UNREACHABLE, link: Link::RegistryImage },
     Explanation { causes: &["bootstrap-registry-not-found"], symptoms: ARTIFACTS, link: Link::Registry },
+    Explanation { causes: &["bootstrap-registry-not-found"], symptoms: REFUSED, link: Link::RegistryImage },
+    Explanation {
+        causes: &["bootstrap-registry-not-found"],
+        symptoms: &[
+            symptom("pull-layer-failed"),
+            symptom("pull-not-found"),
+            symptom("pull-upstream-failed"),
+            symptom("pull-bypasses-cache"),
+        ],
+        link: Link::RegistryImage,
+    },
     Explanation {
         causes: &["registry-not-premium"],
         symptoms: &[symptom("private-endpoint-missing")],
@@ -144,6 +166,7 @@ pub(super) const ALL: &[Explanation] = &[
         ],
         link: Link::Pool,
     },
+    Explanation { causes: &["node-not-reimaged"], symptoms: FAILED_PULLS, link: Link::OtherMirror },
     Explanation {
         causes: &["credential-set-unhealthy"],
         symptoms: &[symptom("pull-upstream-failed")],
@@ -198,13 +221,15 @@ fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidenc
     match link {
         Link::Registry => true,
         Link::Pool => same_pool(cause, symptom, evidence),
+        Link::OtherMirror => other_mirror(symptom, evidence) && same_pool(cause, symptom, evidence),
         Link::MicrosoftImage => {
             image_of(symptom, evidence).is_some_and(|image| image == Origin::Microsoft)
                 && containerd_hides(cause, symptom, evidence)
         }
         Link::RegistryImage => {
-            image_of(symptom, evidence).is_none_or(|image| image != Origin::Elsewhere)
-                && data_only(cause).is_none_or(|only| !only)
+            // What fails at another registry's mirror says nothing of this one.
+            let elsewhere = image_of(symptom, evidence) == Some(Origin::Elsewhere) || other_mirror(symptom, evidence);
+            !elsewhere && data_only(cause) != Some(true)
         }
         Link::AbacRegistry => {
             let mode =
@@ -213,6 +238,16 @@ fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidenc
         }
         Link::DataRecord => data_only(cause) == Some(true),
     }
+}
+
+/// Whether a message names the mirror of a registry that is not the cluster's.
+fn other_mirror(symptom: &Finding, evidence: &Evidence) -> bool {
+    let server = evidence.login_server().unwrap_or_default().to_lowercase();
+    let mut mirrors = symptom.evidence.iter().filter_map(|seen| {
+        let before = seen.value.split_once("/v2/aks-managed-repository/")?.0;
+        before.rsplit("https://").next().map(str::to_lowercase)
+    });
+    !server.is_empty() && mirrors.any(|host| host != server)
 }
 
 /// For a finding about a DNS record: whether it is a data endpoint's, which only layers and artifacts need.
@@ -284,7 +319,12 @@ fn image_of(symptom: &Finding, evidence: &Evidence) -> Option<Origin> {
     })
 }
 
-/// Whether the causes include one of the kubelet's identity or role.
+/// Whether a rule is about the kubelet's right to pull.
+pub(super) fn is_about_access(rule: &str) -> bool {
+    ACCESS.contains(&rule)
+}
+
+/// Whether a rule is about the way to the registry: its endpoint or its DNS.
 pub(super) fn is_cause_of_reach(rule: &str) -> bool {
     ENDPOINT.contains(&rule) || DNS.contains(&rule)
 }
