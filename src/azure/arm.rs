@@ -149,6 +149,16 @@ impl Arm {
         }
     }
 
+    /// Reads a collection under a resource that is known to exist: `ResourceNotFound` then means that there is nothing
+    /// in it, and so does a provider that the subscription never registered.
+    pub async fn list_under<T: DeserializeOwned>(&self, api: &Api, path: &str) -> Fact<Vec<T>> {
+        match self.read_list(api, path, &[]).await {
+            Ok(items) => Fact::Known(items),
+            Err(failure) if failure.absent() || failure.unregistered() => Fact::Known(Vec::new()),
+            Err(failure) => Fact::Missing(failure.gap(api, path)),
+        }
+    }
+
     /// Sends one of the listed POSTs that only read.
     ///
     /// # Errors

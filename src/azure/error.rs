@@ -100,6 +100,11 @@ impl Failure {
         self.reason == Reason::NotFound && CODES.iter().any(|known| known.eq_ignore_ascii_case(code))
     }
 
+    /// Whether the subscription never registered the resource provider: then none of its resources exist there.
+    pub fn unregistered(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| code.eq_ignore_ascii_case("MissingSubscriptionRegistration"))
+    }
+
     /// Whether ARM does not know the path at all: a 404 that is not about the subscription or the tenant.
     pub fn unknown_path(&self) -> bool {
         let code = self.code.as_deref().unwrap_or_default();

@@ -29,7 +29,7 @@ impl Collector {
             let groups = id.child("privateDnsZoneGroups");
             let (endpoint, zone_groups) = tokio::join!(self.arm.find(&api::PRIVATE_ENDPOINTS, id), async {
                 if self.wants(Section::PrivateDns) {
-                    self.arm.list(&api::ZONE_GROUPS, groups.as_str(), &[]).await
+                    self.arm.list_under(&api::ZONE_GROUPS, groups.as_str()).await
                 } else {
                     Fact::default()
                 }

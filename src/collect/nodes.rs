@@ -3,7 +3,7 @@
 use super::{Collector, left_out};
 use crate::azure::id::ResourceId;
 use crate::evidence::cluster::ManagedCluster;
-use crate::evidence::kubernetes::{KubernetesFacts, Node};
+use crate::evidence::kubernetes::{KubernetesFacts, Node, ScaleUpProblem};
 use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
 use crate::kubernetes::connect::Connector;
 use crate::kubernetes::list::Lister;
@@ -52,13 +52,23 @@ impl Collector {
             nodes,
             mirror_failures: fact(events.map(|events| events.mirrors)),
             images: fact(images),
-            autoscaler: autoscaler.unwrap_or_else(Fact::Missing),
+            autoscaler: unless_absent(evidence, autoscaler.unwrap_or_else(Fact::Missing)),
             node_claims: node_claims.unwrap_or_else(Fact::Missing),
         }
     }
 
     async fn if_wanted<T>(&self, section: Section, ask: impl Future<Output = Result<T, Gap>>) -> Result<T, Gap> {
         if self.wants(section) { ask.await } else { Err(Gap::not_collected()) }
+    }
+}
+
+/// Where no pool is sized by an autoscaler, any 404 says that there is no status of one.
+fn unless_absent(evidence: &Evidence, status: Fact<Vec<ScaleUpProblem>>) -> Fact<Vec<ScaleUpProblem>> {
+    let mut pools = evidence.pools.agent_pools.known().into_iter().flatten();
+    let scaled = pools.any(|pool| pool.enable_auto_scaling == Some(true));
+    match status {
+        Fact::Missing(gap) if gap.reason == Reason::NotFound && !scaled => Fact::Known(Vec::new()),
+        status => status,
     }
 }
 

@@ -57,7 +57,7 @@ impl Collector {
             return Fact::default();
         }
         let path = format!("{}/providers/Microsoft.KubernetesConfiguration/extensions", evidence.cluster.id);
-        self.arm.list(&api::EXTENSIONS, &path, &[]).await
+        self.arm.list_under(&api::EXTENSIONS, &path).await
     }
 
     /// The instances of scale sets behind which something failed: their extensions tell the bootstrap's exit code.

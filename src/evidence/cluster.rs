@@ -250,6 +250,8 @@ pub struct AgentPool {
     pub power_state: Option<PowerState>,
     /// `Linux` or `Windows`.
     pub os_type: Option<String>,
+    /// Whether the cluster autoscaler sizes the pool.
+    pub enable_auto_scaling: Option<bool>,
     /// `Delete` or `Deallocate`.
     pub scale_down_mode: Option<String>,
     /// The image that new nodes get.

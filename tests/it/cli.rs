@@ -79,7 +79,7 @@ fn the_json_report_keeps_its_contract() {
     assert_eq!(report["tool"]["name"], "aksiso");
     assert_eq!(report["collectedAt"], "2026-11-20T12:00:00Z");
     assert_eq!(report["verdict"], "findings");
-    assert_eq!(report["summary"], serde_json::json!({ "error": 3, "warning": 0, "info": 0, "undetermined": 0 }));
+    assert_eq!(report["summary"], serde_json::json!({ "error": 5, "warning": 0, "info": 0, "undetermined": 0 }));
     for key in [
         "id",
         "name",
@@ -134,7 +134,7 @@ fn a_pipe_gets_no_colour_and_no_line_needs_it() {
     let text = stdout(&example(&[]));
     assert!(!text.contains('\u{1b}'));
     for word in [
-        "Verdict: FINDINGS - 3 errors, 0 warnings, 0 info",
+        "Verdict: FINDINGS - 5 errors, 0 warnings, 0 info",
         "ERROR dns-record-missing",
         "aksiso explain acrpull-missing",
         "private-dns        failed",
