@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use aksiso::cli::Cli;
 use aksiso::exit::Exit;
-use aksiso::run::{self, Problem};
+use aksiso::run::{self, Interrupted, Problem};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -17,14 +17,20 @@ fn main() -> ExitCode {
         runtime.shutdown_background();
         outcome
     });
-    let exit = outcome.unwrap_or_else(|error| {
-        let mut text = format!("error: {error:#}\n");
-        if let Some(problem) = error.downcast_ref::<Problem>() {
-            text.push_str(&format!(" hint: {}\n", problem.hint));
-        }
-        // Nobody is left to tell where stderr is closed.
-        let _ = anstream::stderr().write_all(aksiso::text::for_ci_log(&text).as_bytes());
-        Exit::CouldNotRun
-    });
-    exit.into()
+    outcome.map_or_else(|error| report(&error), ExitCode::from)
+}
+
+/// Says what was wrong and what to do next.
+fn report(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Interrupted>() {
+        // What a shell gives a program that Ctrl-C ended.
+        return ExitCode::from(130);
+    }
+    let mut text = format!("error: {error:#}\n");
+    if let Some(problem) = error.downcast_ref::<Problem>() {
+        text.push_str(&format!(" hint: {}\n", problem.hint));
+    }
+    // Nobody is left to tell where stderr is closed.
+    let _ = anstream::stderr().write_all(aksiso::text::for_ci_log(&text).as_bytes());
+    Exit::CouldNotRun.into()
 }

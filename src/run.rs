@@ -129,8 +129,25 @@ fn chosen(args: &CheckArgs) -> Vec<&'static Check> {
     check::ALL.iter().filter(wanted).copied().collect()
 }
 
-/// Signs in and gathers the evidence of a live cluster.
+/// Somebody pressed Ctrl-C while we were asking. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+/// The evidence of a live cluster, unless Ctrl-C comes first.
 async fn live(args: &TargetArgs, checks: &[&'static Check], progress: &Progress) -> anyhow::Result<Evidence> {
+    // Only here: while a snapshot is read from a pipe, the operating system's own answer to Ctrl-C is the right one.
+    tokio::select! {
+        evidence = gather(args, checks, progress) => evidence,
+        _ = tokio::signal::ctrl_c() => {
+            progress.finish();
+            Err(Interrupted.into())
+        }
+    }
+}
+
+/// Signs in and gathers the evidence of a live cluster.
+async fn gather(args: &TargetArgs, checks: &[&'static Check], progress: &Progress) -> anyhow::Result<Evidence> {
     let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout };
     let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref())
         .map_err(|why| Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]"))?;

@@ -474,3 +474,36 @@ fn the_azure_cli_signs_in_and_names_the_subscription() {
     let az = az.display().to_string();
     assert!(!left.is_ok_and(|processes| processes.contains(&az)), "az is still running");
 }
+
+/// Ctrl-C ends a run at once, whatever it waits for, and leaves nothing behind.
+#[test]
+fn ctrl_c_ends_a_run_at_once() {
+    let site = Site::new(&fixtures::healthy_json("byo"));
+    site.server.fault(&site.cluster, Fault::NoAnswer);
+    let file = site.path("never.json");
+    let binary = assert_cmd::cargo::cargo_bin("aksiso");
+    let mut command = std::process::Command::new(binary);
+    command.env_clear().env("SSL_CERT_FILE", site.path("ca.pem")).env("AZURE_AUTHORITY_HOST", site.server.url());
+    command.env("AKSISO_ARM_ENDPOINT", site.server.url()).env("AZURE_CLIENT_SECRET", SECRET);
+    command.env("AZURE_TENANT_ID", "00000000-aaaa-bbbb-cccc-000000000000").env("AZURE_CLIENT_ID", "x");
+    command.args(["collect", "--no-kubernetes", "--cluster-id", &site.cluster, "-o"]).arg(&file);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+    while !site.server.requests().iter().any(|(_, path)| path.starts_with(&site.cluster)) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let interrupted = Instant::now();
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    let status = child.wait().expect("it ends");
+    assert!(interrupted.elapsed() < Duration::from_secs(1), "{:?}", interrupted.elapsed());
+    assert_eq!(status.code(), Some(130));
+    let left: Vec<_> = std::fs::read_dir(site.folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| !name.to_string_lossy().contains("never") && !name.to_string_lossy().starts_with(".aksiso-")),
+        "{left:?}"
+    );
+}
