@@ -308,11 +308,15 @@ impl ProcessGroup {
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
+        let Some(id) = self.0.take() else { return };
         #[cfg(unix)]
-        if let Some(id) = self.0.take().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+        if let Some(group) = rustix::process::Pid::from_raw(id.cast_signed()) {
             // One that is gone already is no loss.
-            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
+        // Elsewhere the shell alone is killed, when its handle is dropped.
+        #[cfg(not(unix))]
+        let _ = id;
     }
 }
 
