@@ -29,6 +29,7 @@ pub const CHECK: Check = Check {
     needs: &[
         Section::AgentPools,
         Section::Registry,
+        Section::CacheRules,
         Section::VirtualNetworks,
         Section::RouteTables,
         Section::Nodes,
@@ -64,7 +65,11 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         }
         judge.report(case.finding(rule, &image, &pulls));
     }
-    outside::judge(judge, &images.used, &not_cached);
+    let outside = outside::judge(judge, &images.used, &not_cached);
+    // The registry may already have a rule for an image that is not Microsoft's: then only the reference is wrong.
+    if (outside || !not_cached.is_empty()) && evidence.known_registry().is_some() {
+        judge.know(&evidence.registry.cache_rules, "the registry's cache rules");
+    }
     Ok(())
 }
 

@@ -349,3 +349,34 @@ fn no_secret_of_a_cluster_is_kept() {
     assert!(!kept.contains("CANARY"), "{kept}");
     assert!(kept.contains("proxy.contoso.com:8080"));
 }
+
+#[test]
+fn an_image_outside_the_cache_says_how_it_can_be_pulled() {
+    let printed = |case: &str| {
+        let (_, snapshot) = fixtures::case(&fixtures::folder().join(format!("cases/{case}.json")));
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(snapshot.to_string().as_bytes()).expect("written");
+        stdout(&run(&[
+            "diagnose",
+            "--output",
+            "json",
+            "--check",
+            "image-pulls",
+            "--from",
+            file.path().to_str().expect("a path"),
+        ]))
+    };
+    let with_rule = printed("image-outside-cache-with-rule");
+    assert!(with_rule.contains("Write contosoboot.azurecr.io/dockerhub/redis:7 into the workload"), "{with_rule}");
+    assert!(!with_rule.contains("az acr cache create"), "{with_rule}");
+    let without = printed("image-outside-cache");
+    for words in [
+        "contosoboot.azurecr.io/docker/bitnami/redis:7",
+        "-s 'docker.io/*' -t 'docker/*' -c '<CREDENTIAL_SET>'",
+        "contosoboot.azurecr.io/quay/prometheus/node-exporter:v1.8.0",
+        "Docker Hub demands credentials",
+    ] {
+        assert!(without.contains(words), "{words} in: {without}");
+    }
+    assert!(!without.contains("artifacts.contoso.com"), "{without}");
+}

@@ -15,17 +15,17 @@ use crate::evidence::kubernetes::ImageUse;
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Severity, Subject};
 use crate::text::count;
 
-/// Judges the images in use; those that already fail as not cached are not told twice.
-pub(super) fn judge(judge: &mut Judge<'_>, used: &[ImageUse], failing: &BTreeSet<String>) {
+/// Judges the images in use; those that already fail as not cached are not told twice. Says whether there were any.
+pub(super) fn judge(judge: &mut Judge<'_>, used: &[ImageUse], failing: &BTreeSet<String>) -> bool {
     let evidence = judge.evidence;
     if !evidence.egress_closed() {
-        return;
+        return false;
     }
     let outside = used.iter().filter(|usage| !failing.contains(&usage.image));
     let outside: Vec<&ImageUse> =
         outside.filter(|usage| parse(&usage.image).is_some_and(|image| is_outside(&image))).collect();
     if outside.is_empty() {
-        return;
+        return false;
     }
     let (egress, gaps) = own_egress(evidence);
     gaps.into_iter().for_each(|gap| judge.note(gap));
@@ -39,6 +39,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, used: &[ImageUse], failing: &BTreeSet
         }
         judge.report(finding);
     }
+    true
 }
 
 fn is_outside(image: &Reference) -> bool {
