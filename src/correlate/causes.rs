@@ -200,7 +200,30 @@ pub(super) fn explains(explanation: &Explanation, cause: &Finding, symptom: &Fin
     let Some(known) = explanation.symptoms.iter().find(|known| known.rule == symptom.rule.id).filter(|_| named) else {
         return false;
     };
-    code_fits(known, symptom) && link_holds(explanation.link, cause, symptom, evidence)
+    code_fits(known, symptom)
+        && link_holds(explanation.link, cause, symptom, evidence)
+        && redirect_fits(cause, symptom, evidence)
+}
+
+/// A missing record: where the zone's link redirects, the public address is tried and its firewall refuses; without
+/// that the name does not resolve at all.
+fn redirect_fits(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
+    let forbidden = symptom.rule.id == "pull-forbidden";
+    if cause.rule.id != "dns-record-missing" || !(forbidden || symptom.rule.id == "pull-dns-failure") {
+        return true;
+    }
+    let zone = cause.subject.id.up_to("privateDnsZones");
+    let facts = zone.and_then(|zone| evidence.network.dns_zones.get(&zone));
+    let (nodes, _) = evidence.node_networks();
+    let links = facts.and_then(|facts| facts.links.known()).into_iter().flatten();
+    let mut own = links.filter(|link| link.properties.network_id().is_some_and(|network| nodes.contains(network)));
+    let redirects = own.any(|link| {
+        link.properties
+            .resolution_policy
+            .as_deref()
+            .is_some_and(|policy| policy.eq_ignore_ascii_case("NxDomainRedirect"))
+    });
+    redirects == forbidden
 }
 
 /// The exit code that a finding rests on.

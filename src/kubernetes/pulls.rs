@@ -1,7 +1,7 @@
 //! Which images pods use, and what is said of those that were not pulled. Memory grows with distinct images and with
 //! failing containers, not with pods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -124,8 +124,9 @@ impl FailedPulls {
 /// Puts pods, events and nodes together: what virtual nodes run is left out, and a waiting container without a message
 /// of its own gets the newest event's.
 pub fn images(pods: Vec<PodPulls>, events: Option<&FailedPulls>, nodes: Option<&[Node]>) -> PodImages {
-    let is_virtual =
-        |name: &str| nodes.is_some_and(|nodes| nodes.iter().any(|node| node.is_virtual && node.name == name));
+    let nodes = nodes.into_iter().flatten();
+    let virtual_nodes: HashSet<&str> = nodes.filter(|node| node.is_virtual).map(|node| node.name.as_str()).collect();
+    let is_virtual = |name: &str| virtual_nodes.contains(name);
     let mut images = PodImages::default();
     let mut used: BTreeMap<String, ImageUse> = BTreeMap::new();
     for pull in pods {
