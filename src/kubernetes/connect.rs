@@ -83,8 +83,8 @@ pub struct Connector<'c> {
 
 impl Connector<'_> {
     /// A client for the cluster's API: what was named explicitly; else the context whose server is the cluster's own
-    /// host name; else the credential that ARM gives; else the current context (its nodes tell whether it is this
-    /// cluster).
+    /// host name; else, or where its sign-in plug-in fails (kubelogin is not everywhere), the credential that ARM
+    /// gives; else the current context (its nodes tell whether it is this cluster).
     ///
     /// # Errors
     /// The gap that says why there is none.
@@ -94,9 +94,13 @@ impl Connector<'_> {
             return self.client(config.clone(), context.clone()).await;
         }
         let local = Kubeconfig::read().ok();
+        let mut own = None;
         if let Some((config, context)) = local.as_ref().and_then(|config| matching(config, cluster)) {
             self.progress.log(1, &format!("Kubernetes API: context {context}"));
-            return self.client(config, Some(context)).await;
+            match self.client(config, Some(context)).await {
+                Ok(client) => return Ok(client),
+                Err(gap) => own = Some(gap),
+            }
         }
         let failure = match self.user_credential(cluster).await {
             Ok(config) => {
@@ -105,6 +109,10 @@ impl Connector<'_> {
             }
             Err(failure) => failure,
         };
+        // A context of this cluster that cannot be used says more than what any other context would.
+        if let Some(gap) = own {
+            return Err(gap);
+        }
         match local.filter(|config| config.current_context.as_deref().is_some_and(|name| !name.is_empty())) {
             Some(config) => {
                 self.progress.log(1, "Kubernetes API: the current context");

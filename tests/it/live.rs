@@ -426,6 +426,33 @@ fn azure_gives_the_credential_where_no_kubeconfig_fits() {
     );
 }
 
+/// A context of this cluster whose plug-in is not on this machine is no dead end; without Azure's credential it is named.
+#[test]
+fn a_missing_kubelogin_is_made_up_for() {
+    let mut snapshot = fixtures::healthy_json("byo");
+    snapshot["evidence"]["cluster"]["properties"]["fqdn"] = "127.0.0.1".into();
+    let site = Site::new(&snapshot);
+    let kubelogin = "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: kubelogin, args: [get-token]}}";
+    let kubeconfig = site.kubeconfig_with(&site.server.url(), kubelogin);
+    std::fs::write(site.path("kubeconfig"), &kubeconfig).expect("written");
+    let run = || {
+        let mut command = site.command();
+        command.env("KUBECONFIG", site.path("kubeconfig"));
+        command.args(["diagnose", "-v", "--output", "json", "--cluster-id", &site.cluster]).output().expect("it runs")
+    };
+
+    let output = run();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("sign-in plug-in failed"));
+
+    let answer = serde_json::json!({ "kubeconfigs": [{ "value": azure_core::base64::encode(&kubeconfig) }] });
+    site.server.route(&format!("{}/listClusterUserCredential", site.cluster), &answer);
+    let output = run();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Kubernetes API: context it"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Kubernetes API: listClusterUserCredential"), "{}", stderr(&output));
+}
+
 /// `az` signs in and names the subscription; one that hangs does not hang aksiso.
 #[test]
 fn the_azure_cli_signs_in_and_names_the_subscription() {
