@@ -49,8 +49,15 @@ const fn code(number: u32, name: &'static str, fault: Fault, meaning: &'static s
     Code { number, name, meaning, fault }
 }
 
+// What both systems' codes mean.
 const ARTIFACT: &str =
     "the registry let the node in, but an artifact did not come: cache rule, data endpoint, or the registry's upstream";
+const OLD_IMAGE: &str = "the node image is too old for bootstrap from a registry";
+const NO_TOKEN: &str = "the node's metadata service did not give a token";
+const UNREACHABLE: &str =
+    "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall";
+const REFUSED: &str =
+    "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine";
 
 /// Codes of Linux nodes (AgentBaker, `cse_helpers.sh`).
 const LINUX: &[Code] = &[
@@ -60,7 +67,7 @@ const LINUX: &[Code] = &[
         Fault::Egress,
         "the node tried to download Kubernetes from the internet, as with artifactSource Direct",
     ),
-    code(45, "ERR_ORAS_DOWNLOAD_ERROR", Fault::Other, "the node image is too old for bootstrap from a registry"),
+    code(45, "ERR_ORAS_DOWNLOAD_ERROR", Fault::Other, OLD_IMAGE),
     code(
         50,
         "ERR_OUTBOUND_CONN_FAIL",
@@ -90,19 +97,9 @@ const LINUX: &[Code] = &[
     ),
     code(207, "ERR_ORAS_PULL_K8S_FAIL", Fault::Artifact, ARTIFACT),
     code(208, "ERR_ORAS_PULL_CREDENTIAL_PROVIDER", Fault::Artifact, ARTIFACT),
-    code(210, "ERR_ORAS_IMDS_TIMEOUT", Fault::Other, "the node's metadata service did not give a token"),
-    code(
-        211,
-        "ERR_ORAS_PULL_NETWORK_TIMEOUT",
-        Fault::Network,
-        "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall",
-    ),
-    code(
-        212,
-        "ERR_ORAS_PULL_UNAUTHORIZED",
-        Fault::Unauthorized,
-        "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine",
-    ),
+    code(210, "ERR_ORAS_IMDS_TIMEOUT", Fault::Other, NO_TOKEN),
+    code(211, "ERR_ORAS_PULL_NETWORK_TIMEOUT", Fault::Network, UNREACHABLE),
+    code(212, "ERR_ORAS_PULL_UNAUTHORIZED", Fault::Unauthorized, REFUSED),
     code(215, "ERR_DNS_HEALTH_FAIL", Fault::Other, "the node's DNS does not work"),
     code(231, "ERR_ORAS_PULL_SYSEXT_FAIL", Fault::Artifact, ARTIFACT),
     code(233, "ERR_PULL_POD_INFRA_CONTAINER_IMAGE", Fault::Artifact, ARTIFACT),
@@ -110,20 +107,10 @@ const LINUX: &[Code] = &[
 
 /// Codes of Windows nodes (AgentBaker, `windowscsehelper.ps1`).
 const WINDOWS: &[Code] = &[
-    code(76, "ORAS_NOT_FOUND", Fault::Other, "the node image is too old for bootstrap from a registry"),
-    code(77, "ORAS_IMDS_TIMEOUT", Fault::Other, "the node's metadata service did not give a token"),
-    code(
-        78,
-        "ORAS_PULL_NETWORK_TIMEOUT",
-        Fault::Network,
-        "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall",
-    ),
-    code(
-        79,
-        "ORAS_PULL_UNAUTHORIZED",
-        Fault::Unauthorized,
-        "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine",
-    ),
+    code(76, "ORAS_NOT_FOUND", Fault::Other, OLD_IMAGE),
+    code(77, "ORAS_IMDS_TIMEOUT", Fault::Other, NO_TOKEN),
+    code(78, "ORAS_PULL_NETWORK_TIMEOUT", Fault::Network, UNREACHABLE),
+    code(79, "ORAS_PULL_UNAUTHORIZED", Fault::Unauthorized, REFUSED),
     code(80, "ORAS_PULL_WINDOWSZIP_FAIL", Fault::Artifact, ARTIFACT),
     code(81, "ORAS_PULL_CREDENTIAL_PROVIDER", Fault::Artifact, ARTIFACT),
     code(82, "ORAS_PULL_POD_INFRA_CONTAINER", Fault::Artifact, ARTIFACT),

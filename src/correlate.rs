@@ -106,10 +106,9 @@ impl<'e> Diagnosis<'e> {
     pub fn symptoms_of(&self, cause: usize) -> Vec<usize> {
         let mut found = vec![cause];
         let mut next = 0;
-        while next < found.len() {
-            let known: Vec<usize> = found.clone();
-            let more = (0..self.findings.len())
-                .filter(|index| self.caused_by[*index].contains(&known[next]) && !known.contains(index));
+        while let Some(cause) = found.get(next) {
+            let own = |index: &usize| self.caused_by[*index].contains(cause) && !found.contains(index);
+            let more: Vec<usize> = (0..self.findings.len()).filter(own).collect();
             found.extend(more);
             next += 1;
         }

@@ -41,9 +41,7 @@ const EXTENSIONS: [(&str, &str); 5] = [
 const MONITOR: &str = "privatelink.monitor.azure.com, privatelink.oms.opinsights.azure.com, privatelink.ods.opinsights.azure.com, privatelink.agentsvc.azure-automation.net";
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
-    if !judge.evidence.egress_closed() {
-        judge.cache_is_used()?;
-    }
+    judge.is_isolated_or_cached()?;
     let evidence = judge.evidence;
     for (name, path, zones) in enabled(evidence) {
         judge.report(add_on(evidence, name, &path, zones));

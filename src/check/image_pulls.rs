@@ -41,9 +41,7 @@ pub const CHECK: Check = Check {
 };
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
-    if !judge.evidence.egress_closed() {
-        judge.cache_is_used()?;
-    }
+    judge.is_isolated_or_cached()?;
     let evidence = judge.evidence;
     if evidence.stopped() {
         return Err(NotApplicable("the cluster is stopped".to_owned()));

@@ -80,6 +80,14 @@ impl<'e> Judge<'e> {
         }
     }
 
+    /// The entry of checks that concern every cluster without a way out, or with a cache.
+    ///
+    /// # Errors
+    /// The cluster has neither.
+    pub fn is_isolated_or_cached(&self) -> Result<(), NotApplicable> {
+        if self.evidence.egress_closed() { Ok(()) } else { self.cache_is_used() }
+    }
+
     /// Whether the cluster takes its artifacts from a registry.
     ///
     /// # Errors

@@ -41,9 +41,7 @@ const REGISTERED: SignedDuration = SignedDuration::from_mins(15);
 type Machine = Resource<ComputeProperties>;
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
-    if !judge.evidence.egress_closed() {
-        judge.cache_is_used()?;
-    }
+    judge.is_isolated_or_cached()?;
     let evidence = judge.evidence;
     let Some(pools) = judge.know(&evidence.pools.agent_pools, "the node pools") else { return Ok(()) };
     for pool in pools {

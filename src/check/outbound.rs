@@ -37,9 +37,7 @@ pub const CHECK: Check = Check {
 };
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
-    if !judge.evidence.egress_closed() {
-        judge.cache_is_used()?;
-    }
+    judge.is_isolated_or_cached()?;
     subnets(judge);
     public_addresses(judge);
     proxy(judge);
@@ -82,12 +80,7 @@ fn subnets(judge: &mut Judge<'_>) {
 /// # Errors
 /// The gap, where the route table could not be read.
 pub(super) fn own_default_route(evidence: &Evidence, subnet: &SubnetProperties) -> Result<bool, Gap> {
-    let Some(id) = subnet.route_table.as_ref().and_then(|table| table.id.as_ref()) else { return Ok(false) };
-    match evidence.network.route_tables.get(id) {
-        Some(Fact::Known(table)) => Ok(has_default_route(table)),
-        Some(Fact::Missing(gap)) => Err(gap.clone()),
-        None => Err(Gap::not_collected().about("the node subnet's route table")),
-    }
+    Ok(evidence.route_table(subnet)?.is_some_and(has_default_route))
 }
 
 fn has_default_route(table: &RouteTable) -> bool {

@@ -9,6 +9,7 @@ use super::{Check, Judge, NotApplicable};
 use crate::azure::id::ResourceId;
 use crate::command::Command;
 use crate::evidence::registry::{ConnectionProperties, Registry};
+use crate::evidence::view::is;
 use crate::evidence::{Evidence, Gap, Ownership, Reason, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 
@@ -124,12 +125,7 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
 }
 
 fn failed(candidate: &Candidate<'_>) -> bool {
-    candidate
-        .endpoint
-        .properties
-        .provisioning_state
-        .as_deref()
-        .is_some_and(|state| state.eq_ignore_ascii_case("Failed"))
+    is(candidate.endpoint.properties.provisioning_state.as_ref(), "Failed")
 }
 
 fn on_endpoint(

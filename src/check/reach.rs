@@ -129,14 +129,12 @@ pub fn hidden_path(evidence: &Evidence, candidate: &Candidate<'_>) -> Hidden {
     }
     let addresses = addresses(candidate);
     for (_, subnet) in evidence.node_subnets() {
-        let Some(table) = subnet.route_table.as_ref().and_then(|table| table.id.as_ref()) else { continue };
-        match evidence.network.route_tables.get(table) {
-            Some(Fact::Known(table)) if leads_away(table, &addresses) => {
+        match evidence.route_table(subnet) {
+            Ok(Some(table)) if leads_away(table, &addresses) => {
                 return Hidden::Maybe("a route to an appliance or gateway");
             }
-            Some(Fact::Known(_)) => {}
-            Some(Fact::Missing(missing)) => gap = Some(missing.clone()),
-            None => gap = Some(Gap::not_collected().about("the node subnet's route table")),
+            Ok(_) => {}
+            Err(missing) => gap = Some(missing),
         }
     }
     gap.map_or(Hidden::Nothing, Hidden::Unknown)

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use futures::future::join_all;
-
 use super::Collector;
 use crate::azure::api;
 use crate::evidence::access::{AccessFacts, RoleAssignment};
@@ -31,10 +29,6 @@ impl Collector {
             .flatten()
             .map(|assignment| assignment.properties.role_definition_id.clone())
             .collect();
-        let read = roles.into_iter().map(|role| async move {
-            let definition = self.arm.get(&api::ROLE_DEFINITIONS, &role).await;
-            (role, definition)
-        });
-        AccessFacts { role_assignments, role_definitions: join_all(read).await.into_iter().collect() }
+        AccessFacts { role_assignments, role_definitions: self.by_id(&api::ROLE_DEFINITIONS, roles).await }
     }
 }

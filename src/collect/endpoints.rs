@@ -50,11 +50,7 @@ impl Collector {
         let read = endpoints.iter().filter_map(|(id, facts)| Some((id, facts.endpoint.known()?.as_ref()?)));
         let read = read.map(|(id, endpoint)| async move {
             let references = endpoint.properties.network_interfaces.iter().filter_map(|reference| reference.id.clone());
-            let interfaces = references.map(|interface| async move {
-                let fact = self.arm.get(&api::NETWORK_INTERFACES, &interface).await;
-                (interface, fact)
-            });
-            (id.clone(), join_all(interfaces).await.into_iter().collect())
+            (id.clone(), self.by_id(&api::NETWORK_INTERFACES, references).await)
         });
         join_all(read).await
     }
@@ -70,21 +66,18 @@ impl Collector {
         }
         let subscriptions = [evidence.cluster.id.subscription(), registry.id.subscription()];
         let subscriptions: BTreeSet<&str> = subscriptions.into_iter().flatten().collect();
-        let mut found = Vec::new();
-        for subscription in subscriptions {
+        let read = subscriptions.into_iter().map(|subscription| async move {
             let path = in_subscription(subscription, "Microsoft.Network/privateEndpoints");
-            match self.arm.list::<PrivateEndpoint>(&api::PRIVATE_ENDPOINTS, &path, &[]).await {
-                Fact::Known(endpoints) => found.extend(endpoints),
-                Fact::Missing(gap) => return Fact::Missing(gap),
-            }
-        }
-        found.retain(|endpoint| {
+            self.arm.list::<PrivateEndpoint>(&api::PRIVATE_ENDPOINTS, &path, &[]).await
+        });
+        let own = |endpoint: &PrivateEndpoint| {
             let mut targets = endpoint
                 .properties
                 .connections()
                 .filter_map(|connection| connection.properties.private_link_service_id.as_ref());
             targets.any(|target| *target == registry.id)
-        });
-        Fact::Known(found)
+        };
+        let lists = Fact::all(join_all(read).await);
+        lists.map(|lists| lists.into_iter().flatten().filter(own).collect())
     }
 }

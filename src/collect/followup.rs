@@ -89,16 +89,8 @@ impl Collector {
             let path = ruleset.id.child("virtualNetworkLinks");
             self.arm.list::<NetworkLink>(&api::FORWARDING_LINKS, path.as_str(), &[]).await
         });
-        let mut networks = Vec::new();
-        for links in join_all(read).await {
-            match links {
-                Fact::Known(links) => {
-                    networks.extend(links.iter().filter_map(|link| link.properties.network_id().cloned()));
-                }
-                Fact::Missing(gap) => return Fact::Missing(gap),
-            }
-        }
-        Fact::Known(networks)
+        let links = Fact::all(join_all(read).await);
+        links.map(|links| links.iter().flatten().filter_map(|link| link.properties.network_id().cloned()).collect())
     }
 
     /// Whether the reader may see every zone of a subscription: a list is cut down to what he may, without a word.

@@ -53,6 +53,15 @@ impl Collector {
         if !self.wants(section) {
             return BTreeMap::new();
         }
+        self.by_id(api, ids).await
+    }
+
+    /// Reads resources by id, all at once.
+    pub(super) async fn by_id<T: DeserializeOwned>(
+        &self,
+        api: &Api,
+        ids: impl IntoIterator<Item = ResourceId>,
+    ) -> BTreeMap<ResourceId, Fact<T>> {
         let read = ids.into_iter().map(|id| async move {
             let resource = self.arm.get(api, &id).await;
             (id, resource)
@@ -65,11 +74,7 @@ impl Collector {
         &self,
         ids: BTreeSet<ResourceId>,
     ) -> BTreeMap<ResourceId, Fact<VirtualNetwork>> {
-        let read = ids.into_iter().map(|id| async move {
-            let network = self.arm.get(&api::VIRTUAL_NETWORKS, &id).await;
-            (id, network)
-        });
-        join_all(read).await.into_iter().collect()
+        self.by_id(&api::VIRTUAL_NETWORKS, ids).await
     }
 
     async fn managed_networks(&self, evidence: &Evidence, asked: bool) -> Fact<Vec<VirtualNetwork>> {

@@ -39,6 +39,15 @@ impl<T> Fact<T> {
         }
     }
 
+    /// All answers, or the first gap: a part of them would look like the whole.
+    pub fn all(facts: impl IntoIterator<Item = Self>) -> Fact<Vec<T>> {
+        let answers = facts.into_iter().map(|fact| match fact {
+            Self::Known(value) => Ok(value),
+            Self::Missing(gap) => Err(gap),
+        });
+        answers.collect::<Result<_, _>>().map_or_else(Fact::Missing, Fact::Known)
+    }
+
     /// Whether nobody asked, as against: asked and not answered.
     pub fn not_collected(&self) -> bool {
         self.gap().is_some_and(|gap| gap.reason == Reason::NotCollected)

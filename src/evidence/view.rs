@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Evidence;
 use super::cluster::{AgentPool, BootstrapProfile};
 use super::fact::{Fact, Gap, Reason};
-use super::network::{SubnetProperties, VirtualNetwork};
+use super::network::{RouteTable, SubnetProperties, VirtualNetwork};
 use super::registry::Registry;
 use crate::azure::id::ResourceId;
 
@@ -179,6 +179,19 @@ impl Evidence {
         let networks = own.chain(managed).filter(|network| nodes.contains(&network.id));
         let pools = self.pools.agent_pools.known().map_or(&[] as &[AgentPool], Vec::as_slice);
         node_subnets(pools, networks).collect()
+    }
+
+    /// A node subnet's route table; `None` where it has none.
+    ///
+    /// # Errors
+    /// The gap, where the route table could not be read.
+    pub fn route_table(&self, subnet: &SubnetProperties) -> Result<Option<&RouteTable>, Gap> {
+        let Some(id) = subnet.route_table.as_ref().and_then(|table| table.id.as_ref()) else { return Ok(None) };
+        match self.network.route_tables.get(id) {
+            Some(Fact::Known(table)) => Ok(Some(table)),
+            Some(Fact::Missing(gap)) => Err(gap.clone()),
+            None => Err(Gap::not_collected().about("the node subnet's route table")),
+        }
     }
 
     /// A node network by id, from wherever it was read.

@@ -22,11 +22,12 @@ pub(super) struct RawNode {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RawMetadata {
-    name: Option<String>,
-    #[serde(deserialize_with = "timestamp")]
-    creation_timestamp: Option<Timestamp>,
     #[serde(deserialize_with = "null_is_default")]
-    labels: BTreeMap<String, String>,
+    pub(super) name: String,
+    #[serde(deserialize_with = "timestamp")]
+    pub(super) creation_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -51,6 +52,17 @@ pub(super) struct RawCondition {
     #[serde(rename = "type")]
     kind: Option<String>,
     status: Option<String>,
+    pub(super) message: Option<String>,
+}
+
+impl RawCondition {
+    pub(super) fn is(&self, kind: &str) -> bool {
+        self.kind.as_deref() == Some(kind)
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        self.status.as_deref() == Some("True")
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -62,12 +74,9 @@ pub(super) struct RawNodeInfo {
 impl From<RawNode> for Node {
     fn from(raw: RawNode) -> Self {
         let mut labels = raw.metadata.labels;
-        let ready =
-            raw.status.conditions.iter().any(|condition| {
-                condition.kind.as_deref() == Some("Ready") && condition.status.as_deref() == Some("True")
-            });
+        let ready = raw.status.conditions.iter().any(|condition| condition.is("Ready") && condition.holds());
         Self {
-            name: raw.metadata.name.unwrap_or_default(),
+            name: raw.metadata.name,
             created: raw.metadata.creation_timestamp,
             provider_id: raw.spec.provider_id,
             agent_pool: labels.remove("kubernetes.azure.com/agentpool").or_else(|| labels.remove("agentpool")),

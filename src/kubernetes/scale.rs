@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::raw::{RawCondition, RawMetadata};
 use crate::evidence::kubernetes::ScaleUpProblem;
-use crate::evidence::lenient::{null_is_default, timestamp};
+use crate::evidence::lenient::null_is_default;
 use crate::text;
 
 /// Longest message that is kept.
@@ -78,47 +78,26 @@ fn kept(message: &str) -> String {
 #[serde(default)]
 pub(super) struct RawNodeClaim {
     #[serde(deserialize_with = "null_is_default")]
-    metadata: Metadata,
+    metadata: RawMetadata,
     #[serde(deserialize_with = "null_is_default")]
     status: ClaimStatus,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    #[serde(deserialize_with = "null_is_default")]
-    name: String,
-    #[serde(deserialize_with = "timestamp")]
-    creation_timestamp: Option<Timestamp>,
-    #[serde(deserialize_with = "null_is_default")]
-    labels: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ClaimStatus {
     #[serde(deserialize_with = "null_is_default")]
-    conditions: Vec<Condition>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    status: Option<String>,
-    message: Option<String>,
+    conditions: Vec<RawCondition>,
 }
 
 impl RawNodeClaim {
     /// The problem of a claim that has not registered; how long that may take is for a check to say.
     pub(super) fn problem(mut self) -> Option<ScaleUpProblem> {
-        let is = |condition: &Condition, kind: &str| condition.kind.as_deref() == Some(kind);
-        let registered = self.status.conditions.iter().find(|condition| is(condition, "Registered"));
-        if registered.is_some_and(|condition| condition.status.as_deref() == Some("True")) {
+        let registered = self.status.conditions.iter().find(|condition| condition.is("Registered"));
+        if registered.is_some_and(RawCondition::holds) {
             return None;
         }
-        let launched = self.status.conditions.iter().find(|condition| is(condition, "Launched"));
+        let launched = self.status.conditions.iter().find(|condition| condition.is("Launched"));
         let message = [launched, registered].into_iter().flatten().find_map(|condition| condition.message.clone());
         let group = self.metadata.labels.remove("karpenter.sh/nodepool").unwrap_or(self.metadata.name);
         Some(ScaleUpProblem {

@@ -105,7 +105,7 @@ impl Page {
             evidence.ownership().as_str(),
             evidence.collected_at,
         );
-        self.paragraph("", &cluster, 9);
+        self.paragraph("", &cluster, "Cluster: ".len());
     }
 
     fn finding(&mut self, finding: &Finding) {
@@ -114,19 +114,19 @@ impl Page {
         let style = severity_style(finding.severity);
         let bold = Style::new().bold();
         self.line(&format!("{} {}", styled(&word, style), styled(finding.rule.id, bold)));
-        self.paragraph("", finding.rule.title, 2);
-        self.paragraph("What", &finding.detail, INDENT);
-        self.paragraph("About", &format!("{} {}", finding.subject.kind, finding.subject.name), INDENT);
+        self.paragraph("  ", finding.rule.title, 2);
+        self.field("What", &finding.detail, INDENT);
+        self.field("About", &format!("{} {}", finding.subject.kind, finding.subject.name), INDENT);
         for (at, observation) in finding.evidence.iter().enumerate() {
-            self.paragraph(if at == 0 { "Because" } else { "" }, &short(observation), INDENT);
+            self.field(if at == 0 { "Because" } else { "" }, &short(observation), INDENT);
         }
         let remediation = &finding.remediation;
-        self.paragraph("Do", &format!("[{}] {}", remediation.kind.as_str(), remediation.summary), INDENT);
+        self.field("Do", &format!("[{}] {}", remediation.kind.as_str(), remediation.summary), INDENT);
         self.commands("", &remediation.commands);
         if !remediation.script.is_empty() {
             self.commands("without a terminal, which asks nothing:", &remediation.script);
         }
-        self.paragraph("More", &format!("aksiso explain {}; {}", finding.rule.id, remediation.docs), INDENT);
+        self.field("More", &format!("aksiso explain {}; {}", finding.rule.id, remediation.docs), INDENT);
     }
 
     /// What the finding explains: one line each, with how much there is and the newest evidence.
@@ -141,7 +141,7 @@ impl Page {
                 .unwrap_or_default();
             let line =
                 format!("{} {} {}{newest}", finding.severity.as_str().to_uppercase(), finding.rule.id, finding.detail);
-            self.paragraph(if at == 0 { "Explains" } else { "" }, &line, INDENT + 1);
+            self.field(if at == 0 { "Explains" } else { "" }, &line, INDENT + 1);
         }
     }
 
@@ -161,7 +161,7 @@ impl Page {
             let more = step.mends.len().saturating_sub(1);
             let more = if more > 0 { format!(" and {}", count(more, "other finding")) } else { String::new() };
             self.paragraph(
-                "",
+                "  ",
                 &format!("{}. {} for {mends}{more}; disturbs: {}", at + 1, step.kind.as_str(), step.disturbs),
                 5,
             );
@@ -176,7 +176,7 @@ impl Page {
             return;
         }
         if !heading.is_empty() {
-            self.paragraph("", heading, INDENT);
+            self.field("", heading, INDENT);
         }
         for command in commands {
             let line = format!("    {}", text::clean(&command.line(self.shell)));
@@ -230,20 +230,21 @@ impl Page {
                 }
                 line.push(')');
             }
-            self.paragraph("", &format!("{}: {line}", checks.join(", ")), 2);
+            self.paragraph("  ", &format!("{}: {line}", checks.join(", ")), 2);
         }
     }
 
-    /// A label and a wrapped paragraph beside it.
-    fn paragraph(&mut self, label: &str, body: &str, indent: usize) {
+    /// A label and a wrapped paragraph beside it; an empty label goes on with the one above.
+    fn field(&mut self, label: &str, body: &str, indent: usize) {
+        self.paragraph(&format!("  {label:<width$}", width = indent - 2), body, indent);
+    }
+
+    /// A wrapped paragraph: what its first line begins with, and how far the others are indented.
+    fn paragraph(&mut self, first: &str, body: &str, indent: usize) {
         let body = text::clean(body);
-        let first =
-            if label.is_empty() { " ".repeat(indent.min(2)) } else { format!("  {label:<width$}", width = indent - 2) };
-        let first = if label.is_empty() && indent >= INDENT { " ".repeat(indent) } else { first };
         let rest = " ".repeat(indent);
-        let first = if indent == 9 { String::new() } else { first };
         let options =
-            textwrap::Options::new(self.width).initial_indent(&first).subsequent_indent(&rest).break_words(false);
+            textwrap::Options::new(self.width).initial_indent(first).subsequent_indent(&rest).break_words(false);
         for line in textwrap::wrap(&body, options.word_splitter(textwrap::WordSplitter::NoHyphenation)) {
             self.line(line.trim_end());
         }

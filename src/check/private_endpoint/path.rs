@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 use crate::azure::id::ResourceId;
 use crate::check::reach::{self, Candidate, Reach};
-use crate::evidence::network::{RouteTable, SecurityGroup, SecurityRuleProperties, SubnetProperties};
+use crate::evidence::network::{SecurityGroup, SecurityRuleProperties, SubnetProperties};
+use crate::evidence::view::is;
 use crate::evidence::{Evidence, Fact, Gap};
 
 /// What stands in the way of one endpoint.
@@ -32,9 +33,9 @@ pub(super) fn blocked(evidence: &Evidence, candidate: &Candidate<'_>) -> Result<
     let addresses = reach::addresses(candidate);
     let (nodes, _) = evidence.node_networks();
     let mut gaps: Vec<Gap> = nodes.iter().filter_map(|id| evidence.network(id).gap().cloned()).collect();
-    for (id, subnet) in evidence.node_subnets() {
+    for (_, subnet) in evidence.node_subnets() {
         let path = Path { evidence, source: prefixes(subnet), addresses: &addresses };
-        let checks = [path.outbound(subnet), path.routes(subnet), path.inbound(candidate, id)];
+        let checks = [path.outbound(subnet), path.routes(subnet), path.inbound(candidate)];
         for check in checks {
             match check {
                 Ok(Some(block)) => return Ok(Some(block)),
@@ -119,7 +120,7 @@ impl Path<'_> {
         Ok(self.denied(self.group(id)?, "Outbound"))
     }
 
-    fn inbound(&self, candidate: &Candidate<'_>, _: &ResourceId) -> Result<Option<Block>, Gap> {
+    fn inbound(&self, candidate: &Candidate<'_>) -> Result<Option<Block>, Gap> {
         let Some(id) = guard(self.evidence, candidate) else { return Ok(None) };
         Ok(self.denied(self.group(&id)?, "Inbound"))
     }
@@ -128,8 +129,8 @@ impl Path<'_> {
     fn denied(&self, group: &SecurityGroup, direction: &'static str) -> Option<Block> {
         let mut rules: Vec<_> = group.properties.security_rules.iter().collect();
         rules.sort_by_key(|rule| rule.properties.priority.unwrap_or(u32::MAX));
-        for rule in rules.into_iter().filter(|rule| word(rule.properties.direction.as_ref(), direction)) {
-            let denies = word(rule.properties.access.as_ref(), "Deny");
+        for rule in rules.into_iter().filter(|rule| is(rule.properties.direction.as_ref(), direction)) {
+            let denies = is(rule.properties.access.as_ref(), "Deny");
             match self.matches(&rule.properties) {
                 Match::No => {}
                 Match::Yes if denies => {
@@ -185,12 +186,7 @@ impl Path<'_> {
 
     /// A None route that covers an address, unless a longer prefix leads elsewhere.
     fn routes(&self, subnet: &SubnetProperties) -> Result<Option<Block>, Gap> {
-        let Some(id) = subnet.route_table.as_ref().and_then(|table| table.id.as_ref()) else { return Ok(None) };
-        let table: &RouteTable = match self.evidence.network.route_tables.get(id) {
-            Some(Fact::Known(table)) => table,
-            Some(Fact::Missing(gap)) => return Err(gap.clone()),
-            None => return Err(Gap::not_collected().about("the node subnet's route table")),
-        };
+        let Some(table) = self.evidence.route_table(subnet)? else { return Ok(None) };
         let routes = table.properties.routes.iter().filter_map(|route| {
             let prefix = route.properties.address_prefix.as_deref()?.parse::<IpNet>().ok()?;
             Some((prefix, route))
@@ -203,7 +199,7 @@ impl Path<'_> {
             .addresses
             .iter()
             .filter_map(best)
-            .find(|(_, route)| word(route.properties.next_hop_type.as_ref(), "None"));
+            .find(|(_, route)| is(route.properties.next_hop_type.as_ref(), "None"));
         Ok(black_hole.map(|(_, route)| Block {
             id: table.id.clone(),
             rule: route.id.as_ref().map_or("?", ResourceId::name).to_owned(),
@@ -221,10 +217,6 @@ fn tag(prefix: &str) -> Match {
         "internet" | "azureloadbalancer" => Match::No,
         _ => Match::Unclear,
     }
-}
-
-fn word(text: Option<&String>, word: &str) -> bool {
-    text.is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a port range covers 443.
