@@ -6,6 +6,7 @@ use super::remedy::{self, DOCS_CACHE, remedy};
 use super::{Check, Judge, NotApplicable};
 use crate::command::Command;
 use crate::evidence::registry::{CacheRule, Registry};
+use crate::evidence::view::is;
 use crate::evidence::{Evidence, Ownership, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 
@@ -295,9 +296,7 @@ impl<'e> Case<'e> {
     }
 
     fn failures(&self) -> Vec<Finding> {
-        let failed = self.rules.iter().filter(|rule| {
-            rule.properties.provisioning_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("Failed"))
-        });
+        let failed = self.rules.iter().filter(|rule| is(rule.properties.provisioning_state.as_ref(), "Failed"));
         failed.map(|rule| self.failure(rule)).collect()
     }
 
@@ -342,9 +341,7 @@ impl<'e> Case<'e> {
         let unhealthy = used.filter_map(|set| {
             let health =
                 set.properties.auth_credentials.iter().filter_map(|credential| credential.credential_health.as_ref());
-            let sick = health.into_iter().find(|health| {
-                health.status.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("Unhealthy"))
-            })?;
+            let sick = health.into_iter().find(|health| is(health.status.as_ref(), "Unhealthy"))?;
             Some((set, sick.error_code.as_deref().unwrap_or("unknown")))
         });
         unhealthy

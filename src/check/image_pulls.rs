@@ -12,6 +12,7 @@ use super::remedy::{self, DOCS_CACHE, DOCS_PRIVATE_LINK, DOCS_ROLES, DOCS_TROUBL
 use super::{Check, Judge, NotApplicable};
 use crate::azure::id::ResourceId;
 use crate::evidence::kubernetes::{Node, WaitingPull};
+use crate::evidence::view::is;
 use crate::evidence::{Evidence, Fact, Gap, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Subject};
 use crate::text::{self, count};
@@ -295,10 +296,7 @@ impl<'e> Case<'e> {
     fn bypass(&self, nodes: &BTreeSet<&str>) -> Remediation {
         let pools = self.evidence.pools.agent_pools.known().into_iter().flatten();
         let hit = |pool: &str| {
-            self.nodes.iter().any(|node| {
-                nodes.contains(node.name.as_str())
-                    && node.agent_pool.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(pool))
-            })
+            self.nodes.iter().any(|node| nodes.contains(node.name.as_str()) && is(node.agent_pool.as_ref(), pool))
         };
         let commands =
             pools.filter(|pool| hit(&pool.name)).map(|pool| remedy::upgrade_pool(self.evidence, &pool.name)).collect();

@@ -9,6 +9,7 @@ use crate::evidence::access::RoleAssignment;
 use crate::evidence::cluster::{AgentPool, ComputeProperties, KubeletIdentity};
 use crate::evidence::registry::Registry;
 use crate::evidence::resource::Resource;
+use crate::evidence::view::is;
 use crate::evidence::{Evidence, Gap, Ownership, PoolState, Reason, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 use rights::{PULL, READ_CONTENT, Rights, clearly_allows};
@@ -109,7 +110,7 @@ fn scale_sets(judge: &mut Judge<'_>, identity: &KubeletIdentity) {
     let Some(id) = &identity.resource_id else { return };
     let pools = judge.know(&evidence.pools.agent_pools, "the node pools").into_iter().flatten();
     for pool in pools.filter(|pool| pool.state() != PoolState::Transient) {
-        let machines = pool.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("VirtualMachines"));
+        let machines = is(pool.kind.as_ref(), "VirtualMachines");
         let fact = if machines { &evidence.pools.virtual_machines } else { &evidence.pools.scale_sets };
         let Some(all) = judge.know(fact, "the node resource group's scale sets") else {
             continue;

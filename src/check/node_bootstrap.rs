@@ -263,10 +263,7 @@ fn not_ready(judge: &mut Judge<'_>, pools: &[AgentPool], nodes: &[Node]) {
     for node in nodes.iter().filter(|node| !node.is_virtual && !node.ready).filter(old_enough) {
         if let Some(name) = &node.node_pool {
             groups.entry(("nodePools", name)).or_default().push(node);
-        } else if let Some(pool) = pools
-            .iter()
-            .find(|pool| node.agent_pool.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&pool.name)))
-        {
+        } else if let Some(pool) = pools.iter().find(|pool| is(node.agent_pool.as_ref(), &pool.name)) {
             let ordinary = pool.stopped()
                 || pool.state() == PoolState::Transient
                 || is(pool.scale_down_mode.as_ref(), "Deallocate");

@@ -12,6 +12,7 @@ use super::{Check, Judge, NotApplicable};
 use crate::azure::id::ResourceId;
 use crate::evidence::cluster::AgentPool;
 use crate::evidence::kubernetes::Node;
+use crate::evidence::view::is;
 use crate::evidence::{Evidence, Fact, PoolState, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
 use crate::text;
@@ -92,14 +93,12 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
 /// ARM pools with their nodes, and NodePools. Virtual nodes, and hosted system nodes that no pool of ours makes, belong
 /// to neither; deallocated nodes of a pool that scales down so are no nodes until they start.
 fn groups<'e>(pools: &'e [AgentPool], nodes: &'e [Node]) -> Vec<Group<'e>> {
-    let deallocates =
-        |pool: &AgentPool| pool.scale_down_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("Deallocate"));
+    let deallocates = |pool: &AgentPool| is(pool.scale_down_mode.as_ref(), "Deallocate");
     let mut groups: Vec<Group<'e>> = pools
         .iter()
         .map(|pool| {
             let own = nodes.iter().filter(|node| !node.is_virtual && node.node_pool.is_none());
-            let own =
-                own.filter(|node| node.agent_pool.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(&pool.name)));
+            let own = own.filter(|node| is(node.agent_pool.as_ref(), &pool.name));
             Group {
                 name: &pool.name,
                 pool: Some(pool),

@@ -2,6 +2,7 @@
 
 use crate::bootstrap_code::{self, Fault};
 use crate::evidence::Evidence;
+use crate::evidence::view::is;
 use crate::finding::Finding;
 
 /// What must hold between a cause and a symptom: never the name alone.
@@ -217,12 +218,7 @@ fn redirect_fits(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> boo
     let (nodes, _) = evidence.node_networks();
     let links = facts.and_then(|facts| facts.links.known()).into_iter().flatten();
     let mut own = links.filter(|link| link.properties.network_id().is_some_and(|network| nodes.contains(network)));
-    let redirects = own.any(|link| {
-        link.properties
-            .resolution_policy
-            .as_deref()
-            .is_some_and(|policy| policy.eq_ignore_ascii_case("NxDomainRedirect"))
-    });
+    let redirects = own.any(|link| is(link.properties.resolution_policy.as_ref(), "NxDomainRedirect"));
     redirects == forbidden
 }
 

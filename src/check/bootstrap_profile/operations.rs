@@ -6,6 +6,7 @@ use crate::check::remedy::{self, DOCS_ISOLATED, DOCS_TROUBLESHOOT, remedy};
 use crate::command::Command;
 use crate::evidence::PoolState;
 use crate::evidence::cluster::ResourceStatus;
+use crate::evidence::view::is;
 use crate::finding::{Finding, Observation, RemediationKind, Subject};
 use crate::text;
 
@@ -75,7 +76,7 @@ pub(super) fn pools(judge: &mut Judge<'_>) {
             let state = pool.provisioning_state.clone().unwrap_or_default();
             running.push(Observation::new(evidence.cluster.source(), path("provisioningState"), state));
         }
-        if pool.os_type.as_deref().is_some_and(|os| os.eq_ignore_ascii_case("Windows")) {
+        if is(pool.os_type.as_ref(), "Windows") {
             judge.report(Finding {
                 rule: &WINDOWS,
                 severity: WINDOWS.severity,

@@ -3,6 +3,7 @@
 use crate::evidence::access::{Permission, RoleAssignment, RoleDefinition};
 use crate::evidence::cluster::KubeletIdentity;
 use crate::evidence::registry::Registry;
+use crate::evidence::view::is;
 use crate::evidence::{Evidence, Fact, Gap};
 
 /// What pulling needs in a registry of the legacy mode.
@@ -52,8 +53,7 @@ pub(super) fn rights<'e>(
 fn counts(assignment: &RoleAssignment, registry: &Registry, identity: &KubeletIdentity) -> bool {
     let properties = &assignment.properties;
     let same = |own: &String| identity.object_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(own));
-    let holder = properties.principal_id.as_ref().is_some_and(same)
-        || properties.principal_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("Group"));
+    let holder = properties.principal_id.as_ref().is_some_and(same) || is(properties.principal_type.as_ref(), "Group");
     holder && properties.scope.as_ref().is_none_or(|scope| scope.covers(&registry.id))
 }
 
