@@ -7,4 +7,4 @@ pub mod cloud;
 pub mod credential;
 pub mod error;
 pub mod id;
-mod retry;
+pub mod retry;

@@ -126,7 +126,7 @@ pub struct CheckArgs {
 }
 
 /// Every flag that is about a live cluster, and makes no sense beside a snapshot.
-const TARGET_FLAGS: [&str; 10] = [
+const TARGET_FLAGS: [&str; 11] = [
     "resource_group",
     "name",
     "subscription",
@@ -137,6 +137,7 @@ const TARGET_FLAGS: [&str; 10] = [
     "context",
     "no_kubernetes",
     "timeout",
+    "concurrency",
 ];
 
 /// Which cluster, and how to reach it.
@@ -175,6 +176,9 @@ pub struct TargetArgs {
     /// Time limit of the whole run, such as 60s or 2m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
+    /// Most calls to Azure Resource Manager at a time; its read budget is shared with everybody in the subscription
+    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub concurrency: u8,
 }
 
 fn check_ids() -> PossibleValuesParser {

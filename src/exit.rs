@@ -17,6 +17,8 @@ pub enum Exit {
     CouldNotRun,
     /// 3: nothing at or above the threshold, but something could not be seen.
     Incomplete,
+    /// 130 or 143: ended by Ctrl-C or a request to terminate, as a shell counts it.
+    Interrupted(u8),
 }
 
 impl Exit {
@@ -27,6 +29,7 @@ impl Exit {
             Self::Findings => 1,
             Self::CouldNotRun => 2,
             Self::Incomplete => 3,
+            Self::Interrupted(code) => code,
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod exit;
 pub mod finding;
 pub mod kubernetes;
+pub mod output;
 pub mod progress;
 pub mod report;
 pub mod run;

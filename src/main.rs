@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use aksiso::cli::Cli;
 use aksiso::exit::Exit;
-use aksiso::run::{self, Interrupted, Problem};
+use aksiso::run::{self, Problem};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -22,10 +22,6 @@ fn main() -> ExitCode {
 
 /// Says what was wrong and what to do next.
 fn report(error: &anyhow::Error) -> ExitCode {
-    if error.is::<Interrupted>() {
-        // What a shell gives a program that Ctrl-C ended.
-        return ExitCode::from(130);
-    }
     let mut text = format!("error: {error:#}\n");
     if let Some(problem) = error.downcast_ref::<Problem>() {
         text.push_str(&format!(" hint: {}\n", problem.hint));

@@ -1,7 +1,6 @@
 //! One short function per subcommand.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
 use std::time::Duration;
 
 use azure_core::http::{Transport, new_http_client};
@@ -21,9 +20,10 @@ use crate::correlate::Diagnosis;
 use crate::evidence::{Evidence, Reason, Section};
 use crate::exit::Exit;
 use crate::kubernetes::connect::Wish;
+use crate::output::Interruption;
 use crate::progress::Progress;
 use crate::report::{Format, json, page, script, table};
-use crate::{snapshot, target, text};
+use crate::{output, snapshot, target, text};
 
 /// Why a run could not be done, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +51,18 @@ const CALL: Duration = Duration::from_secs(10);
 /// A [`Problem`] where the run could not be done; anything else is a failed write.
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let progress = Progress::new(cli.verbose, cli.quiet);
-    let exit = match cli.command {
-        Command::Diagnose(args) => diagnose(&args, &progress).await,
-        Command::Collect(args) => collect(&args, &progress).await,
-        Command::Checks { output } => checks(output),
-        Command::Explain { name } => explain(&name),
+    let interruption = Interruption::watch(&progress);
+    let work = async {
+        match cli.command {
+            Command::Diagnose(args) => diagnose(&args, &progress).await,
+            Command::Collect(args) => collect(&args, &progress).await,
+            Command::Checks { output } => checks(output),
+            Command::Explain { name } => explain(&name),
+        }
+    };
+    let exit = tokio::select! {
+        exit = work => exit,
+        exit = interruption.requested() => Ok(exit),
     };
     progress.finish();
     exit
@@ -74,9 +81,9 @@ async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> 
         Format::Json => json::render(&diagnosis, args.shell)?,
     };
     if let Some(path) = &args.plan {
-        snapshot::write_whole(path, script::render(&diagnosis, args.shell).as_bytes())?;
+        output::write_whole(path, script::render(&diagnosis, args.shell).as_bytes())?;
     }
-    print(&report)?;
+    output::print(&report)?;
     Ok(diagnosis.exit(args.fail_on, args.allow_incomplete))
 }
 
@@ -85,7 +92,7 @@ async fn collect(args: &Collect, progress: &Progress) -> anyhow::Result<Exit> {
     let evidence = live(&args.target, &checks, progress).await?;
     progress.finish();
     if args.output.as_os_str() == "-" {
-        print(&text::escape_json(&snapshot::render(&evidence)?))?;
+        output::print(&text::escape_json(&snapshot::render(&evidence)?))?;
     } else {
         snapshot::write(&evidence, &args.output)?;
     }
@@ -96,7 +103,7 @@ async fn collect(args: &Collect, progress: &Progress) -> anyhow::Result<Exit> {
 }
 
 fn checks(output: Format) -> anyhow::Result<Exit> {
-    print(&match output {
+    output::print(&match output {
         Format::Table => table::render_checks(width()),
         Format::Json => json::render_checks()?,
     })?;
@@ -105,7 +112,7 @@ fn checks(output: Format) -> anyhow::Result<Exit> {
 
 fn explain(name: &str) -> anyhow::Result<Exit> {
     if name == "layers" {
-        print(&page::render(check::LAYERS, width()))?;
+        output::print(&page::render(check::LAYERS, width()))?;
         return Ok(Exit::Clean);
     }
     let whole = check::ALL.iter().find(|check| check.id == name).map(|check| check.doc);
@@ -117,7 +124,7 @@ fn explain(name: &str) -> anyhow::Result<Exit> {
         let message = format!("there is no check or rule \"{}\"", text::clean(&text::bounded(name, 60)));
         return Err(Problem::new(message, format!("{near}aksiso checks lists them all")).into());
     };
-    print(&page::render(markdown, width()))?;
+    output::print(&page::render(markdown, width()))?;
     Ok(Exit::Clean)
 }
 
@@ -129,26 +136,9 @@ fn chosen(args: &CheckArgs) -> Vec<&'static Check> {
     check::ALL.iter().filter(wanted).copied().collect()
 }
 
-/// Somebody pressed Ctrl-C while we were asking. Nothing was written.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted")]
-pub struct Interrupted;
-
-/// The evidence of a live cluster, unless Ctrl-C comes first.
-async fn live(args: &TargetArgs, checks: &[&'static Check], progress: &Progress) -> anyhow::Result<Evidence> {
-    // Only here: while a snapshot is read from a pipe, the operating system's own answer to Ctrl-C is the right one.
-    tokio::select! {
-        evidence = gather(args, checks, progress) => evidence,
-        _ = tokio::signal::ctrl_c() => {
-            progress.finish();
-            Err(Interrupted.into())
-        }
-    }
-}
-
 /// Signs in and gathers the evidence of a live cluster.
-async fn gather(args: &TargetArgs, checks: &[&'static Check], progress: &Progress) -> anyhow::Result<Evidence> {
-    let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout };
+async fn live(args: &TargetArgs, checks: &[&'static Check], progress: &Progress) -> anyhow::Result<Evidence> {
+    let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout, concurrency: args.concurrency.into() };
     let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref())
         .map_err(|why| Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]"))?;
     let kubernetes =
@@ -168,7 +158,9 @@ async fn gather(args: &TargetArgs, checks: &[&'static Check], progress: &Progres
     let sections: BTreeSet<Section> = checks.iter().flat_map(|check| check.needs).copied().collect();
     let collector =
         Collector { arm, credential: sign_in.credential, limits, progress: progress.clone(), kubernetes, sections };
-    match collector.collect(&id, Timestamp::now()).await {
+    let collected = collector.collect(&id, Timestamp::now()).await;
+    collector.arm.log_budgets();
+    match collected {
         Ok(evidence) => Ok(evidence),
         Err(failure) => Err(cluster_problem(&collector.arm, &id, &failure, &host).await.into()),
     }
@@ -243,13 +235,4 @@ async fn similar_clusters(arm: &Arm, id: &ResourceId) -> String {
 /// Width of the terminal, also behind a pager; without a terminal 100 columns, and never more than 120.
 fn width() -> usize {
     terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).clamp(40, 120)
-}
-
-/// The one place that writes to standard output. A reader that has seen enough (`| head`) is no failure.
-fn print(text: &str) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
 }

@@ -1,12 +1,13 @@
 //! Snapshots: what was gathered, in a versioned envelope. Nothing secret is ever part of the evidence.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
+use crate::output;
 
 /// What every snapshot calls itself.
 const FORMAT: &str = "aksiso-snapshot";
@@ -110,22 +111,7 @@ pub fn render(evidence: &Evidence) -> serde_json::Result<String> {
 /// # Errors
 /// The file cannot be written.
 pub fn write(evidence: &Evidence, path: &Path) -> anyhow::Result<()> {
-    write_whole(path, render(evidence)?.as_bytes())
-}
-
-/// Writes a file whole or not at all, readable by its owner only.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    use anyhow::Context as _;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let cannot = || format!("{} cannot be written", path.display());
-    let mut file = tempfile::Builder::new().prefix(".aksiso-").tempfile_in(folder).with_context(cannot)?;
-    file.write_all(content).with_context(cannot)?;
-    file.as_file().sync_all().with_context(cannot)?;
-    file.persist(path).map_err(|error| error.error).with_context(cannot)?;
-    Ok(())
+    output::write_whole(path, render(evidence)?.as_bytes())
 }
 
 /// Reads a snapshot from a file, or from standard input where the path is `-`.

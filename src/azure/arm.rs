@@ -1,40 +1,49 @@
 //! The only code that sends requests to Azure Resource Manager: GET, paged lists, and one listed read by POST.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use azure_core::Uuid;
 use azure_core::credentials::TokenCredential;
+use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{Context, Method, Pipeline, PipelineStreamOptions, Request, Transport, Url};
 use futures::StreamExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::api::Api;
 use super::error::Failure;
-use super::retry;
+use super::retry::{self, Pace};
 use crate::azure::id::ResourceId;
 use crate::evidence::{Fact, Reason};
 use crate::progress::Progress;
+use crate::text;
 
 /// Largest body that is read, in bytes, after decompression. ARM's own pages stay below 8 MiB.
 const BODY_LIMIT: usize = 32 << 20;
 /// Most pages of one list.
 const PAGE_LIMIT: usize = 200;
 
-/// Most calls at a time: ARM's read budget is shared with everybody else in the subscription.
-const CONCURRENCY: usize = 16;
+/// The headers in which ARM tells how many reads are left, and for whom.
+const BUDGETS: [(&str, &str); 4] = [
+    ("x-ms-ratelimit-remaining-subscription-reads", "for this sign-in in its subscription"),
+    ("x-ms-ratelimit-remaining-subscription-global-reads", "for everybody in its subscription"),
+    ("x-ms-ratelimit-remaining-tenant-reads", "for this sign-in in its tenant"),
+    ("x-ms-ratelimit-remaining-resource", "of the resource provider"),
+];
 
-/// How long calls may take.
+/// How long calls may take, and how many at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// One call, its retries included.
     pub call: Duration,
     /// The moment at which the whole run ends.
     pub deadline: Instant,
+    /// Most calls to ARM at a time.
+    pub concurrency: usize,
 }
 
 impl Limits {
@@ -52,7 +61,11 @@ pub struct Arm {
     host: String,
     limits: Limits,
     progress: Progress,
-    permits: Arc<Semaphore>,
+    pace: Arc<Pace>,
+    /// Names this run in every call, so that Azure's own logs and support find them together.
+    correlation: String,
+    /// The fewest reads that any answer said were left, by header.
+    budgets: Arc<Mutex<BTreeMap<&'static str, String>>>,
 }
 
 #[derive(Deserialize)]
@@ -73,16 +86,29 @@ impl Arm {
         progress: Progress,
     ) -> Self {
         let bearer = BearerTokenAuthorizationPolicy::new(credential, vec![scope.to_owned()]);
+        let pace = Arc::new(Pace::new(limits.concurrency));
         let pipeline = Pipeline::new(
             Some("aksiso"),
             Some(env!("CARGO_PKG_VERSION")),
-            retry::client_options(transport),
+            retry::client_options(transport, Arc::clone(&pace)),
             Vec::new(),
             vec![Arc::new(bearer)],
             None,
         );
         let host = endpoint.host_str().unwrap_or_default().to_owned();
-        Self { pipeline, endpoint, host, limits, progress, permits: Arc::new(Semaphore::new(CONCURRENCY)) }
+        let correlation = Uuid::new_v4().to_string();
+        progress.log(1, &format!("every call to ARM carries x-ms-correlation-request-id {correlation}"));
+        Self { pipeline, endpoint, host, limits, progress, pace, correlation, budgets: Arc::default() }
+    }
+
+    /// Logs how many reads ARM said were left, at the least.
+    pub fn log_budgets(&self) {
+        let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, whose) in BUDGETS {
+            if let Some(left) = budgets.get(name) {
+                self.progress.log(1, &format!("{name}: {left} left {whose}"));
+            }
+        }
     }
 
     /// Reads one resource.
@@ -183,24 +209,29 @@ impl Arm {
 
     async fn call(&self, method: Method, url: Url) -> Result<Vec<u8>, Failure> {
         let path = url.path().to_owned();
+        let late = || Failure::new(Reason::TimedOut, format!("{} did not answer in time", self.host));
+        // Waiting for one's turn is no fault of the server: a call's own time begins after it.
+        let turn = tokio::time::timeout_at(self.limits.deadline, self.pace.turn()).await.map_err(|_| late())?;
         self.progress.asking(&path);
         let started = Instant::now();
-        let answer = match tokio::time::timeout_at(self.limits.call_deadline(), self.exchange(method, url)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Failure::new(Reason::TimedOut, format!("{} did not answer in time", self.host))),
-        };
+        let answer = tokio::time::timeout_at(self.limits.call_deadline(), self.exchange(method, url)).await;
+        let answer = answer.unwrap_or_else(|_| Err(late()));
         let outcome = match &answer {
             Ok(body) => format!("200, {} bytes", body.len()),
             Err(failure) => failure.detail.clone(),
         };
         self.progress.log(2, &format!("{method} {path}: {outcome} ({} ms)", started.elapsed().as_millis()));
+        if answer.as_ref().is_err_and(|failure| failure.reason == Reason::Throttled) {
+            self.progress.log(1, "throttled by ARM: fewer calls at a time from now on");
+            turn.throttled();
+        }
         answer
     }
 
     async fn exchange(&self, method: Method, url: Url) -> Result<Vec<u8>, Failure> {
-        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
         let mut request = Request::new(url, method);
         request.insert_header("accept", "application/json");
+        request.insert_header("x-ms-correlation-request-id", self.correlation.clone());
         if method == Method::Post {
             request.insert_header("content-length", "0");
         }
@@ -211,6 +242,7 @@ impl Arm {
             .await
             .map_err(|error| Failure::from_pipeline(&error, &self.host))?;
         let status = u16::from(response.status());
+        self.note_budgets(response.headers());
         let mut stream = response.into_body();
         let mut body = Vec::new();
         while let Some(chunk) = stream.next().await {
@@ -222,6 +254,19 @@ impl Arm {
             body.extend_from_slice(&chunk);
         }
         if status == 200 { Ok(body) } else { Err(Failure::from_status(status, &body)) }
+    }
+
+    /// Keeps the smallest number of reads that are left; a budget that is no number is kept as it came last.
+    fn note_budgets(&self, headers: &Headers) {
+        let number = |text: &str| text.parse::<u64>().ok();
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, _) in BUDGETS {
+            let Some(left) = headers.get_optional_str(&HeaderName::from_static(name)) else { continue };
+            let fewer = |known: &String| number(left).zip(number(known)).is_none_or(|(left, known)| left < known);
+            if budgets.get(name).is_none_or(fewer) {
+                budgets.insert(name, text::bounded(left, 200));
+            }
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::certificate::CertificateAssertion;
 use super::cloud::Endpoints;
 use super::error;
-use super::retry;
+use super::retry::{self, Pace};
 use crate::progress::Progress;
 use crate::text;
 
@@ -183,7 +183,7 @@ fn credential(
     endpoints: &Endpoints,
     transport: &Transport,
 ) -> Result<Arc<dyn TokenCredential>, String> {
-    let mut options = retry::client_options(transport.clone());
+    let mut options = retry::client_options(transport.clone(), Arc::new(Pace::new(1)));
     options.cloud = endpoints.authority.clone().map(Arc::new);
     match method {
         Method::Environment => environment(options),

@@ -1,25 +1,30 @@
-//! Retries that fit into a run of seconds: few, short, and never longer than a server's patience is worth.
+//! Retries that fit into a run of seconds: few, short, and never longer than a server's patience is worth. Where ARM
+//! throttles one call, all of them slow down: its read budget is shared with everybody else in the subscription.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration as Wait;
 
 use async_trait::async_trait;
 use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::policies::{Policy, PolicyResult};
 use azure_core::http::{ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, StatusCode, Transport};
 use azure_core::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 /// The server asks to wait longer than a run may take.
 #[derive(Debug, thiserror::Error)]
 #[error("429: throttled; the server asks to wait {seconds} s")]
-pub(super) struct Throttled {
-    seconds: u64,
+pub struct Throttled {
+    /// What it asks for.
+    pub seconds: u64,
 }
 
 /// Longest `Retry-After` that is obeyed, in seconds; asked for more, the call ends as throttled at once.
-const PATIENCE: u64 = 4;
+pub const PATIENCE: u64 = 4;
 
 /// Client options for ARM and for the credentials alike: the SDK's own defaults retry for over a minute.
-pub(super) fn client_options(transport: Transport) -> ClientOptions {
+pub(super) fn client_options(transport: Transport, pace: Arc<Pace>) -> ClientOptions {
     ClientOptions {
         retry: RetryOptions::exponential(ExponentialRetryOptions {
             initial_delay: Duration::milliseconds(250),
@@ -28,21 +33,94 @@ pub(super) fn client_options(transport: Transport) -> ClientOptions {
             max_delay: Duration::seconds(2),
         }),
         transport: Some(transport),
-        per_try_policies: vec![Arc::new(Patience)],
+        per_try_policies: vec![Arc::new(Patience(pace))],
         ..ClientOptions::default()
     }
 }
 
-/// Ends a call whose server asks for more patience than there is, before the retry policy obeys it.
+/// How many calls run at a time, and until when all of them pause.
 #[derive(Debug)]
-struct Patience;
+pub struct Pace {
+    permits: Semaphore,
+    /// How many permits there are, taken and free together.
+    width: Mutex<usize>,
+    resume: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// At most `width` calls at a time.
+    pub fn new(width: usize) -> Self {
+        Self { permits: Semaphore::new(width), width: Mutex::new(width), resume: Mutex::new(None) }
+    }
+
+    /// Waits until one more call may be made.
+    pub async fn turn(&self) -> Turn<'_> {
+        let permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        Turn { pace: self, permit: Some(permit) }
+    }
+
+    /// Waits until nobody pauses any more.
+    async fn wait(&self) {
+        loop {
+            let resume = *self.resume.lock().unwrap_or_else(PoisonError::into_inner);
+            match resume.filter(|resume| *resume > Instant::now()) {
+                Some(resume) => tokio::time::sleep_until(resume).await,
+                None => return,
+            }
+        }
+    }
+
+    /// Somebody was throttled: everybody waits as long as the server asks, but never longer than a run can bear.
+    fn throttled(&self, seconds: u64) {
+        // Where no wait is long enough, there are only fewer calls at a time.
+        let until = Instant::now() + Wait::from_secs(if seconds > PATIENCE { 1 } else { seconds });
+        let mut resume = self.resume.lock().unwrap_or_else(PoisonError::into_inner);
+        *resume = (*resume).max(Some(until));
+    }
+
+    /// Whether a permit may be given up for good: the last one never is.
+    fn narrow(&self) -> bool {
+        let mut width = self.width.lock().unwrap_or_else(PoisonError::into_inner);
+        let narrower = *width > 1;
+        *width -= usize::from(narrower);
+        narrower
+    }
+}
+
+/// The right to make one call.
+pub struct Turn<'p> {
+    pace: &'p Pace,
+    permit: Option<SemaphorePermit<'p>>,
+}
+
+impl Turn<'_> {
+    /// Ends a turn that was throttled: from now on one call less runs at a time.
+    pub fn throttled(mut self) {
+        if self.pace.narrow()
+            && let Some(permit) = self.permit.take()
+        {
+            permit.forget();
+        }
+    }
+}
+
+/// Ends a call whose server asks for more patience than there is, before the retry policy obeys it; and lets no call
+/// go out while the server asks to wait.
+#[derive(Debug)]
+struct Patience(Arc<Pace>);
 
 #[async_trait]
 impl Policy for Patience {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        self.0.wait().await;
         let response = next[0].send(ctx, request, &next[1..]).await?;
-        let busy = matches!(response.status(), StatusCode::TooManyRequests | StatusCode::ServiceUnavailable);
-        match busy.then(|| seconds_to_wait(response.headers())).flatten() {
+        let asked = seconds_to_wait(response.headers());
+        match response.status() {
+            StatusCode::TooManyRequests => self.0.throttled(asked.unwrap_or(1)),
+            StatusCode::ServiceUnavailable => {}
+            _ => return Ok(response),
+        }
+        match asked {
             Some(seconds) if seconds > PATIENCE => {
                 // Not a transport error, so the retry policy passes it on instead of trying again.
                 Err(azure_core::Error::new(azure_core::error::ErrorKind::Other, Throttled { seconds }))
@@ -52,13 +130,40 @@ impl Policy for Patience {
     }
 }
 
-/// `Retry-After` in seconds; its date form is answered by the SDK's own clock and rounds up to "too long".
+/// `Retry-After` of an answer, in seconds.
 fn seconds_to_wait(headers: &Headers) -> Option<u64> {
     let header = |name: &'static str| headers.get_optional_str(&HeaderName::from_static(name));
     let milliseconds = header("x-ms-retry-after-ms").or_else(|| header("retry-after-ms"));
     if let Some(milliseconds) = milliseconds.and_then(|text| text.parse::<u64>().ok()) {
         return Some(milliseconds.div_ceil(1000));
     }
-    let text = header("retry-after")?.trim();
-    Some(text.parse::<u64>().unwrap_or(PATIENCE + 1))
+    header("retry-after").map(retry_after)
+}
+
+/// `Retry-After` in seconds; its date form is answered by the SDK's own clock and rounds up to "too long".
+pub fn retry_after(text: &str) -> u64 {
+    text.trim().parse::<u64>().unwrap_or(PATIENCE + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_throttled_call_makes_all_wait_and_fewer_run() {
+        let pace = Pace::new(2);
+        let started = Instant::now();
+        pace.throttled(2);
+        pace.throttled(1); // a shorter wish does not shorten the pause
+        pace.wait().await;
+        assert_eq!(started.elapsed().as_secs(), 2);
+        pace.throttled(600);
+        pace.wait().await;
+        assert_eq!(started.elapsed().as_secs(), 3);
+
+        pace.turn().await.throttled();
+        assert_eq!(pace.permits.available_permits(), 1);
+        pace.turn().await.throttled();
+        assert_eq!(pace.permits.available_permits(), 1, "the last permit stays");
+    }
 }

@@ -1,6 +1,7 @@
 //! Paged lists of the Kubernetes API: each page is cut down to what a check reads before the next one is asked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ use super::raw::{RawEvent, RawNode, RawPod};
 use super::{Permission, scale};
 use crate::azure::arm::Limits;
 use crate::azure::error::Failure;
+use crate::azure::retry::{self, Throttled};
 use crate::evidence::kubernetes::{MirrorFailure, Node, ScaleUpProblem};
 use crate::evidence::{Fact, Gap, Reason};
 use crate::progress::Progress;
@@ -26,6 +28,10 @@ const PAGE: u32 = 500;
 const PAGE_LIMIT: usize = 64 << 20;
 /// Most pages of one list; a server that never stops would otherwise be followed to the deadline.
 const PAGES: usize = 2_000;
+/// How often a busy server is asked again.
+const RETRIES: usize = 2;
+/// The pause before that, where the server does not name one.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// One Kubernetes API.
 pub struct Lister<'l> {
@@ -141,24 +147,36 @@ impl Lister<'_> {
         Err(permission.gap(Reason::Malformed, "the list of the Kubernetes API does not end"))
     }
 
-    /// Sends one request within its time limit.
+    /// Sends one request within its time limit, again where the server is busy for a moment only.
     async fn body(
         &self,
         permission: Permission,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<Vec<u8>, Gap> {
         let request = request.map_err(|_| permission.gap(Reason::Malformed, "no valid request"))?;
-        match tokio::time::timeout_at(self.limits.call_deadline(), self.exchange(request)).await {
+        let tries = async {
+            for _ in 0..RETRIES {
+                match self.exchange(request.clone()).await {
+                    Err(Unanswered::Busy(wait, _)) => tokio::time::sleep(wait).await,
+                    Err(Unanswered::Failed(failure)) => return Err(failure),
+                    Ok(body) => return Ok(body),
+                }
+            }
+            self.exchange(request.clone()).await.map_err(Unanswered::into_failure)
+        };
+        match tokio::time::timeout_at(self.limits.call_deadline(), tries).await {
             Ok(answer) => answer.map_err(|failure| permission.gap(failure.reason, failure.detail)),
             Err(_) => Err(permission.gap(Reason::TimedOut, "the Kubernetes API did not answer in time")),
         }
     }
 
-    async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<Vec<u8>, Failure> {
+    async fn exchange(&self, request: http::Request<Vec<u8>>) -> Result<Vec<u8>, Unanswered> {
         const HOST: &str = "the Kubernetes API";
         let answer = self.client.send(request.map(Body::from)).await;
         let response = answer.map_err(|error| Failure::from_transport(&error, HOST))?;
         let status = response.status().as_u16();
+        let wait = response.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let wait = wait.map(retry::retry_after);
         let body = Limited::new(response.into_body(), PAGE_LIMIT).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 Failure::new(Reason::Malformed, format!("a page of the answer is larger than {} MiB", PAGE_LIMIT >> 20))
@@ -167,13 +185,42 @@ impl Lister<'_> {
             }
         })?;
         let body = body.to_bytes();
-        match status {
-            200 => Ok(body.into()),
-            401 => Err(Failure::new(Reason::Unauthorized, "401: the Kubernetes API does not accept the sign-in")),
-            403 => Err(Failure::new(Reason::Forbidden, "403: the Kubernetes API forbids it")),
-            404 if says_absent(&body) => Err(Failure::new(Reason::NotFound, ABSENT)),
-            _ => Err(Failure::from_status(status, &[])),
+        Err(Unanswered::Failed(match (status, wait) {
+            (200, _) => return Ok(body.into()),
+            (401, _) => Failure::new(Reason::Unauthorized, "401: the Kubernetes API does not accept the sign-in"),
+            (403, _) => Failure::new(Reason::Forbidden, "403: the Kubernetes API forbids it"),
+            (404, _) if says_absent(&body) => Failure::new(Reason::NotFound, ABSENT),
+            (429 | 503, Some(seconds)) if seconds > retry::PATIENCE => {
+                Failure::new(Reason::Throttled, Throttled { seconds }.to_string())
+            }
+            (429 | 500 | 502..=504, wait) => {
+                return Err(Unanswered::Busy(wait.map_or(PAUSE, Duration::from_secs), status));
+            }
+            _ => Failure::from_status(status, &[]),
+        }))
+    }
+}
+
+/// Why a request brought no answer.
+enum Unanswered {
+    /// The server is busy: it may answer after a pause.
+    Busy(Duration, u16),
+    /// It will not answer.
+    Failed(Failure),
+}
+
+impl Unanswered {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Busy(_, status) => Failure::from_status(status, &[]),
+            Self::Failed(failure) => failure,
         }
+    }
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 

@@ -1,0 +1,95 @@
+//! The one place that writes: standard output, files whole or not at all, and what is left of both when somebody
+//! presses Ctrl-C.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+
+use crate::exit::Exit;
+use crate::progress::Progress;
+
+/// The file that is being written under another name, if any: an interruption takes it away.
+static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// How long a run may take to end by itself after an interruption.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Writes a file whole or not at all, readable by its owner only.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let cannot = || format!("{} cannot be written", path.display());
+    let mut file = tempfile::Builder::new().prefix(".aksiso-").tempfile_in(folder).with_context(cannot)?;
+    unfinished(Some(file.path().to_owned()));
+    let written = file.write_all(content).and_then(|()| file.as_file().sync_all());
+    let kept = written.and_then(|()| file.persist(path).map_err(|error| error.error));
+    unfinished(None);
+    kept.map(drop).with_context(cannot)
+}
+
+fn unfinished(path: Option<PathBuf>) {
+    *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = path;
+}
+
+/// Tells whoever asks that somebody wants the run to end.
+#[derive(Debug, Clone)]
+pub struct Interruption(watch::Receiver<Option<u8>>);
+
+impl Interruption {
+    /// Watches for Ctrl-C (and, on Unix, a request to terminate) from now on. What has not ended by itself shortly
+    /// after is ended: a blocked write, a snapshot that never comes, a sign-in plug-in that hangs.
+    pub fn watch(progress: &Progress) -> Self {
+        let (sender, receiver) = watch::channel(None);
+        let progress = progress.clone();
+        tokio::spawn(async move {
+            let code = signalled().await;
+            progress.finish();
+            let _ = sender.send(Some(code)); // nobody may be waiting
+            tokio::time::sleep(GRACE).await;
+            if let Some(path) = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                let _ = std::fs::remove_file(path); // it may be gone already
+            }
+            std::process::exit(code.into());
+        });
+        Self(receiver)
+    }
+
+    /// Returns when the run shall end, with the exit code for it.
+    pub async fn requested(mut self) -> Exit {
+        match self.0.wait_for(Option::is_some).await.map(|code| *code) {
+            Ok(Some(code)) => Exit::Interrupted(code),
+            _ => std::future::pending().await, // nobody watches any more
+        }
+    }
+}
+
+/// The exit code that a shell gives a program which the signal ends.
+async fn signalled() -> u8 {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        return tokio::select! {
+            _ = tokio::signal::ctrl_c() => 130,
+            _ = terminate.recv() => 143,
+        };
+    }
+    let _ = tokio::signal::ctrl_c().await;
+    130
+}
