@@ -8,10 +8,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::azure::cloud::Cloud;
 use crate::azure::credential::Method;
+use crate::azure::id::is_subscription;
 use crate::check;
 use crate::command::Shell;
 use crate::exit::FailOn;
 use crate::report::Format;
+use crate::report::permissions::Part;
 
 const EXIT_CODES: &str = "Exit codes:
   0  nothing at or above --fail-on, and everything was seen
@@ -53,10 +55,19 @@ pub enum Command {
     /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
     ///
     /// The snapshot holds no token, key or secret. It does describe the cluster's network: keep it as you keep that.
+    ///
+    /// With --anonymize it holds no name, id, address or host of yours either: these become pseudonyms, and the
+    /// findings stay the same. --anonymize-map keeps what translates back.
     #[command(
+        after_long_help = "Examples:\n  aksiso collect -g prod-rg -n prod-aks -o prod.json\n  aksiso collect -g prod-rg -n prod-aks --anonymize --anonymize-map names.json -o for-support.json\n  aksiso collect --from prod.json --anonymize --anonymize-map names.json -o for-support.json\n  aksiso diagnose --from for-support.json --anonymize-map names.json",
         after_help = "Exit codes:\n  0  written\n  2  could not run\n  3  written, but something could not be read"
     )]
     Collect(Box<Collect>),
+    /// Print the least that a diagnosis needs to be allowed: an Azure role, Kubernetes RBAC, and what each is for
+    #[command(
+        after_long_help = "Examples:\n  aksiso permissions\n  aksiso permissions --output azure --scope /subscriptions/ID > role.json\n  aksiso permissions --output kubernetes --object-id ID | kubectl apply -f -\n  aksiso permissions --check private-dns,private-endpoint --output azure"
+    )]
+    Permissions(Permissions),
     /// List the checks and their rules
     Checks {
         /// Output format
@@ -80,6 +91,9 @@ pub struct Diagnose {
     /// Diagnose a snapshot instead of a live cluster; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
     pub from: Option<PathBuf>,
+    /// Put back the names that collect --anonymize took out; the file is the one that it wrote
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub anonymize_map: Option<PathBuf>,
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     pub output: Format,
@@ -109,7 +123,33 @@ pub struct Collect {
     /// The file to write; - writes to standard output
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: PathBuf,
+    /// Replace names, ids, addresses, hosts and free text by pseudonyms
+    #[arg(long)]
+    pub anonymize: bool,
+    /// Keep what translates back in this file, never to be given away; where it exists, its pseudonyms are used again
+    #[arg(long, value_name = "FILE", requires = "anonymize")]
+    pub anonymize_map: Option<PathBuf>,
+    /// Anonymize a snapshot that is already there; - reads standard input
+    #[arg(long, value_name = "FILE", requires = "anonymize", conflicts_with_all = TARGET_FLAGS)]
+    pub from: Option<PathBuf>,
     /// Which checks' facts.
+    #[command(flatten)]
+    pub checks: CheckArgs,
+}
+
+/// `permissions`.
+#[derive(Debug, Args)]
+pub struct Permissions {
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub output: Part,
+    /// Scope at which the Azure role may be assigned: a subscription, group or management group; may be repeated
+    #[arg(long, value_name = "ARM_ID", value_parser = scope)]
+    pub scope: Vec<String>,
+    /// Entra object id of who will run aksiso, for the Kubernetes bindings
+    #[arg(long, value_name = "GUID", value_parser = object_id)]
+    pub object_id: Option<String>,
+    /// Which checks' permissions.
     #[command(flatten)]
     pub checks: CheckArgs,
 }
@@ -183,6 +223,39 @@ pub struct TargetArgs {
 
 fn check_ids() -> PossibleValuesParser {
     PossibleValuesParser::new(check::ALL.iter().map(|check| check.id))
+}
+
+/// A scope that a role can be assigned at.
+fn scope(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
+    let named = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c));
+    let valid = match parts.as_slice() {
+        ["", word, id, rest @ ..] if word.eq_ignore_ascii_case("subscriptions") => {
+            is_subscription(id)
+                && match rest {
+                    [] => true,
+                    [word, group] => word.eq_ignore_ascii_case("resourceGroups") && named(group),
+                    _ => false,
+                }
+        }
+        ["", "providers", kind, "managementGroups", group] => {
+            kind.eq_ignore_ascii_case("Microsoft.Management") && named(group)
+        }
+        _ => false,
+    };
+    valid.then(|| parts.join("/")).ok_or_else(|| {
+        "expected /subscriptions/ID, /subscriptions/ID/resourceGroups/GROUP or \
+         /providers/Microsoft.Management/managementGroups/GROUP"
+            .to_owned()
+    })
+}
+
+/// An object id is a GUID, as a subscription id is.
+fn object_id(text: &str) -> Result<String, String> {
+    is_subscription(text).then(|| text.to_owned()).ok_or_else(|| {
+        "expected a GUID; az ad signed-in-user show --query id and az ad sp show --id APP_ID --query id print it"
+            .to_owned()
+    })
 }
 
 /// A time of at least a second and at most an hour.

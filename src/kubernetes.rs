@@ -6,33 +6,53 @@ pub mod pulls;
 mod raw;
 mod scale;
 
-use crate::evidence::{Gap, Reason};
+use crate::evidence::{Gap, Reason, Section};
 
-/// What the Kubernetes API must allow, as a gap names it.
-#[derive(Debug, Clone, Copy)]
+/// What the Kubernetes API must allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permission {
+    /// The API group; empty is the core group.
+    pub group: &'static str,
     /// `nodes`, `events`.
     pub resource: &'static str,
+    /// `list`, `get`.
+    pub verb: &'static str,
+    /// Namespace and name of the one object; `None` is all of them.
+    pub object: Option<(&'static str, &'static str)>,
+    /// The part of the evidence that it is asked for.
+    pub section: Section,
+}
+
+const fn list(resource: &'static str, section: Section) -> Permission {
+    Permission { group: "", resource, verb: "list", object: None, section }
 }
 
 impl Permission {
     /// Listing nodes.
-    pub const NODES: Self = Self { resource: "nodes" };
+    pub const NODES: Self = list("nodes", Section::Nodes);
     /// Listing events of all namespaces.
-    pub const EVENTS: Self = Self { resource: "events" };
+    pub const EVENTS: Self = list("events", Section::Events);
     /// Listing pods of all namespaces.
-    pub const PODS: Self = Self { resource: "pods" };
+    pub const PODS: Self = list("pods", Section::Pods);
     /// Reading the autoscaler's status.
-    pub const AUTOSCALER: Self = Self { resource: "configmaps" };
-    /// Listing NodeClaims of node auto-provisioning.
-    pub const NODE_CLAIMS: Self = Self { resource: "nodeclaims" };
+    pub const AUTOSCALER: Self = Self {
+        verb: "get",
+        object: Some(("kube-system", "cluster-autoscaler-status")),
+        ..list("configmaps", Section::Autoscaler)
+    };
+    /// Listing NodeClaims of node auto-provisioning; asked only there.
+    pub const NODE_CLAIMS: Self = Self { group: "karpenter.sh", ..list("nodeclaims", Section::Autoscaler) };
+
+    /// Everything that aksiso may ask for.
+    pub const ALL: [Self; 5] = [Self::NODES, Self::EVENTS, Self::PODS, Self::AUTOSCALER, Self::NODE_CLAIMS];
 
     /// The permission in words.
-    fn words(self) -> String {
-        match self.resource {
-            "configmaps" => "get configmaps/cluster-autoscaler-status (Kubernetes, namespace kube-system)".to_owned(),
-            "nodeclaims" => "list nodeclaims.karpenter.sh (Kubernetes)".to_owned(),
-            resource => format!("list {resource} (Kubernetes, core/v1, all namespaces)"),
+    pub fn words(self) -> String {
+        let Self { group, resource, verb, object, .. } = self;
+        match (group, object) {
+            (_, Some((namespace, name))) => format!("{verb} {resource}/{name} (Kubernetes, namespace {namespace})"),
+            ("", None) => format!("{verb} {resource} (Kubernetes, core/v1, all namespaces)"),
+            (group, None) => format!("{verb} {resource}.{group} (Kubernetes)"),
         }
     }
 
@@ -43,7 +63,7 @@ impl Permission {
             reason,
             needed: Some(self.words()),
             scope: "the cluster's Kubernetes API".to_owned(),
-            role: refused.then(|| "ClusterRole aksiso-reader (in aksiso's README)".to_owned()),
+            role: refused.then(|| "ClusterRole aksiso-reader (aksiso permissions prints it)".to_owned()),
             detail: detail.into(),
         }
     }

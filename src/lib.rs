@@ -3,6 +3,7 @@
 //! Facts are gathered once into [`evidence::Evidence`]; everything after that is a pure function of them. So a live
 //! cluster, a snapshot and a fixture are the same thing to a check.
 
+pub mod anonymize;
 pub mod azure;
 pub mod bootstrap_code;
 pub mod check;
@@ -15,6 +16,7 @@ pub mod exit;
 pub mod finding;
 pub mod kubernetes;
 pub mod output;
+pub mod permissions;
 pub mod progress;
 pub mod report;
 pub mod run;

@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod page;
+pub mod permissions;
 pub mod script;
 pub mod table;
 

@@ -1,12 +1,14 @@
 //! One short function per subcommand.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use azure_core::http::{Transport, new_http_client};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::anonymize::{self, Pseudonyms};
 use crate::azure::api;
 use crate::azure::arm::{Arm, Limits};
 use crate::azure::cloud::Endpoints;
@@ -21,9 +23,11 @@ use crate::evidence::{Evidence, Reason, Section};
 use crate::exit::Exit;
 use crate::kubernetes::connect::Wish;
 use crate::output::Interruption;
+use crate::permissions::Permissions;
 use crate::progress::Progress;
-use crate::report::{Format, json, page, script, table};
-use crate::{output, snapshot, target, text};
+use crate::report::permissions::For;
+use crate::report::{self, Format, json, page, script, table};
+use crate::{cli, output, snapshot, target, text};
 
 /// Why a run could not be done, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +60,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         match cli.command {
             Command::Diagnose(args) => diagnose(&args, &progress).await,
             Command::Collect(args) => collect(&args, &progress).await,
+            Command::Permissions(args) => permissions(&args),
             Command::Checks { output } => checks(output),
             Command::Explain { name } => explain(&name),
         }
@@ -70,11 +75,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
 
 async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> {
     let checks = chosen(&args.checks);
-    let evidence = match &args.from {
-        Some(path) => snapshot::read(path).map_err(|error| Problem::new(error.to_string(), error.hint()))?,
-        None => live(&args.target, &checks, progress).await?,
-    };
-    progress.finish();
+    let mut evidence = read_or_ask(args.from.as_deref(), &args.target, &checks, progress).await?;
+    if let Some(map) = &args.anonymize_map {
+        evidence = anonymize::restore(&evidence, &pseudonyms(map, true)?)?;
+    }
     let diagnosis = Diagnosis::of(&evidence, &checks);
     let report = match args.output {
         Format::Table => table::render(&diagnosis, width(), args.shell),
@@ -89,17 +93,57 @@ async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> 
 
 async fn collect(args: &Collect, progress: &Progress) -> anyhow::Result<Exit> {
     let checks = chosen(&args.checks);
-    let evidence = live(&args.target, &checks, progress).await?;
-    progress.finish();
+    let evidence = read_or_ask(args.from.as_deref(), &args.target, &checks, progress).await?;
+    let written = if args.anonymize { &anonymized(&evidence, args.anonymize_map.as_deref())? } else { &evidence };
     if args.output.as_os_str() == "-" {
-        output::print(&text::escape_json(&snapshot::render(&evidence)?))?;
+        output::print(&text::escape_json(&snapshot::render(written)?))?;
     } else {
-        snapshot::write(&evidence, &args.output)?;
+        snapshot::write(written, &args.output)?;
     }
     // What could not be read is what the checks would not see.
     let diagnosis = Diagnosis::of(&evidence, &checks);
     let complete = diagnosis.checks.iter().all(|judged| judged.gaps.is_empty());
     Ok(if complete { Exit::Clean } else { Exit::Incomplete })
+}
+
+/// The evidence of a snapshot, or of the live cluster.
+async fn read_or_ask(
+    from: Option<&Path>,
+    target: &TargetArgs,
+    checks: &[&'static Check],
+    progress: &Progress,
+) -> anyhow::Result<Evidence> {
+    let evidence = match from {
+        Some(path) => snapshot::read(path).map_err(|error| Problem::new(error.to_string(), error.hint()))?,
+        None => live(target, checks, progress).await?,
+    };
+    progress.finish();
+    Ok(evidence)
+}
+
+/// The evidence under pseudonyms. The map is written first: without it nobody could translate back.
+fn anonymized(evidence: &Evidence, map: Option<&Path>) -> anyhow::Result<Evidence> {
+    let mut names = map.map_or_else(|| Ok(Pseudonyms::default()), |map| pseudonyms(map, false))?;
+    let evidence = anonymize::anonymize(evidence, &mut names)?;
+    if let Some(map) = map {
+        output::write_whole(map, names.render()?.as_bytes())?;
+    }
+    Ok(evidence)
+}
+
+fn pseudonyms(map: &Path, must_exist: bool) -> anyhow::Result<Pseudonyms> {
+    let hint = "expected the file that aksiso collect --anonymize --anonymize-map FILE wrote";
+    if must_exist && !map.exists() {
+        return Err(Problem::new(format!("{} does not exist", text::clean(&map.display().to_string())), hint).into());
+    }
+    Pseudonyms::read(map).map_err(|error| Problem::new(error.to_string(), hint).into())
+}
+
+fn permissions(args: &cli::Permissions) -> anyhow::Result<Exit> {
+    let needed = Permissions::of(&chosen(&args.checks));
+    let whom = For { scopes: &args.scope, object_id: args.object_id.as_deref() };
+    output::print(&report::permissions::render(&needed, args.output, &whom, width())?)?;
+    Ok(Exit::Clean)
 }
 
 fn checks(output: Format) -> anyhow::Result<Exit> {

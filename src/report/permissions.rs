@@ -1,0 +1,174 @@
+//! The permissions that a diagnosis needs: as an Azure role definition, as Kubernetes RBAC, and as a list.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::check;
+use crate::kubernetes::Permission;
+use crate::permissions::Permissions;
+
+/// What to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Everything, for people
+    Table,
+    /// The Azure role definition, for: az role definition create --role-definition @FILE
+    Azure,
+    /// ClusterRole, Role and bindings, for: kubectl apply -f FILE
+    Kubernetes,
+    /// The list with the checks that each permission serves
+    Json,
+}
+
+/// What the definitions are made out to.
+#[derive(Debug)]
+pub struct For<'f> {
+    /// Scopes at which the Azure role may be assigned.
+    pub scopes: &'f [String],
+    /// The Entra object id of who runs aksiso.
+    pub object_id: Option<&'f str>,
+}
+
+/// Stands for a scope that was not named.
+const SCOPE: &str = "/subscriptions/<SUBSCRIPTION_ID>";
+/// Stands for an object id that was not named.
+const OBJECT_ID: &str = "<OBJECT_ID>";
+/// Name of the Azure role.
+const ROLE: &str = "aksiso reader";
+/// Name of the Kubernetes roles and bindings.
+const NAME: &str = "aksiso-reader";
+
+/// Renders one part.
+///
+/// # Errors
+/// Data that is no JSON, which does not happen.
+pub fn render(permissions: &Permissions, part: Part, whom: &For<'_>, width: usize) -> serde_json::Result<String> {
+    Ok(match part {
+        Part::Azure => azure(permissions, whom)?,
+        Part::Kubernetes => kubernetes(permissions, whom),
+        Part::Json => json(permissions)?,
+        Part::Table => format!(
+            "aksiso only reads. The least that it needs in Azure, as a role definition; the built-in role Reader\n\
+             (with Azure Kubernetes Service Cluster User Role on the cluster) grants it too:\n\n{}\n\
+             In the cluster:\n\n{}\n\
+             Without a permission, these checks see less and end as undetermined:\n\n{}\n\
+             aksiso permissions --output azure --scope {SCOPE} > role.json\n\
+             az role definition create --role-definition @role.json\n\
+             aksiso permissions --output kubernetes --object-id {OBJECT_ID} | kubectl apply -f -\n",
+            azure(permissions, whom)?,
+            kubernetes(permissions, whom),
+            list(permissions, width)
+        ),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RoleDefinition<'p> {
+    name: &'static str,
+    is_custom: bool,
+    description: &'static str,
+    actions: Vec<&'static str>,
+    not_actions: [&'static str; 0],
+    data_actions: [&'static str; 0],
+    not_data_actions: [&'static str; 0],
+    assignable_scopes: Vec<&'p str>,
+}
+
+fn azure(permissions: &Permissions, whom: &For<'_>) -> serde_json::Result<String> {
+    let scopes: Vec<&str> = whom.scopes.iter().map(String::as_str).collect();
+    let role = RoleDefinition {
+        name: ROLE,
+        is_custom: true,
+        description: "What aksiso reads to diagnose a network isolated AKS cluster. Reads only.",
+        actions: permissions.azure.iter().map(|(api, _)| api.action).collect(),
+        not_actions: [],
+        data_actions: [],
+        not_data_actions: [],
+        assignable_scopes: if scopes.is_empty() { vec![SCOPE] } else { scopes },
+    };
+    serde_json::to_string_pretty(&role).map(|text| text + "\n")
+}
+
+/// One rule of a role; the strings are ours, so that nothing in them needs quoting.
+fn rule(permission: Permission) -> String {
+    let names = permission.object.map_or_else(String::new, |(_, name)| format!("  resourceNames: [{name}]\n"));
+    let Permission { group, resource, verb, .. } = permission;
+    format!("- apiGroups: [\"{group}\"]\n  resources: [{resource}]\n{names}  verbs: [{verb}]\n")
+}
+
+fn kubernetes(permissions: &Permissions, whom: &For<'_>) -> String {
+    let subject = whom.object_id.unwrap_or(OBJECT_ID);
+    let (one, all): (Vec<Permission>, Vec<Permission>) = permissions
+        .kubernetes
+        .iter()
+        .map(|(permission, _)| permission)
+        .partition(|permission| permission.object.is_some());
+    let mut documents = Vec::new();
+    if !all.is_empty() {
+        documents.extend(role_and_binding("ClusterRole", None, &all, subject));
+    }
+    // A role of its own namespace is less than the same right in all of them.
+    if let Some((namespace, _)) = one.first().and_then(|permission| permission.object) {
+        documents.extend(role_and_binding("Role", Some(namespace), &one, subject));
+    }
+    documents.join("---\n")
+}
+
+fn role_and_binding(kind: &str, namespace: Option<&str>, permissions: &[Permission], subject: &str) -> [String; 2] {
+    let namespace = namespace.map_or_else(String::new, |namespace| format!("  namespace: {namespace}\n"));
+    let head = |kind: &str| {
+        format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {NAME}\n{namespace}")
+    };
+    let rules: String = permissions.iter().map(|permission| rule(*permission)).collect();
+    let binding = format!(
+        "{}roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {NAME}\nsubjects:\n\
+         - apiGroup: rbac.authorization.k8s.io\n  kind: User # or Group; with Microsoft Entra ID the object id\n  name: \"{subject}\"\n",
+        head(&format!("{kind}Binding"))
+    );
+    [format!("{}rules:\n{rules}", head(kind)), binding]
+}
+
+fn list(permissions: &Permissions, width: usize) -> String {
+    let all = check::ALL.len();
+    let azure = permissions.azure.iter().map(|(api, checks)| (api.action.to_owned(), checks));
+    let kubernetes = permissions.kubernetes.iter().map(|(permission, checks)| (permission.words(), checks));
+    let lines = azure.chain(kubernetes).map(|(permission, checks)| {
+        let checks = if checks.len() == all { "every check".to_owned() } else { checks.join(", ") };
+        let options = textwrap::Options::new(width).initial_indent("    ").subsequent_indent("    ");
+        let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
+        format!("  {permission}\n{}\n", textwrap::fill(&checks, options))
+    });
+    lines.collect()
+}
+
+#[derive(Serialize)]
+struct List {
+    permissions: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    plane: &'static str,
+    permission: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smallest_role: Option<&'static str>,
+    checks: Vec<&'static str>,
+}
+
+fn json(permissions: &Permissions) -> serde_json::Result<String> {
+    let azure = permissions.azure.iter().map(|(api, checks)| Listed {
+        plane: "azure",
+        permission: api.action.to_owned(),
+        smallest_role: Some(api.role),
+        checks: checks.clone(),
+    });
+    let kubernetes = permissions.kubernetes.iter().map(|(permission, checks)| Listed {
+        plane: "kubernetes",
+        permission: permission.words(),
+        smallest_role: None,
+        checks: checks.clone(),
+    });
+    serde_json::to_string_pretty(&List { permissions: azure.chain(kubernetes).collect() }).map(|text| text + "\n")
+}
