@@ -21,14 +21,11 @@ pub use judge::{Judge, NotApplicable, Suspicion};
 use std::collections::BTreeSet;
 
 use crate::azure::id::ResourceId;
-use crate::evidence::cluster::{AgentPool, ComputeProperties};
+use crate::evidence::cluster::AgentPool;
 use crate::evidence::registry::Registry;
-use crate::evidence::resource::Resource;
+use crate::evidence::resource::Machine;
 use crate::evidence::{Evidence, Gap, Section};
 use crate::finding::{Finding, Rule};
-
-/// A scale set or machine.
-type Machine = Resource<ComputeProperties>;
 
 /// One check.
 #[derive(Debug)]

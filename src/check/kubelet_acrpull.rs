@@ -6,9 +6,9 @@ use super::remedy::{self, DOCS_ROLES, remedy};
 use super::{Check, Judge, NotApplicable};
 use crate::command::Command;
 use crate::evidence::access::RoleAssignment;
-use crate::evidence::cluster::{AgentPool, ComputeProperties, KubeletIdentity};
+use crate::evidence::cluster::{AgentPool, KubeletIdentity};
 use crate::evidence::registry::Registry;
-use crate::evidence::resource::Resource;
+use crate::evidence::resource::Machine;
 use crate::evidence::view::is;
 use crate::evidence::{Evidence, Gap, Ownership, PoolState, Reason, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
@@ -126,7 +126,7 @@ fn scale_sets(judge: &mut Judge<'_>, identity: &KubeletIdentity) {
 }
 
 /// Whether a scale set or machine belongs to a pool: by AKS's own tags, else by the name that AKS gives it.
-pub(super) fn belongs(resource: &Resource<ComputeProperties>, pool: &AgentPool) -> bool {
+pub(super) fn belongs(resource: &Machine, pool: &AgentPool) -> bool {
     let tag = resource.tags.as_ref().and_then(|tags| tags.managed_pool_name.as_ref().or(tags.pool_name.as_ref()));
     match tag {
         Some(tag) => tag.eq_ignore_ascii_case(&pool.name),
@@ -137,7 +137,7 @@ pub(super) fn belongs(resource: &Resource<ComputeProperties>, pool: &AgentPool) 
 fn not_on(
     evidence: &Evidence,
     pool: &AgentPool,
-    resource: &Resource<ComputeProperties>,
+    resource: &Machine,
     identity: &crate::azure::id::ResourceId,
 ) -> Finding {
     let has = resource

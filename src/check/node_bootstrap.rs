@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::remedy::{self, DOCS_TROUBLESHOOT, remedy};
 use super::{Check, Judge, NotApplicable};
 use crate::bootstrap_code::{self, Code, Fault};
-use crate::evidence::cluster::{AgentPool, ComputeProperties, ErrorDetail};
+use crate::evidence::cluster::{AgentPool, ErrorDetail};
 use crate::evidence::kubernetes::{Node, ScaleUpProblem};
-use crate::evidence::resource::Resource;
+use crate::evidence::resource::Machine;
 use crate::evidence::view::is;
 use crate::evidence::{Evidence, Fact, PoolState, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Severity, Subject};
@@ -37,8 +37,6 @@ pub const CHECK: Check = Check {
 const READY: SignedDuration = SignedDuration::from_mins(10);
 /// A NodeClaim gets this long to register.
 const REGISTERED: SignedDuration = SignedDuration::from_mins(15);
-
-type Machine = Resource<ComputeProperties>;
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     judge.is_isolated_or_cached()?;

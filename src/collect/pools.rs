@@ -7,14 +7,12 @@ use futures::future::join_all;
 use super::{Collector, left_out};
 use crate::azure::api::{self, Api};
 use crate::check;
-use crate::evidence::cluster::{
-    AgentPool, AgentPoolItem, ComputeProperties, Extension, InstanceProperties, UpgradeProfile,
-};
-use crate::evidence::resource::{Part, Resource};
+use crate::evidence::cluster::{AgentPool, AgentPoolItem, Extension, InstanceProperties, UpgradeProfile};
+use crate::evidence::resource::{Machine, Part};
 use crate::evidence::{Evidence, Fact, Section};
 
 type Instances = BTreeMap<String, Fact<Vec<Part<InstanceProperties>>>>;
-type Machines = Fact<Vec<Resource<ComputeProperties>>>;
+type Machines = Fact<Vec<Machine>>;
 
 impl Collector {
     /// The pools that the cluster's own answer lists; only where it lists none are they asked for.

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
 use super::lenient::null_is_default;
-use super::resource::{Part, Resource, filled_id};
+use super::resource::{Machine, Part, Resource, TrackedResource, filled_id};
 use crate::azure::id::ResourceId;
 
 /// `Microsoft.ContainerService/managedClusters`.
-pub type ManagedCluster = Resource<ClusterProperties>;
+pub type ManagedCluster = TrackedResource<ClusterProperties>;
 
 /// What aksiso reads of a cluster's `properties`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -57,7 +57,8 @@ pub struct ClusterProperties {
     pub azure_monitor_profile: Option<AzureMonitorProfile>,
     /// The last failed operation.
     pub status: Option<ResourceStatus>,
-    /// The node pools.
+    /// The node pools; the evidence holds them in its own place.
+    #[serde(skip_serializing)]
     pub agent_pool_profiles: Option<Vec<AgentPool>>,
 }
 
@@ -239,8 +240,6 @@ fn safe_message<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Stri
 pub struct AgentPool {
     /// Pool name.
     pub name: String,
-    /// Number of nodes asked for.
-    pub count: Option<u64>,
     /// `VirtualMachineScaleSets`, `VirtualMachines`, `AvailabilitySet`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
@@ -324,9 +323,9 @@ pub struct PoolFacts {
     /// Writes of the bootstrap profile, oldest first, as far back as the Activity Log goes (90 days).
     pub bootstrap_writes: Fact<Vec<BootstrapWrite>>,
     /// Scale sets in the node resource group.
-    pub scale_sets: Fact<Vec<Resource<ComputeProperties>>>,
+    pub scale_sets: Fact<Vec<Machine>>,
     /// Machines in the node resource group; asked only where a pool is of type `VirtualMachines`.
-    pub virtual_machines: Fact<Vec<Resource<ComputeProperties>>>,
+    pub virtual_machines: Fact<Vec<Machine>>,
     /// Instances by pool name; asked only where the pool, its scale set or the cluster failed.
     pub instances: BTreeMap<String, Fact<Vec<Part<InstanceProperties>>>>,
     /// Cluster extensions.
@@ -365,8 +364,6 @@ pub struct InstanceExtension {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExtensionStatus {
-    /// `ProvisioningState/failed/…`.
-    pub code: Option<String>,
     /// The output of the bootstrap, which names its exit code; the rest is not kept.
     #[serde(deserialize_with = "exit_code_only")]
     pub message: Option<String>,
@@ -382,6 +379,6 @@ fn exit_code_only<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<St
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ComputeProperties {
-    /// State of the last operation.
+    /// State of the last operation; tells collection whose instances are worth a look.
     pub provisioning_state: Option<String>,
 }

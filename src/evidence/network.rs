@@ -274,8 +274,6 @@ pub struct IpConfigurationProperties {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PrivateLinkConnection {
-    /// `registry`, or `registry_data_<region>`.
-    pub required_member_name: Option<String>,
     /// Public names that must resolve to the address.
     #[serde(deserialize_with = "null_is_default")]
     pub fqdns: Vec<String>,
@@ -287,10 +285,7 @@ pub type DnsZone = Resource<DnsZoneProperties>;
 /// What aksiso reads of a zone: its name says it all.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct DnsZoneProperties {
-    /// State of the last operation.
-    pub provisioning_state: Option<String>,
-}
+pub struct DnsZoneProperties {}
 
 /// `…/privateDnsZones/…/virtualNetworkLinks`.
 pub type NetworkLink = Resource<NetworkLinkProperties>;

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
 use super::lenient::{null_is_default, timestamp};
-use super::resource::{Part, Reference, Resource, filled_id};
+use super::resource::{Part, Reference, Resource, TrackedResource, filled_id};
 use crate::azure::id::ResourceId;
 
 /// `Microsoft.ContainerRegistry/registries`.
-pub type Registry = Resource<RegistryProperties>;
+pub type Registry = TrackedResource<RegistryProperties>;
 
 /// What aksiso reads of a registry's `properties`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -109,8 +109,6 @@ pub struct ConnectionProperties {
     pub private_endpoint: Option<Reference>,
     /// Approval.
     pub private_link_service_connection_state: Option<ConnectionState>,
-    /// State of the last operation on the connection.
-    pub provisioning_state: Option<String>,
 }
 
 impl ConnectionProperties {
@@ -158,14 +156,12 @@ pub struct CacheRuleProperties {
 }
 
 /// `…/registries/…/credentialSets`.
-pub type CredentialSet = Resource<CredentialSetProperties>;
+pub type CredentialSet = TrackedResource<CredentialSetProperties>;
 
 /// What aksiso reads of a credential set's `properties`: never where its secrets lie.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CredentialSetProperties {
-    /// Registry that the credentials are for.
-    pub login_server: Option<String>,
     /// The credentials' health.
     #[serde(deserialize_with = "null_is_default")]
     pub auth_credentials: Vec<AuthCredential>,
@@ -175,8 +171,6 @@ pub struct CredentialSetProperties {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AuthCredential {
-    /// `Credential1`.
-    pub name: Option<String>,
     /// Whether the registry could read the secrets.
     pub credential_health: Option<CredentialHealth>,
 }
@@ -192,7 +186,7 @@ pub struct CredentialHealth {
 }
 
 /// `…/registries/…/replications`.
-pub type Replication = Resource<ReplicationProperties>;
+pub type Replication = TrackedResource<ReplicationProperties>;
 
 /// What aksiso reads of a geo-replica's `properties`; its region is the resource's `location`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

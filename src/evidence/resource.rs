@@ -4,15 +4,25 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::cluster::ComputeProperties;
 use super::lenient::null_is_default;
 use crate::azure::id::ResourceId;
 
-/// An ARM resource with the properties `P`.
+/// An ARM resource of which only the properties `P` matter.
 ///
 /// `id` and `properties` are required: a body without them is not this resource, and counts as malformed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Resource<P> {
+    /// The resource id, in the casing that ARM used.
+    pub id: ResourceId,
+    /// What the resource is.
+    pub properties: P,
+}
+
+/// An ARM resource whose envelope matters too: where it lies, who it is, what it costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrackedResource<P> {
     /// The resource id, in the casing that ARM used.
     pub id: ResourceId,
     /// Azure region.
@@ -24,11 +34,24 @@ pub struct Resource<P> {
     /// Pricing tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<Sku>,
+    /// What the resource is.
+    pub properties: P,
+}
+
+/// A scale set or a machine of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The resource id, in the casing that ARM used.
+    pub id: ResourceId,
+    /// Managed identities of the resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// The two tags that AKS itself writes on scale sets and machines; others are the operator's and not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<PoolTags>,
-    /// What the resource is.
-    pub properties: P,
+    /// What the machine is.
+    #[serde(default)]
+    pub properties: ComputeProperties,
 }
 
 impl<P> Resource<P> {
@@ -39,8 +62,36 @@ impl<P> Resource<P> {
 
     /// How a finding names the call that read this resource.
     pub fn source(&self) -> String {
-        format!("GET {}", self.id)
+        source(&self.id)
     }
+}
+
+impl<P> TrackedResource<P> {
+    /// The resource's name, taken from its id.
+    pub fn name(&self) -> &str {
+        self.id.name()
+    }
+
+    /// How a finding names the call that read this resource.
+    pub fn source(&self) -> String {
+        source(&self.id)
+    }
+}
+
+impl Machine {
+    /// The resource's name, taken from its id.
+    pub fn name(&self) -> &str {
+        self.id.name()
+    }
+
+    /// How a finding names the call that read this resource.
+    pub fn source(&self) -> String {
+        source(&self.id)
+    }
+}
+
+fn source(id: &ResourceId) -> String {
+    format!("GET {id}")
 }
 
 /// A part of a resource that ARM wraps like a resource of its own: a subnet, a peering, a connection.
@@ -60,9 +111,6 @@ pub struct Part<P> {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Identity {
-    /// `SystemAssigned`, `UserAssigned`, `None`, or a list of these.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
     /// Object id of the system-assigned identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal_id: Option<String>,
@@ -78,9 +126,6 @@ pub struct AssignedIdentity {
     /// Application id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// Object id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub principal_id: Option<String>,
 }
 
 /// The `sku` block.

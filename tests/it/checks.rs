@@ -219,10 +219,12 @@ fn bootstrap_flags_come_together() {
 #[test]
 fn evidence_survives_json() {
     for (name, snapshot) in fixtures::all() {
-        let evidence = fixtures::evidence(&snapshot);
+        let mut evidence = fixtures::evidence(&snapshot);
         let text = aksiso::snapshot::render(&evidence).expect("JSON");
         let again = aksiso::snapshot::read_from(text.as_bytes(), "again").expect("a snapshot");
-        assert_eq!(evidence, again, "{name}");
+        // The pools stand in the evidence in their own place, and are not written twice.
+        evidence.cluster.properties.agent_pool_profiles = None;
+        assert!(evidence == again, "{name}");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use aksiso::check;
+use aksiso::permissions::Permissions;
 
 use crate::snapshots;
 
@@ -58,9 +59,16 @@ fn the_readme_lists_every_check_and_rule() {
 
 #[test]
 fn the_readme_lists_every_permission() {
-    use aksiso::azure::api;
-    let all = api::ALL.iter().map(|api| format!("{} ({})\n", api.action, api.role));
-    generated("actions", &format!("```text\n{}```\n", all.collect::<String>()));
+    let all = Permissions::of(check::ALL);
+    let named = |checks: &[&str]| match checks.len() == check::ALL.len() {
+        true => "every check".to_owned(),
+        false => checks.join(", "),
+    };
+    let azure = all.azure.iter().map(|(api, checks)| format!("| `{}` | {} |\n", api.action, named(checks)));
+    let kubernetes =
+        all.kubernetes.iter().map(|(permission, checks)| format!("| {} | {} |\n", permission.words(), named(checks)));
+    let rows: String = azure.chain(kubernetes).collect();
+    generated("permissions", &format!("| without | these checks see less |\n|---|---|\n{rows}"));
 }
 
 #[test]

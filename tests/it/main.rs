@@ -10,6 +10,7 @@ mod fixtures;
 #[cfg(target_os = "linux")] // elsewhere the system store, and not SSL_CERT_FILE, says whom to trust
 mod live;
 mod recorded;
+mod secrecy;
 #[cfg(target_os = "linux")]
 mod server;
 mod snapshots;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use aksiso::evidence::access::{RoleAssignment, RoleDefinition};
-use aksiso::evidence::cluster::{AgentPoolItem, ComputeProperties, ManagedCluster, UpgradeProfile};
+use aksiso::evidence::cluster::{AgentPoolItem, ManagedCluster, UpgradeProfile};
 use aksiso::evidence::network::{
     AddressRecord, DnsZone, NetworkInterface, NetworkLink, PrivateEndpoint, VirtualNetwork, ZoneGroup,
 };
 use aksiso::evidence::registry::{CacheRule, ConnectionProperties, CredentialSet, Registry};
-use aksiso::evidence::resource::{Part, Resource};
+use aksiso::evidence::resource::{Machine, Part};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -60,7 +60,7 @@ fn read(item: &Value) -> Option<Result<(), String>> {
         "microsoft.network/privatednszones/a" => reads::<AddressRecord>(item),
         "microsoft.authorization/roleassignments" => reads::<RoleAssignment>(item),
         "microsoft.authorization/roledefinitions" => reads::<RoleDefinition>(item),
-        "microsoft.compute/virtualmachinescalesets" => reads::<Resource<ComputeProperties>>(item),
+        "microsoft.compute/virtualmachinescalesets" => reads::<Machine>(item),
         _ => return None,
     })
 }

@@ -1,0 +1,138 @@
+//! A snapshot holds what a check reads, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aksiso::check;
+use aksiso::command::Shell;
+use aksiso::correlate::Diagnosis;
+use aksiso::report::json;
+use serde_json::Value;
+
+use crate::fixtures;
+
+/// A path with `*` for the keys of maps and the places in lists.
+type Pattern = Vec<String>;
+
+/// Objects whose keys are data.
+const MAPS: [&str; 14] = [
+    "addonProfiles",
+    "dnsZoneLists",
+    "dnsZones",
+    "forwardingLinks",
+    "instances",
+    "interfaces",
+    "networkManagers",
+    "privateEndpoints",
+    "roleDefinitions",
+    "routeTables",
+    "securityGroups",
+    "upgradeProfiles",
+    "userAssignedIdentities",
+    "virtualNetworks",
+];
+
+/// Fields that no report of a fixture shows, each with the reason why it is there.
+const EXCEPTIONS: [(&str, &str); 21] = [
+    ("enableAutoScaling", "collection asks by it whether the autoscaler's status can be missing"),
+    ("networkInterfaces/*/id", "collection asks for them"),
+    ("scaleSets/known/*/properties/provisioningState", "collection asks by it for instances"),
+    ("virtualMachines/known/*/properties/provisioningState", "the same for machines of their own"),
+    ("properties/fqdn", "collection finds the kubeconfig's context by it"),
+    ("properties/privateFQDN", "the same"),
+    ("nodes/known/*/providerId", "collection sees by it that the nodes are this cluster's"),
+    ("cluster/properties/kubernetesVersion", "stands in where the current version is absent"),
+    ("autoscaler/known/*/code", "stands in where the message is absent"),
+    ("registry/known/properties/creationDate", "stands in where the cache rule has none"),
+    ("subnets/*/properties/addressPrefix", "stands in where the list of prefixes is absent"),
+    (
+        "privateLinkServiceConnections/*/properties/privateLinkServiceConnectionState/status",
+        "stands in for the registry's own",
+    ),
+    ("listedEndpoints/known/*/properties/provisioningState", "endpoints have one type wherever they are listed"),
+    ("managedNetworks/known/*/properties/subnets/*/id", "networks have one type, also AKS' own"),
+    ("managedNetworks/known/*/properties/subnets/*/properties/defaultOutboundAccess", "the same"),
+    ("managedNetworks/known/*/properties/subnets/*/properties/privateEndpointNetworkPolicies", "the same"),
+    ("virtualNetworkPeerings/*/id", "Azure's own peerings are told by it; a fixture's peerings all have one"),
+    ("missing/needed", "every gap has one, shown where a check meets the gap"),
+    ("missing/role", "the same"),
+    ("cluster/identity/principalId", "the envelope is one type for cluster and registry"),
+    ("cluster/sku/name", "the same"),
+];
+
+fn report(evidence: &Value) -> Option<String> {
+    let evidence = serde_json::from_value(evidence.clone()).ok()?;
+    json::render(&Diagnosis::of(&evidence, check::ALL), Shell::Posix).ok()
+}
+
+/// Every leaf with the pattern of its path.
+fn leaves(value: &Value, path: &mut Vec<String>, pattern: &mut Pattern, found: &mut Vec<(Pattern, Vec<String>)>) {
+    let entries: Vec<(String, &Value)> = match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect(),
+        Value::Null => return,
+        _ => return found.push((pattern.clone(), path.clone())),
+    };
+    let open = value.is_array() || pattern.last().is_some_and(|last| MAPS.contains(&last.as_str()));
+    for (key, value) in entries {
+        pattern.push(if open { "*".to_owned() } else { key.clone() });
+        path.push(key);
+        leaves(value, path, pattern, found);
+        path.pop();
+        pattern.pop();
+    }
+}
+
+fn at<'v>(value: &'v mut Value, path: &[String]) -> &'v mut Value {
+    path.iter().fold(value, |value, key| match value {
+        Value::Array(items) => &mut items[key.parse::<usize>().expect("an index")],
+        value => &mut value[key.as_str()],
+    })
+}
+
+/// What a leaf could be instead: another value of its kind, or nothing.
+fn others(leaf: &Value) -> Vec<Value> {
+    let other = match leaf {
+        Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => "2020-01-01T00:00:00Z".into(),
+        Value::String(text) if text.starts_with('/') => format!("{text}x").into(),
+        Value::String(_) => "other".into(),
+        Value::Bool(value) => (!value).into(),
+        Value::Number(_) => 4_000_000.into(),
+        _ => Value::Null,
+    };
+    vec![other, Value::Null]
+}
+
+/// For every field that any fixture's snapshot has, there is a fixture whose report changes with it.
+#[test]
+fn every_field_of_a_snapshot_matters_to_a_report() {
+    let mut unread: BTreeMap<Pattern, usize> = BTreeMap::new();
+    let mut read: BTreeSet<Pattern> = BTreeSet::new();
+    for snapshot in fixtures::all().into_values() {
+        // As collect would write it: fields that the types do not know are gone.
+        let evidence = serde_json::to_value(fixtures::evidence(&snapshot)).expect("JSON");
+        let whole = report(&evidence);
+        let mut found = Vec::new();
+        leaves(&evidence, &mut Vec::new(), &mut Vec::new(), &mut found);
+        for (pattern, path) in found {
+            if read.contains(&pattern) || EXCEPTIONS.iter().any(|(end, _)| pattern.join("/").ends_with(end)) {
+                continue;
+            }
+            let mut changed = evidence.clone();
+            let leaf = at(&mut changed, &path).clone();
+            let matters = others(&leaf).into_iter().any(|other| {
+                *at(&mut changed, &path) = other;
+                report(&changed) != whole
+            });
+            if matters {
+                unread.remove(&pattern);
+                read.insert(pattern);
+            } else {
+                *unread.entry(pattern).or_default() += 1;
+            }
+        }
+    }
+    let excepted = |path: &String| EXCEPTIONS.iter().any(|(end, _)| path.ends_with(end));
+    let unread: Vec<String> = unread.keys().map(|pattern| pattern.join("/")).filter(|path| !excepted(path)).collect();
+    assert!(read.len() > 150, "only {} fields are read", read.len());
+    assert!(unread.is_empty(), "{} fields are read, these are not: {unread:#?}", read.len());
+}
