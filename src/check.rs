@@ -16,6 +16,7 @@ mod reach;
 mod registry;
 mod remedy;
 
+pub use image_pulls::message as pull_message;
 pub use judge::{Judge, NotApplicable, Suspicion};
 
 use std::collections::BTreeSet;

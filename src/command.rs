@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::text;
+
 /// The shell that commands are printed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
@@ -10,6 +12,9 @@ pub enum Shell {
     /// PowerShell
     Powershell,
 }
+
+/// Longest word of a command, in bytes.
+const LONGEST: usize = 4_096;
 
 /// One command line, as words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +49,13 @@ impl Command {
         self.line(Shell::Posix)
     }
 
-    /// The line for a shell. A control character, which no Azure name can hold, becomes `?`, so that a line stays one
+    /// The line for a shell. A character that steers terminals, which no Azure name can hold, becomes `?`, so that a line stays one
     /// line.
     pub fn line(&self, shell: Shell) -> String {
         let words = self.0.iter().map(|word| {
-            let printable: String = word.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+            // No value that Azure takes is that long: the place stays open.
+            let word = if word.len() > LONGEST { "<VALUE_THAT_IS_TOO_LONG>" } else { word };
+            let printable: String = word.chars().map(|c| if text::is_hostile(c) { '?' } else { c }).collect();
             match shell {
                 Shell::Posix => quote(&printable),
                 Shell::Powershell => quote_powershell(&printable),

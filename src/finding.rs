@@ -2,6 +2,10 @@
 
 use crate::azure::id::ResourceId;
 use crate::command::Command;
+use crate::text;
+
+/// Longest text of a report, in characters; whoever needs more finds it where the evidence says.
+const TEXT: usize = 2_000;
 
 /// How bad a finding is. The order is that of the report: worst last, so that `max` is the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,12 +157,17 @@ pub struct Finding {
 impl Finding {
     /// A hash of the rule and the subject, and of nothing that varies from run to run.
     pub fn fingerprint(&self) -> String {
-        use std::fmt::Write as _;
-        let text = format!("{}\n{}", self.rule.id, self.subject.id.normalized());
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-        digest.as_ref().iter().take(16).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        text::hash(&format!("{}\n{}", self.rule.id, self.subject.id.normalized()))
+    }
+
+    /// The same finding with every text cut to a length that a report can bear.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let observed = self.evidence.iter_mut().flat_map(|seen| [&mut seen.source, &mut seen.path, &mut seen.value]);
+        let own = [&mut self.detail, &mut self.subject.name, &mut self.remediation.summary];
+        for text in own.into_iter().chain(observed) {
+            *text = text::bounded(text, TEXT);
+        }
+        self
     }
 }

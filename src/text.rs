@@ -14,7 +14,8 @@ pub fn clean(text: &str) -> String {
     out
 }
 
-fn is_hostile(c: char) -> bool {
+/// Whether a character could steer a terminal or hide what a text means.
+pub fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
@@ -29,6 +30,16 @@ pub fn bounded(text: &str, limit: usize) -> String {
         Some((end, _)) => format!("{}… ({} more characters)", &one_line[..end], one_line[end..].chars().count()),
         None => one_line,
     }
+}
+
+/// The first 32 hexadecimal digits of a text's SHA-256.
+pub fn hash(text: &str) -> String {
+    use std::fmt::Write as _;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(16).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// The first `limit` characters, and nothing that says so: cutting twice cuts once.
@@ -57,7 +68,7 @@ fn secretless(word: &str) -> String {
 /// `##vso[…]` or `##[…]` anywhere.
 pub fn for_ci_log(rendered: &str) -> String {
     let mut out = String::with_capacity(rendered.len());
-    for line in rendered.split_inclusive('\n') {
+    for line in rendered.split_inclusive(['\n', '\r']) {
         if line.trim_start().starts_with("::") {
             let indent = line.len() - line.trim_start().len();
             out.push_str(&line[..indent]);

@@ -4,20 +4,37 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::text;
 
 /// An ARM resource id such as `/subscriptions/…/resourceGroups/…/providers/…`.
 ///
 /// ARM answers with the same id in several casings (`resourcegroups`, `ManagedClusters`), so equality,
 /// order and hash ignore case, while the text keeps the casing it was read with.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
 pub struct ResourceId(String);
 
+/// Longest id that is kept, in bytes; ARM's own stay far below.
+const LIMIT: usize = 2_048;
+
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self::new)
+    }
+}
+
 impl ResourceId {
-    /// Wraps the text as it is; [`ResourceId::parse`] is for what a person typed.
+    /// Wraps the text as it is; [`ResourceId::parse`] is for what a person typed. What is too long to be an id is cut,
+    /// and ends in a hash of the whole, so that two of them stay two.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into().trim_end_matches('/').to_owned())
+        let text = text.into();
+        let id = text.trim_end_matches('/');
+        if id.len() <= LIMIT {
+            return Self(id.to_owned());
+        }
+        Self(format!("{}…{}", &id[..id.floor_char_boundary(LIMIT - 100)], text::hash(&id.to_lowercase())))
     }
 
     /// Reads an id that a person typed and checks that it names a resource of `kind`
@@ -160,6 +177,14 @@ mod tests {
 
     const KIND: &str = "Microsoft.ContainerService/managedClusters";
     const ID: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks";
+
+    #[test]
+    fn what_is_too_long_to_be_an_id_is_cut_but_stays_itself() {
+        let long = |end: &str| ResourceId::new(format!("/subscriptions/{}{end}", "ä".repeat(100_000)));
+        assert!(long("a").as_str().len() < LIMIT);
+        assert_ne!(long("a"), long("b"));
+        assert_eq!(long("a"), long("A"));
+    }
 
     #[test]
     fn any_casing_is_the_same_id() {

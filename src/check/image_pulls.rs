@@ -1,6 +1,6 @@
 //! Images that pods wait for, and images in use that could not be pulled again.
 
-mod message;
+pub mod message;
 mod outside;
 mod rules;
 

@@ -41,16 +41,17 @@ impl<'e> Judge<'e> {
     /// Notes a gap that a failed pull or bootstrap over the network turns into a finding.
     pub fn suspect(&mut self, finding: Finding, gap: Gap) {
         self.note(gap.clone());
-        self.suspicions.push(Suspicion { finding, gap });
+        self.suspicions.push(Suspicion { finding: finding.bounded(), gap: gap.bounded() });
     }
 
     /// Reports a finding.
     pub fn report(&mut self, finding: Finding) {
-        self.findings.push(finding);
+        self.findings.push(finding.bounded());
     }
 
     /// Notes that something could not be seen; the same gap is noted once.
     pub fn note(&mut self, gap: Gap) {
+        let gap = gap.bounded();
         if !self.gaps.contains(&gap) {
             self.gaps.push(gap);
         }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// A fact that was asked for: known, or missing with the reason.
 ///
 /// A confirmed absence (a 404 on a thing that should exist, an empty list) is [`Fact::Known`].
@@ -117,6 +119,15 @@ impl Gap {
     /// The gap of a fact that nobody asked for.
     pub fn not_collected() -> Self {
         Self::new(Reason::NotCollected, "it was not collected")
+    }
+
+    /// The same gap with every text cut to a length that a report can bear.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        for text in [&mut self.detail, &mut self.scope].into_iter().chain(&mut self.needed).chain(&mut self.role) {
+            *text = text::bounded(text, 2_000);
+        }
+        self
     }
 
     /// The same gap, saying what it was that was not collected.

@@ -200,23 +200,27 @@ fn cluster(diagnosis: &Diagnosis<'_>) -> Cluster {
         id: evidence.cluster.id.to_string(),
         name: evidence.cluster.name().to_owned(),
         resource_group: evidence.cluster.id.resource_group().map(str::to_owned),
-        location: evidence.cluster.location.clone(),
-        kubernetes_version: properties
-            .current_kubernetes_version
-            .clone()
-            .or_else(|| properties.kubernetes_version.clone()),
-        artifact_source: evidence.bootstrap().artifact_source,
-        outbound_type: properties.network_profile.as_ref().and_then(|profile| profile.outbound_type.clone()),
+        location: word(evidence.cluster.location.as_ref()),
+        kubernetes_version: word(
+            properties.current_kubernetes_version.as_ref().or(properties.kubernetes_version.as_ref()),
+        ),
+        artifact_source: word(evidence.bootstrap().artifact_source.as_ref()),
+        outbound_type: word(properties.network_profile.as_ref().and_then(|profile| profile.outbound_type.as_ref())),
         registry_id: evidence.registry_id().map(|id| id.to_string()),
         registry_ownership: evidence.ownership().as_str(),
     }
+}
+
+/// One of ARM's words, cut where it is none.
+fn word(text: Option<&String>) -> Option<String> {
+    text.map(|text| text::bounded(text, 200))
 }
 
 fn check_entry(judged: &Judged) -> CheckEntry {
     CheckEntry {
         id: judged.check.id,
         status: judged.status.as_str(),
-        reason: judged.reason.clone(),
+        reason: judged.reason.as_deref().map(|reason| text::bounded(reason, 2_000)),
         gaps: judged.gaps.iter().map(gap_entry).collect(),
     }
 }

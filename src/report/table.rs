@@ -98,9 +98,9 @@ impl Page {
         let cluster = format!(
             "Cluster: {} in resource group {place}, Kubernetes {}, artifact source {}, outbound type {}, registry {} ({}), seen at {}",
             evidence.cluster.name(),
-            evidence.cluster.properties.current_kubernetes_version.as_deref().unwrap_or("unknown"),
-            evidence.bootstrap().artifact_source.as_deref().unwrap_or("unset"),
-            evidence.outbound_type(),
+            text::bounded(evidence.cluster.properties.current_kubernetes_version.as_deref().unwrap_or("unknown"), 60),
+            text::bounded(evidence.bootstrap().artifact_source.as_deref().unwrap_or("unset"), 60),
+            text::bounded(evidence.outbound_type(), 60),
             evidence.registry_id().as_ref().map_or("none", crate::azure::id::ResourceId::name),
             evidence.ownership().as_str(),
             evidence.collected_at,

@@ -9,6 +9,7 @@ mod docs;
 mod fixtures;
 #[cfg(target_os = "linux")] // elsewhere the system store, and not SSL_CERT_FILE, says whom to trust
 mod live;
+mod properties;
 mod recorded;
 mod secrecy;
 #[cfg(target_os = "linux")]
