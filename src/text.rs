@@ -1,5 +1,9 @@
 //! Text from servers and clusters is hostile until it has been through here.
 
+mod secrets;
+
+pub use secrets::without_secrets;
+
 /// Replaces what could steer a terminal or hide its meaning: control characters (C0, C1), line and paragraph
 /// separators, bidirectional overrides and zero-width characters become `\u{…}`.
 pub fn clean(text: &str) -> String {
@@ -45,23 +49,6 @@ pub fn hash(text: &str) -> String {
 /// The first `limit` characters, and nothing that says so: cutting twice cuts once.
 pub fn truncated(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
-}
-
-/// Takes out what may carry a secret: query strings of addresses, bearer tokens, JSON web tokens.
-pub fn without_secrets(text: &str) -> String {
-    text.split_inclusive(char::is_whitespace).map(secretless).collect()
-}
-
-fn secretless(word: &str) -> String {
-    if let Some(at) = word.find("://").and_then(|scheme| word[scheme..].find('?').map(|query| scheme + query)) {
-        let end = word[at..].find(['"', '\'', ')', '>', ' ', '\n']).map_or(word.len(), |end| at + end);
-        return format!("{}?…{}", &word[..at], &word[end..]);
-    }
-    // Every JSON web token begins with the encoding of `{"`.
-    match word.find("eyJ") {
-        Some(at) if word.len() - at > 40 => format!("{}…", &word[..at]),
-        _ => word.to_owned(),
-    }
 }
 
 /// Makes finished lines harmless for logs of CI systems, which obey `::command::` at the start of a line and
@@ -134,13 +121,6 @@ mod tests {
         let clean = clean(hostile);
         assert!(clean.chars().all(|c| !is_hostile(c)), "{clean}");
         assert!(clean.contains("\\u{1b}[31m"));
-    }
-
-    #[test]
-    fn secrets_in_addresses_and_headers_are_cut() {
-        let text = "GET https://store/x?sig=SECRET&se=1 failed: Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IjEyMzQ1Njc4OTAifQ.SECRET.SECRET end";
-        let safe = without_secrets(text);
-        assert!(!safe.contains("SECRET") && safe.contains("https://store/x?…") && safe.ends_with("end"), "{safe}");
     }
 
     #[test]
