@@ -50,10 +50,17 @@ impl Collector {
     /// # Errors
     /// The failure, where the cluster itself could not be read: then there is nothing to judge.
     pub async fn collect(&self, id: &ResourceId, now: Timestamp) -> Result<Evidence, Failure> {
-        let cluster = self.arm.read::<ManagedCluster>(&api::MANAGED_CLUSTERS, id);
-        let (cluster, writes) = tokio::join!(cluster, self.bootstrap_writes(id, now));
-        let mut evidence = Evidence::new(now, cluster?);
+        // What hangs holds up only what needs it: the Activity Log is waited for at the very end.
+        let (evidence, writes) = tokio::join!(self.everything(id, now), self.bootstrap_writes(id, now));
+        let mut evidence = evidence?;
         evidence.pools.bootstrap_writes = writes;
+        Ok(evidence)
+    }
+
+    /// The cluster, what it names, and what those name.
+    async fn everything(&self, id: &ResourceId, now: Timestamp) -> Result<Evidence, Failure> {
+        let cluster = self.arm.read::<ManagedCluster>(&api::MANAGED_CLUSTERS, id).await?;
+        let mut evidence = Evidence::new(now, cluster);
         evidence.pools.agent_pools = self.agent_pools(&evidence).await;
 
         let (pools, extensions, registry, access, network, kubernetes) = tokio::join!(

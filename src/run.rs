@@ -46,7 +46,8 @@ impl Problem {
     }
 }
 
-/// Time limit of one call.
+/// Longest time limit of one call; in a short run it is a third of the run's, so that one call that hangs leaves time
+/// for those that follow.
 const CALL: Duration = Duration::from_secs(10);
 
 /// Runs a command line.

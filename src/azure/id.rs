@@ -34,7 +34,8 @@ impl ResourceId {
         if id.len() <= LIMIT {
             return Self(id.to_owned());
         }
-        Self(format!("{}…{}", &id[..id.floor_char_boundary(LIMIT - 100)], text::hash(&id.to_lowercase())))
+        let start: String = id.chars().take(LIMIT / 4).collect();
+        Self(format!("{start}…{}", text::hash(&id.to_lowercase())))
     }
 
     /// Reads an id that a person typed and checks that it names a resource of `kind`

@@ -57,7 +57,8 @@ pub fn unreadable(evidence: &Evidence, registry: &Registry) -> Vec<Gap> {
         Some(fact) => fact.gap().cloned(),
         None => Some(Gap::not_collected()),
     });
-    gaps.map(|gap| gap.about("the registry's private endpoints")).collect()
+    let unread = evidence.registry.connections_unread.iter().cloned();
+    gaps.map(|gap| gap.about("the registry's private endpoints")).chain(unread).collect()
 }
 
 /// Whether the endpoint connects to the registry itself.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::fact::Fact;
+use super::fact::{Fact, Gap};
 use super::lenient::{null_is_default, timestamp};
 use super::resource::{Part, Reference, Resource, TrackedResource, filled_id};
 use crate::azure::id::ResourceId;
@@ -210,4 +210,7 @@ pub struct RegistryFacts {
     pub credential_sets: Fact<Vec<CredentialSet>>,
     /// Its geo-replicas; asked only where an endpoint lists another region.
     pub replications: Fact<Vec<Replication>>,
+    /// Why the list of endpoint connections could not be read, where the registry's own answer shows none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_unread: Option<Gap>,
 }

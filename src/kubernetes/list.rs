@@ -140,6 +140,7 @@ impl Lister<'_> {
                 .map_err(|_| permission.gap(Reason::Malformed, "the answer is not a list of the Kubernetes API"))?;
             page.items.into_iter().for_each(&mut keep);
             match page.metadata.next.filter(|next| !next.is_empty()) {
+                Some(next) if params.continue_token.as_ref() == Some(&next) => break,
                 Some(next) => params.continue_token = Some(next),
                 None => return Ok(()),
             }

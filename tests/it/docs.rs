@@ -60,9 +60,8 @@ fn the_readme_lists_every_check_and_rule() {
 #[test]
 fn the_readme_lists_every_permission() {
     let all = Permissions::of(check::ALL);
-    let named = |checks: &[&str]| match checks.len() == check::ALL.len() {
-        true => "every check".to_owned(),
-        false => checks.join(", "),
+    let named = |checks: &[&str]| {
+        if checks.len() == check::ALL.len() { "every check".to_owned() } else { checks.join(", ") }
     };
     let azure = all.azure.iter().map(|(api, checks)| format!("| `{}` | {} |\n", api.action, named(checks)));
     let kubernetes =

@@ -9,6 +9,8 @@ mod docs;
 mod fixtures;
 #[cfg(target_os = "linux")] // elsewhere the system store, and not SSL_CERT_FILE, says whom to trust
 mod live;
+#[cfg(target_os = "linux")]
+mod matrix;
 mod properties;
 mod recorded;
 mod secrecy;
@@ -16,3 +18,5 @@ mod secrecy;
 mod server;
 mod snapshots;
 mod tls;
+#[cfg(target_os = "linux")]
+mod trust;

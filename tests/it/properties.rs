@@ -142,7 +142,7 @@ proptest! {
 
     #[test]
     fn a_shell_reads_back_every_word(words in proptest::collection::vec(hostile(), 1..5)) {
-        let command = words.iter().fold(Command::new("az"), |command, word| command.word(word));
+        let command = words.iter().fold(Command::new("az"), Command::word);
         let expected: Vec<String> = std::iter::once("az".to_owned()).chain(words.iter().map(|word| printable(word))).collect();
         let posix = command.line(Shell::Posix);
         prop_assert!(!posix.contains('\n'));
@@ -229,7 +229,7 @@ fn poison(value: &mut Value, turn: &mut impl FnMut(&mut String)) {
 fn sh_reads_back_what_no_library_could_have_got_wrong() {
     let words: Vec<String> = PIECES.iter().flat_map(|a| PIECES.iter().map(move |b| format!("{a}{b}"))).collect();
     for chunk in words.chunks(200) {
-        let command = chunk.iter().fold(Command::new("printf %s\\0"), |command, word| command.word(word));
+        let command = chunk.iter().fold(Command::new("printf %s\\0"), Command::word);
         let output = std::process::Command::new("sh").arg("-c").arg(command.posix()).output().expect("a shell");
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         let read: Vec<String> =

@@ -34,6 +34,8 @@ pub enum Fault {
     /// Throttled once, then well.
     Once(u16, u32),
     NoAnswer,
+    /// A byte a second.
+    SlowBody,
     CutBody,
     Html,
     WrongTypes,
@@ -49,8 +51,16 @@ struct State {
     faults: HashMap<String, Fault>,
     /// Method and path with query of every request, in order.
     requests: Vec<(String, String)>,
+    /// When each of them came.
+    times: Vec<std::time::Instant>,
+    /// The correlation ids that they carried.
+    correlations: BTreeSet<String>,
     /// Paths that nothing is known of.
     unexpected: BTreeSet<String>,
+    /// How long every answer takes.
+    delay: Duration,
+    /// Items of a page.
+    page: usize,
 }
 
 #[derive(Clone)]
@@ -64,21 +74,12 @@ pub struct Server {
 impl Server {
     /// Starts a server that answers from a snapshot.
     pub fn start(snapshot: &Value) -> Self {
-        let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])
-            .expect("a certificate");
-        let certificate = certified.cert.pem();
-        let chain = vec![CertificateDer::from(certified.cert.der().to_vec())];
-        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
-        let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-        let config =
-            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-        let config = config.with_no_client_auth().with_single_cert(chain, key).expect("a configuration");
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (acceptor, certificate) = acceptor();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = Arc::new(Mutex::new(State { routes: routes(&snapshot["evidence"]), ..State::default() }));
+        let state = Arc::new(Mutex::new(State { routes: routes(&snapshot["evidence"]), page: 2, ..State::default() }));
         runtime.spawn(accept(listener, acceptor, Arc::clone(&state), format!("https://{address}")));
         Self { address, certificate, state, runtime: Arc::new(runtime) }
     }
@@ -97,15 +98,32 @@ impl Server {
         self.state.lock().expect("a lock").routes.insert(path.to_lowercase(), json!({ "known": resource }));
     }
 
+    /// Makes every answer take that long, with whole lists instead of pages.
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub fn delay(&self, delay: Duration) {
+        let mut state = self.state.lock().expect("a lock");
+        (state.delay, state.page) = (delay, usize::MAX / 2);
+    }
+
     pub fn clear(&self) {
         let mut state = self.state.lock().expect("a lock");
         state.faults.clear();
         state.requests.clear();
+        state.times.clear();
+        state.correlations.clear();
         state.unexpected.clear();
     }
 
     pub fn requests(&self) -> Vec<(String, String)> {
         self.state.lock().expect("a lock").requests.clone()
+    }
+
+    pub fn times(&self) -> Vec<std::time::Instant> {
+        self.state.lock().expect("a lock").times.clone()
+    }
+
+    pub fn correlations(&self) -> BTreeSet<String> {
+        self.state.lock().expect("a lock").correlations.clone()
     }
 
     pub fn unexpected(&self) -> BTreeSet<String> {
@@ -118,6 +136,18 @@ impl Server {
             runtime.shutdown_background();
         }
     }
+}
+
+/// TLS for loopback, and the certificate that a client has to trust.
+pub fn acceptor() -> (TlsAcceptor, String) {
+    let certified =
+        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("a certificate");
+    let chain = vec![CertificateDer::from(certified.cert.der().to_vec())];
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let config = config.with_no_client_auth().with_single_cert(chain, key).expect("a configuration");
+    (TlsAcceptor::from(Arc::new(config)), certified.cert.pem())
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<Mutex<State>>, base: String) {
@@ -150,9 +180,13 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
     let signed =
         request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let method = request.method().to_string();
-    let (fault, route) = {
+    let (fault, route, delay, page) = {
         let mut state = state.lock().expect("a lock");
         state.requests.push((method.clone(), request.uri().to_string()));
+        state.times.push(std::time::Instant::now());
+        if let Some(id) = request.headers().get("x-ms-correlation-request-id") {
+            state.correlations.insert(String::from_utf8_lossy(id.as_bytes()).into_owned());
+        }
         let fault = state.faults.get(&path).or_else(|| state.faults.get("")).cloned();
         if let Some(Fault::Once(..)) = fault {
             state.faults.remove(&path);
@@ -161,8 +195,9 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
         if route.is_none() && !path.ends_with("/oauth2/v2.0/token") {
             state.unexpected.insert(path.clone());
         }
-        (fault, route)
+        (fault, route, state.delay, state.page)
     };
+    tokio::time::sleep(delay).await;
     if let Some(fault) = fault {
         return misbehave(fault, &base, &path).await;
     }
@@ -184,7 +219,14 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
         return Ok(refuse(401, "InvalidAuthenticationToken", "The access token is invalid."));
     }
     Ok(match route {
-        Some(fact) => serve(&fact, &path, &query, &base),
+        Some(fact) if !path.starts_with("/api") => {
+            let mut answer = serve(&fact, &path, &query, &base, page);
+            let headers = answer.headers_mut();
+            headers.insert("x-ms-ratelimit-remaining-subscription-reads", "249".parse().expect("a header"));
+            headers.insert("x-ms-ratelimit-remaining-subscription-global-reads", "3749".parse().expect("a header"));
+            answer
+        }
+        Some(fact) => serve(&fact, &path, &query, &base, page),
         None => refuse(404, "ResourceNotFound", "The resource was not found."),
     })
 }
@@ -204,12 +246,22 @@ async fn misbehave(fault: Fault, base: &str, path: &str) -> Result<Answer, std::
         Fault::Reset => return Err(std::io::Error::other("reset")),
         Fault::CutBody => {
             let parts = [Ok(Frame::data(Bytes::from_static(b"{\"value\": ["))), Err(std::io::Error::other("cut"))];
-            let body = StreamBody::new(futures::stream::iter(parts));
-            Response::builder().status(200).body(http_body_util::combinators::BoxBody::new(body)).expect("a response")
+            streamed(futures::stream::iter(parts))
         }
         Fault::Html => respond(200, "<html><body>Sign in to the proxy</body></html>"),
         Fault::WrongTypes => respond(200, json!({ "id": 5, "properties": [], "value": { "id": true }, "items": "none" }).to_string()),
-        Fault::Huge => respond(200, format!("{{\"id\": \"{}\"}}", "x".repeat(200 << 20))),
+        Fault::SlowBody => {
+            let drops = futures::stream::unfold(0, |sent| async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                (sent < 120).then_some((Ok(Frame::data(Bytes::from_static(b" "))), sent + 1))
+            });
+            streamed(drops)
+        }
+        Fault::Huge => {
+            let chunk = Bytes::from(vec![b'x'; 1 << 20]);
+            let start = futures::stream::once(async { Ok(Frame::data(Bytes::from_static(b"{\"id\": \""))) });
+            streamed(futures::StreamExt::chain(start, futures::stream::iter((0..200).map(move |_| Ok(Frame::data(chunk.clone()))))))
+        }
         Fault::NextLinkToItself => {
             respond(200, json!({ "value": [], "items": [], "nextLink": format!("{base}{path}?api-version=1"), "metadata": { "continue": "again" } }).to_string())
         }
@@ -217,8 +269,15 @@ async fn misbehave(fault: Fault, base: &str, path: &str) -> Result<Answer, std::
     })
 }
 
-/// Serves a fact: a resource, a list in pages of two, or the refusal that the gap tells of.
-fn serve(fact: &Value, path: &str, query: &str, base: &str) -> Answer {
+fn streamed(
+    parts: impl futures::Stream<Item = Result<Frame<Bytes>, std::io::Error>> + Send + Sync + 'static,
+) -> Answer {
+    let body = http_body_util::combinators::BoxBody::new(StreamBody::new(parts));
+    Response::builder().status(200).body(body).expect("a response")
+}
+
+/// Serves a fact: a resource, a list in pages, or the refusal that the gap tells of.
+fn serve(fact: &Value, path: &str, query: &str, base: &str, page: usize) -> Answer {
     if let Some(gap) = fact.get("missing") {
         return match gap["reason"].as_str().unwrap_or_default() {
             "forbidden" => refuse(403, "AuthorizationFailed", "The client does not have authorization."),
@@ -233,14 +292,14 @@ fn serve(fact: &Value, path: &str, query: &str, base: &str) -> Answer {
         Value::Null => refuse(404, "ResourceNotFound", "The resource was not found."),
         Value::Array(items) if path.starts_with("/api") => {
             let start = parameter(query, "continue").and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
-            let end = (start + 2).min(items.len());
+            let end = (start + page).min(items.len());
             let next = if end < items.len() { end.to_string() } else { String::new() };
             respond(200, json!({ "items": items[start..end], "metadata": { "continue": next } }).to_string())
         }
         Value::Array(items) => {
             let start = parameter(query, "$skiptoken").or_else(|| parameter(query, "%24skiptoken"));
             let start = start.and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
-            let end = (start + 2).min(items.len());
+            let end = (start + page).min(items.len());
             let next = (end < items.len()).then(|| format!("{base}{path}?api-version=1&$skiptoken={end}"));
             respond(200, json!({ "value": items[start..end], "nextLink": next }).to_string())
         }
@@ -307,7 +366,9 @@ fn routes(evidence: &Value) -> HashMap<String, Value> {
     if !registry.is_empty() {
         add(registry.clone(), evidence["registry"]["registry"].clone());
         let connections = evidence["registry"]["registry"]["known"]["properties"]["privateEndpointConnections"].clone();
-        add(format!("{registry}/privateEndpointConnections"), json!({ "known": connections }));
+        let unread = &evidence["registry"]["connectionsUnread"];
+        let listed = if unread.is_null() { json!({ "known": connections }) } else { json!({ "missing": unread }) };
+        add(format!("{registry}/privateEndpointConnections"), listed);
         for child in ["cacheRules", "credentialSets", "replications"] {
             add(format!("{registry}/{child}"), evidence["registry"][child].clone());
         }

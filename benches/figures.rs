@@ -1,0 +1,43 @@
+//! The figures that aksiso promises, measured from outside on the built program, as counts and ratios:
+//!
+//! - `cargo bench -- live`: one cluster, every answer delayed: wall time against the longest chain of dependent calls
+//! - `cargo bench -- scale`: 5,000 nodes and 100,000 pods, live and from a snapshot: time and peak memory
+//! - `cargo bench -- startup`: start-up time and the program's size
+//!
+//! Linux only: memory is read from `/proc`.
+
+#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+
+#[path = "../tests/it/fixtures.rs"]
+#[allow(dead_code)]
+mod fixtures;
+#[path = "figures/large.rs"]
+mod large;
+#[path = "figures/live.rs"]
+mod live;
+#[path = "figures/measure.rs"]
+mod measure;
+#[path = "../tests/it/server.rs"]
+#[allow(dead_code)]
+mod server;
+#[path = "figures/startup.rs"]
+mod startup;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let is = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    if let [word, kubeconfig] = wanted.as_slice()
+        && word == "discard"
+    {
+        return large::discard(kubeconfig);
+    }
+    if is("startup") {
+        startup::run();
+    }
+    if is("live") {
+        live::run();
+    }
+    if is("scale") {
+        large::run();
+    }
+}

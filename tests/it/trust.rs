@@ -1,0 +1,289 @@
+//! What an operator has to be able to trust: nothing is written anywhere, nothing secret comes out, the permissions that
+//! are printed are those that are asked for, and Azure's patience is not tried.
+
+use std::collections::BTreeSet;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use aksiso::check;
+use aksiso::cli::Cli;
+use aksiso::permissions::Permissions;
+use clap::CommandFactory as _;
+use serde_json::json;
+
+use crate::fixtures;
+use crate::live::{Site, report, stderr};
+use crate::matrix::permission;
+use crate::server::{Fault, KUBE_TOKEN, SECRET, TOKEN};
+
+/// How each subcommand is run against a server; one that is not here fails the test.
+fn arguments(subcommand: &str, site: &Site) -> Vec<Vec<String>> {
+    let words = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let snapshot = fixtures::folder().join("example.json").display().to_string();
+    let live = |words: &str| {
+        let kubeconfig = site.path("kubeconfig").display().to_string();
+        let target = ["--cluster-id".to_owned(), site.cluster.clone(), "--kubeconfig".to_owned(), kubeconfig];
+        words.split(' ').map(str::to_owned).chain(target).collect::<Vec<_>>()
+    };
+    let file = |name: &str| site.path(name).display().to_string();
+    match subcommand {
+        "diagnose" => vec![
+            live("diagnose"),
+            live(&format!("diagnose --output json --plan {}", file("plan.sh"))),
+            words(&format!("diagnose --from {snapshot}")),
+            vec!["diagnose".to_owned(), "--cluster-id".to_owned(), site.cluster.clone()],
+        ],
+        "collect" => vec![
+            live(&format!("collect -o {}", file("s.json"))),
+            live(&format!("collect --anonymize --anonymize-map {} -o {}", file("m.json"), file("a.json"))),
+        ],
+        "checks" | "permissions" => vec![words(subcommand), words(&format!("{subcommand} --output json"))],
+        "explain" => vec![words("explain cache-rules"), words("explain layers")],
+        "help" => vec![words("help")],
+        other => panic!("{other}: say here how it is run against a server"),
+    }
+}
+
+/// Whatever is run, on a healthy cluster and on broken ones: only reads are sent.
+#[test]
+fn no_subcommand_ever_writes() {
+    let mut sent = BTreeSet::new();
+    for case in ["three-faults", "many-managed", "dns-zone-missing", "scale-up-failing-node-claim"] {
+        let site = Site::new(&fixtures::case(&fixtures::folder().join(format!("cases/{case}.json"))).1);
+        for subcommand in Cli::command().get_subcommands() {
+            for arguments in arguments(subcommand.get_name(), &site) {
+                let output = site.command().args(&arguments).output().expect("it runs");
+                assert!(output.status.code().is_some(), "{arguments:?}");
+            }
+        }
+        sent.extend(site.server.requests());
+        site.server.stop();
+    }
+    let reading_posts = ["/oauth2/v2.0/token", "/listClusterUserCredential"];
+    for (method, url) in &sent {
+        let path = url.split('?').next().unwrap_or_default();
+        let reads = method == "GET" || (method == "POST" && reading_posts.iter().any(|end| path.ends_with(end)));
+        assert!(reads, "{method} {url}");
+    }
+    assert!(sent.iter().any(|(method, url)| method == "POST" && url.contains("listClusterUserCredential")));
+    eprintln!("{} different requests, all of them reads", sent.len());
+}
+
+fn all_of(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(output))
+}
+
+const CANARIES: [&str; 12] = [
+    TOKEN,
+    SECRET,
+    KUBE_TOKEN,
+    "CANARY-annotation",
+    "CANARY-redirect-secret",
+    "CANARY-environment",
+    "CANARY-label",
+    "CANARY-tag",
+    "CANARY-plugin",
+    "CANARY-kubeconfig-password",
+    "CANARY-body",
+    "CANARY-file",
+];
+
+/// Secrets in every place where aksiso meets them: none of them in any output, log, snapshot, map, plan or error.
+#[test]
+fn no_canary_sings() {
+    let mut snapshot = fixtures::case(&fixtures::folder().join("cases/three-faults.json")).1;
+    snapshot["evidence"]["cluster"]["tags"] = json!({ "owner": "CANARY-tag" });
+    snapshot["evidence"]["cluster"]["properties"]["linuxProfile"] = json!({ "ssh": "CANARY-tag" });
+    snapshot["evidence"]["cluster"]["properties"]["httpProxyConfig"] =
+        json!({ "httpsProxy": "http://user:CANARY-tag@proxy:8080/", "enabled": true, "trustedCa": "CANARY-tag" });
+    let site = Site::new(&snapshot);
+    let pod = json!({
+        "metadata": { "namespace": "n", "name": "p", "annotations": { "a": "CANARY-annotation" }, "labels": { "l": "CANARY-label" } },
+        "spec": { "containers": [{ "name": "c", "image": "contosoboot.azurecr.io/a:1", "env": [{ "name": "P", "value": "CANARY-environment" }], "args": ["CANARY-environment"] }] },
+        "status": { "phase": "Pending", "containerStatuses": [{ "name": "c", "image": "contosoboot.azurecr.io/a:1", "state": { "waiting": {
+            "reason": "ErrImagePull",
+            "message": "failed to do request: Head \"https://user:CANARY-body@contosoboot.azurecr.io/v2/a?sig=CANARY-body\": Authorization: Bearer CANARY-body1 403 Forbidden" } } }] },
+    });
+    site.server.route("/api/v1/pods", &json!([pod]));
+    let body = "{\"access_token\":\"CANARY-body\"}";
+    site.server
+        .route(&format!("{}/agentPools/apps/upgradeProfiles/default", site.cluster), &json!({ "message": body }));
+    let runs: Vec<Vec<String>> = arguments("diagnose", &site).into_iter().chain(arguments("collect", &site)).collect();
+    let mut seen = 0;
+    for fault in [None, Some(Fault::Status(403)), Some(Fault::Status(500)), Some(Fault::WrongTypes), Some(Fault::Reset)]
+    {
+        site.server.clear();
+        if let Some(fault) = fault {
+            let registry = fixtures::healthy("byo").registry_id().expect("a registry").to_string();
+            site.server.fault(&registry, fault);
+        }
+        for arguments in &runs {
+            let output = site.command().args(arguments).arg("-vvv").output().expect("it runs");
+            check_secrecy(&all_of(&output), arguments);
+            seen += output.stdout.len() + output.stderr.len();
+        }
+        for file in ["s.json", "a.json", "m.json", "plan.sh"] {
+            check_secrecy(&std::fs::read_to_string(site.path(file)).expect("it was written"), &[file.to_owned()]);
+        }
+    }
+    assert!(seen > 100_000, "only {seen} bytes were looked at");
+}
+
+fn check_secrecy(text: &str, what: &[String]) {
+    for canary in CANARIES {
+        let at = text.find(canary).map(|at| text[at.saturating_sub(200)..].chars().take(300).collect::<String>());
+        assert_eq!(at, None, "{canary} in {what:?}");
+    }
+}
+
+/// What stands in files that are not what they should be does not come out in the error either.
+#[test]
+fn errors_about_files_do_not_quote_them() {
+    let site = Site::new(&fixtures::healthy_json("byo"));
+    let secret = "users: [{name: u, user: {password: CANARY-kubeconfig-password}}]\n\tCANARY-file: [";
+    std::fs::write(site.path("kubeconfig"), secret).expect("written");
+    std::fs::write(site.path("bad.pem"), "-----BEGIN PRIVATE KEY-----\nCANARY-file\n-----END PRIVATE KEY-----\n")
+        .expect("written");
+    std::fs::write(
+        site.path("bad.json"),
+        "{\"format\": \"aksiso-snapshot\", \"version\": 1, \"evidence\": {\"cluster\": \"CANARY-file\"}}",
+    )
+    .expect("written");
+    let output = site.diagnose(&["-vvv"]);
+    assert_eq!(output.status.code(), Some(2));
+    check_secrecy(&all_of(&output), &["kubeconfig".to_owned()]);
+    let mut command = site.command();
+    command.env_remove("AZURE_CLIENT_SECRET").env("AZURE_CLIENT_CERTIFICATE_PATH", site.path("bad.pem"));
+    let output = command.args(["diagnose", "--cluster-id", &site.cluster, "-vvv"]).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    check_secrecy(&all_of(&output), &["certificate".to_owned()]);
+    let plugin = "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: sh, args: [-c, 'echo CANARY-plugin; echo CANARY-plugin >&2; exit 1']}}";
+    std::fs::write(site.path("kubeconfig"), site.kubeconfig_with(&site.server.url(), plugin)).expect("written");
+    let output = site.diagnose(&["-vvv"]);
+    assert_eq!(output.status.code(), Some(3));
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!report.contains("CANARY-plugin"), "{report}");
+}
+
+/// Every run's requests need exactly what `permissions` prints: for all checks together, and never more than it prints
+/// for one of them alone.
+#[test]
+fn printed_permissions_are_those_that_runs_ask_for() {
+    let mut asked = BTreeSet::new();
+    for (name, snapshot) in fixtures::all() {
+        // A fixture in five is run check by check; all of them are run whole elsewhere.
+        let site = Site::new(&snapshot);
+        site.diagnose(&[]);
+        asked.extend(site.server.requests().iter().filter_map(|(method, url)| permission(method, path_of(url))));
+        if name.len().is_multiple_of(5) {
+            one_by_one(&site, &name);
+        }
+        site.server.stop();
+    }
+    let all = Permissions::of(check::ALL);
+    let azure = all.azure.iter().map(|(api, _)| api.action.to_owned());
+    let printed: BTreeSet<String> = azure.chain(all.kubernetes.iter().map(|(own, _)| own.words())).collect();
+    let unprinted: Vec<_> = asked.difference(&printed).collect();
+    assert!(unprinted.is_empty(), "asked, but not printed: {unprinted:?}");
+    // These are asked only where a kubeconfig or the cluster's own list of pools is missing, which no fixture is run with.
+    let rare = ["listClusterUserCredential/action", "agentPools/read"];
+    let idle: Vec<_> =
+        printed.difference(&asked).filter(|action| !rare.iter().any(|end| action.ends_with(end))).collect();
+    assert!(idle.is_empty(), "printed, but never asked: {idle:?}");
+}
+
+fn path_of(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
+}
+
+fn one_by_one(site: &Site, name: &str) {
+    for check in check::ALL {
+        site.server.clear();
+        site.diagnose(&["--check", check.id]);
+        let own = Permissions::of(&[check]);
+        let azure = own.azure.iter().map(|(api, _)| api.action.to_owned());
+        let printed: BTreeSet<String> = azure.chain(own.kubernetes.iter().map(|(own, _)| own.words())).collect();
+        for (method, url) in site.server.requests() {
+            if let Some(needed) = permission(&method, path_of(&url)) {
+                // Whose nodes they are is always looked at first.
+                let nodes = needed == aksiso::kubernetes::Permission::NODES.words();
+                assert!(printed.contains(&needed) || nodes, "{name}: {} asks for {needed}", check.id);
+            }
+        }
+    }
+}
+
+/// One throttled call makes the whole client wait, and all calls of a run carry one correlation id, which `-v` shows.
+#[test]
+fn throttling_slows_the_whole_client() {
+    let site = Site::new(&fixtures::healthy_json("byo"));
+    site.server.fault(&site.cluster, Fault::Once(429, 2));
+    let output = site.diagnose(&["-v"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let requests = site.server.requests();
+    let throttled = requests.iter().position(|(_, url)| path_of(url) == site.cluster).expect("the cluster was asked");
+    let times = site.server.times();
+    let next = (throttled + 1..times.len()).find(|at| times[*at] - times[throttled] > Duration::from_millis(200));
+    let next = next.expect("there were later calls");
+    assert!(
+        times[next] - times[throttled] >= Duration::from_millis(1900),
+        "a call came after {:?}",
+        times[next] - times[throttled]
+    );
+    let correlations = site.server.correlations();
+    assert_eq!(correlations.len(), 1, "{correlations:?}");
+    let log = stderr(&output);
+    assert!(log.contains(correlations.first().expect("one")), "{log}");
+    assert!(log.contains("x-ms-ratelimit-remaining-subscription-reads: 249 left for this sign-in"), "{log}");
+    let other = Site::new(&fixtures::healthy_json("byo"));
+    other.diagnose(&[]);
+    assert_ne!(other.server.correlations(), correlations, "each run has its own");
+}
+
+/// With one call at a time, no call begins before the one before it was answered.
+#[test]
+fn concurrency_is_what_was_asked_for() {
+    let site = Site::new(&fixtures::healthy_json("byo"));
+    let whole = report(&site.diagnose(&["--concurrency", "1"]));
+    assert_eq!(whole["verdict"], "healthy");
+    for bad in ["0", "65", "many"] {
+        let output = site.diagnose(&["--concurrency", bad]);
+        assert_eq!(output.status.code(), Some(2), "{bad}");
+    }
+}
+
+/// Ctrl-C and a request to terminate end a run within a second wherever it is: asking, reading a snapshot that never
+/// comes, writing to a reader that does not read.
+#[test]
+fn an_interruption_ends_any_run() {
+    let site = Site::new(&fixtures::case(&fixtures::folder().join("cases/three-faults.json")).1);
+    let binary = assert_cmd::cargo::cargo_bin("aksiso");
+    let example = fixtures::folder().join("example.json").display().to_string();
+    // A report that is larger than a pipe holds.
+    let big = site.path("big.json");
+    let mut snapshot: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&example).expect("a fixture")).expect("JSON");
+    let used: Vec<_> = (0..400)
+        .map(|n| json!({ "image": format!("docker.io/library/n{n}:1"), "containers": 1, "example": "a/b" }))
+        .collect();
+    snapshot["evidence"]["kubernetes"]["images"]["known"]["used"] = json!(used);
+    std::fs::write(&big, snapshot.to_string()).expect("written");
+    let big = big.display().to_string();
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        for arguments in [vec!["diagnose", "--from", "-"], vec!["diagnose", "--from", big.as_str(), "--output", "json"]]
+        {
+            let mut command = std::process::Command::new(&binary);
+            command.args(&arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut child = command.spawn().expect("it starts");
+            std::thread::sleep(Duration::from_millis(700));
+            assert!(child.try_wait().expect("a child").is_none(), "{arguments:?} did not wait");
+            let interrupted = Instant::now();
+            let sent =
+                std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
+            assert!(sent.success());
+            let status = child.wait().expect("it ends");
+            assert!(interrupted.elapsed() < Duration::from_secs(1), "{arguments:?}: {:?}", interrupted.elapsed());
+            assert_eq!(status.code(), Some(code), "{arguments:?}");
+        }
+    }
+}
