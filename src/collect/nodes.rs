@@ -32,7 +32,7 @@ impl Collector {
         let provisioned = evidence.auto_provisioning();
         let (nodes, events, pods, autoscaler, node_claims) = tokio::join!(
             lister.nodes(),
-            lister.failed_pulls(),
+            self.if_wanted(Section::Events, lister.failed_pulls()),
             self.if_wanted(Section::Pods, lister.images()),
             self.if_wanted(Section::Autoscaler, async { Ok(lister.autoscaler().await) }),
             self.if_wanted(Section::Autoscaler, async {

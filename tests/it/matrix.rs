@@ -14,7 +14,7 @@ use crate::live::{Site, report, stderr};
 use crate::server::Fault;
 
 /// Fixtures whose runs make every kind of call between them.
-const FIXTURES: [&str; 12] = [
+pub const FIXTURES: [&str; 12] = [
     "healthy/byo",
     "healthy/machines-pool",
     "healthy/geo-replicated",

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::fixtures;
 use crate::live::{Site, report, stderr};
-use crate::matrix::permission;
+use crate::matrix::{FIXTURES, permission};
 use crate::server::{Fault, KUBE_TOKEN, SECRET, TOKEN};
 
 /// How each subcommand is run against a server; one that is not here fails the test.
@@ -171,11 +171,14 @@ fn errors_about_files_do_not_quote_them() {
 fn printed_permissions_are_those_that_runs_ask_for() {
     let mut asked = BTreeSet::new();
     for (name, snapshot) in fixtures::all() {
-        // A fixture in five is run check by check; all of them are run whole elsewhere.
+        let chosen = FIXTURES.contains(&name.as_str());
+        if !chosen && !name.len().is_multiple_of(5) {
+            continue;
+        }
         let site = Site::new(&snapshot);
         site.diagnose(&[]);
         asked.extend(site.server.requests().iter().filter_map(|(method, url)| permission(method, path_of(url))));
-        if name.len().is_multiple_of(5) {
+        if chosen {
             one_by_one(&site, &name);
         }
         site.server.stop();
@@ -275,6 +278,7 @@ fn an_interruption_ends_any_run() {
             let mut command = std::process::Command::new(&binary);
             command.args(&arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
             let mut child = command.spawn().expect("it starts");
+            let _open = child.stdin.take(); // `wait` would close it
             std::thread::sleep(Duration::from_millis(700));
             assert!(child.try_wait().expect("a child").is_none(), "{arguments:?} did not wait");
             let interrupted = Instant::now();
