@@ -12,8 +12,9 @@ use crate::azure::id::is_subscription;
 use crate::check;
 use crate::command::Shell;
 use crate::exit::FailOn;
-use crate::report::Format;
 use crate::report::permissions::Part;
+use crate::report::{ListFormat, Output, compare};
+use crate::schema::SchemaOf;
 
 const EXIT_CODES: &str = "Exit codes:
   0  nothing at or above --fail-on, and everything was seen
@@ -26,12 +27,17 @@ const EXAMPLES: &str = "Examples:
   aksiso diagnose -g prod-rg -n prod-aks
   aksiso diagnose --cluster-id /subscriptions/…/managedClusters/prod-aks --output json
   aksiso diagnose -g prod-rg -n prod-aks --check private-dns --check private-endpoint
+  aksiso diagnose -g prod-rg -n prod-aks --output table --output sarif=aksiso.sarif --output junit=aksiso.xml
+  aksiso diagnose -g prod-rg -n prod-aks --baseline known.json --fail-on warning
+  aksiso diagnose -g prod-rg -n prod-aks --wait --wait-timeout 20m
   aksiso diagnose --from snapshot.json --fail-on warning";
 
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
 ///
 /// aksiso asks Azure Resource Manager and the Kubernetes API, changes nothing, and says which link of the chain is
 /// broken, why it is sure, and which documented remediation applies.
+///
+/// Installed under the name kubectl-aksiso it is a kubectl plug-in too: kubectl aksiso diagnose -g GROUP -n NAME.
 #[derive(Debug, Parser)]
 #[command(name = "aksiso", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
@@ -72,7 +78,47 @@ pub enum Command {
     Checks {
         /// Output format
         #[arg(short, long, value_enum, default_value = "table")]
-        output: Format,
+        output: ListFormat,
+    },
+    /// Say what changed between two JSON reports: new, fixed, still there
+    #[command(
+        after_help = "Exit codes:\n  0  nothing new at or above --fail-on\n  1  something new at or above --fail-on\n  2  could not run\n  3  nothing new, but something could not be seen this time",
+        after_long_help = "Exit codes:\n  0  nothing new at or above --fail-on\n  1  something new at or above --fail-on\n  2  could not run\n  3  nothing new, but something could not be seen this time\n\nExamples:\n  aksiso compare yesterday.json today.json\n  aksiso compare main.json branch.json --output markdown >> \"$GITHUB_STEP_SUMMARY\""
+    )]
+    Compare {
+        /// The former report, as --output json wrote it
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        /// The present report
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+        /// Output format
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: compare::Format,
+        /// From which severity on something new fails the run (exit code 1)
+        #[arg(long, value_enum, default_value = "error")]
+        fail_on: FailOn,
+    },
+    /// Print the JSON Schema of what aksiso writes and reads
+    Schema {
+        /// Of what
+        #[arg(value_enum, value_name = "WHAT")]
+        of: SchemaOf,
+    },
+    /// Print completions for a shell
+    #[command(
+        after_long_help = "Examples:\n  aksiso completions bash > /etc/bash_completion.d/aksiso\n  aksiso completions zsh > \"${fpath[1]}/_aksiso\"\n  aksiso completions fish > ~/.config/fish/completions/aksiso.fish\n  aksiso completions powershell >> $PROFILE"
+    )]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write those of all subcommands to a folder
+    Man {
+        /// The folder
+        #[arg(short, long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
     },
     /// Print the page of a check or rule
     Explain {
@@ -94,9 +140,34 @@ pub struct Diagnose {
     /// Put back the names that collect --anonymize took out; the file is the one that it wrote
     #[arg(long, value_name = "FILE", requires = "from")]
     pub anonymize_map: Option<PathBuf>,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "table")]
-    pub output: Format,
+    /// Output format, or FORMAT=FILE; may be repeated: table, json, jsonl, sarif, junit, markdown, github,
+    /// azure-pipelines, gitlab, servicenow
+    ///
+    /// One format without a file goes to standard output, each with a file to that file, whole or not at all:
+    /// --output table --output sarif=aksiso.sarif
+    #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "table")]
+    pub output: Vec<Output>,
+    /// A former JSON report: findings that it has and this one has not are cleared (servicenow)
+    #[arg(long, value_name = "FILE")]
+    pub previous: Option<PathBuf>,
+    /// Policy to use instead of the aksiso.toml of this folder or the nearest one above it
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+    /// Use no policy
+    #[arg(long)]
+    pub no_config: bool,
+    /// A former JSON report: only what is new counts
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write this report to the --baseline file, so that from now on only what is new after it counts
+    #[arg(long, requires = "baseline")]
+    pub update_baseline: bool,
+    /// Repeat until nothing is at or above --fail-on and everything is seen, or for --wait-timeout
+    #[arg(long, conflicts_with = "from")]
+    pub wait: bool,
+    /// How long --wait goes on, such as 10m
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration, requires = "wait")]
+    pub wait_timeout: Duration,
     /// Shell that commands are printed for
     #[arg(long, value_enum, default_value = "posix")]
     pub shell: Shell,

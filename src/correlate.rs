@@ -7,6 +7,7 @@ use crate::check::{self, Check, Outcome};
 use crate::evidence::{Evidence, Gap};
 use crate::exit::{Exit, FailOn};
 use crate::finding::{Finding, Severity};
+use crate::policy::{Baseline, Notice, Policy, SuppressedBy};
 
 /// Everything that a report says.
 #[derive(Debug)]
@@ -19,6 +20,10 @@ pub struct Diagnosis<'e> {
     pub findings: Vec<Finding>,
     /// For each finding, the indices of the findings that explain it.
     pub caused_by: Vec<Vec<usize>>,
+    /// Findings that the policy or the baseline takes out, and why; they count nowhere.
+    pub suppressed: Vec<(Finding, SuppressedBy)>,
+    /// What is wrong with the policy itself.
+    pub notices: Vec<Notice>,
 }
 
 /// What became of one check, without its findings.
@@ -94,7 +99,40 @@ impl<'e> Diagnosis<'e> {
         let (findings, caused_by) = causes_first(findings, &caused_by);
         let findings = with_remediation_of_causes(findings, &caused_by);
         let checks = outcomes.iter().map(|(check, outcome)| Judged::of(check, outcome, &findings)).collect();
-        Self { evidence, checks, findings, caused_by }
+        Self { evidence, checks, findings, caused_by, suppressed: Vec::new(), notices: Vec::new() }
+    }
+
+    /// The diagnosis under a policy: severities as it says, and without the findings that it or the baseline accepts.
+    #[must_use]
+    pub fn under(mut self, policy: &Policy, baseline: Option<&Baseline>) -> Self {
+        let today = self.evidence.collected_at.to_zoned(jiff::tz::TimeZone::UTC).date();
+        for finding in &mut self.findings {
+            finding.severity = policy.severity(finding.rule.id).unwrap_or(finding.severity);
+        }
+        let complete =
+            self.checks.iter().filter(|judged| judged.gaps.is_empty()).map(|judged| judged.check.id).collect();
+        self.notices = policy.notices(&self.findings, &complete, today);
+        let by: Vec<Option<SuppressedBy>> = self
+            .findings
+            .iter()
+            .map(|finding| {
+                policy.suppresses(finding, today).or_else(|| baseline.and_then(|baseline| baseline.knows(finding)))
+            })
+            .collect();
+        let place = |old: usize| by[old].is_none().then(|| by[..old].iter().filter(|by| by.is_none()).count());
+        let kept = |causes: &Vec<usize>| causes.iter().filter_map(|cause| place(*cause)).collect::<Vec<usize>>();
+        let caused_by = self.caused_by.iter().zip(&by).filter(|(_, by)| by.is_none()).map(|(causes, _)| kept(causes));
+        let caused_by: Vec<Vec<usize>> = caused_by.collect();
+        let mut findings = Vec::new();
+        for (finding, by) in self.findings.into_iter().zip(by) {
+            match by {
+                Some(by) => self.suppressed.push((finding, by)),
+                None => findings.push(finding),
+            }
+        }
+        (self.findings, self.caused_by) = causes_first(findings, &caused_by);
+        self.checks.iter_mut().for_each(|judged| judged.judge_again(&self.findings));
+        self
     }
 
     /// The indices of the findings that nothing explains, in the order of the report.
@@ -277,15 +315,22 @@ fn with_remediation_of_causes(mut findings: Vec<Finding>, caused_by: &[Vec<usize
 
 impl Judged {
     fn of(check: &'static Check, outcome: &Outcome, findings: &[Finding]) -> Self {
-        let own = |finding: &&Finding| check.rules.iter().any(|rule| rule.id == finding.rule.id);
+        let status = if outcome.not_applicable.is_some() { Status::NotApplicable } else { Status::Passed };
+        let mut judged = Self { check, status, reason: outcome.not_applicable.clone(), gaps: outcome.gaps.clone() };
+        judged.judge_again(findings);
+        judged
+    }
+
+    /// The status that these findings give the check.
+    fn judge_again(&mut self, findings: &[Finding]) {
+        let own = |finding: &&Finding| self.check.rules.iter().any(|rule| rule.id == finding.rule.id);
         let wrong = findings.iter().filter(own).any(|finding| finding.severity >= Severity::Warning);
-        let (status, reason) = match &outcome.not_applicable {
-            Some(reason) => (Status::NotApplicable, Some(reason.clone())),
-            None if wrong => (Status::Failed, None),
-            None if outcome.gaps.is_empty() => (Status::Passed, None),
-            None => (Status::Undetermined, Some(unseen(&outcome.gaps))),
+        (self.status, self.reason) = match self.status {
+            Status::NotApplicable => return,
+            _ if wrong => (Status::Failed, None),
+            _ if self.gaps.is_empty() => (Status::Passed, None),
+            _ => (Status::Undetermined, Some(unseen(&self.gaps))),
         };
-        Self { check, status, reason, gaps: outcome.gaps.clone() }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod resource;
 pub mod view;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use fact::{Fact, Gap, Reason};
@@ -26,7 +27,7 @@ use network::NetworkFacts;
 use registry::RegistryFacts;
 
 /// All facts of one run. The cluster itself is always known: without it there is nothing to judge.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// When collection began; the only clock that a check ever sees.

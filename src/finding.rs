@@ -19,6 +19,11 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Reads the word.
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Info, Self::Warning, Self::Error].into_iter().find(|severity| severity.as_str() == word)
+    }
+
     /// The word in every format.
     pub fn as_str(self) -> &'static str {
         match self {

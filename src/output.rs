@@ -30,6 +30,21 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// Whether standard output is a terminal that is known to show hyperlinks (OSC 8).
+pub fn shows_links() -> bool {
+    use std::io::IsTerminal as _;
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let plain =
+        set("NO_COLOR").is_some() || set("TERM").is_none_or(|term| term == "dumb" || term.starts_with("screen"));
+    let program =
+        set("TERM_PROGRAM").is_some_and(|name| ["iTerm.app", "WezTerm", "vscode", "ghostty"].contains(&name.as_str()));
+    // VTE tells its version since it knows hyperlinks (0.50).
+    let vte = set("VTE_VERSION").and_then(|version| version.parse::<u32>().ok()).is_some_and(|version| version >= 5000);
+    let known =
+        program || vte || ["WT_SESSION", "KITTY_WINDOW_ID", "KONSOLE_VERSION"].iter().any(|name| set(name).is_some());
+    std::io::stdout().is_terminal() && known && !plain
+}
+
 /// Writes a file whole or not at all, readable by its owner only.
 ///
 /// # Errors

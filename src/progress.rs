@@ -14,6 +14,7 @@ pub struct Progress {
     /// Made when the first thing is asked: offline commands never show it.
     bar: Arc<OnceLock<ProgressBar>>,
     shown: bool,
+    quiet: bool,
     verbosity: u8,
 }
 
@@ -21,18 +22,27 @@ impl Progress {
     /// Progress on stderr: a moving line only on a terminal and only without a log.
     pub fn new(verbosity: u8, quiet: bool) -> Self {
         let shown = std::io::stderr().is_terminal() && verbosity == 0 && !quiet;
-        Self { bar: Arc::default(), shown, verbosity: if quiet { 0 } else { verbosity } }
+        Self { bar: Arc::default(), shown, quiet, verbosity: if quiet { 0 } else { verbosity } }
     }
 
     /// No progress and no log.
     pub fn silent() -> Self {
-        Self { bar: Arc::default(), shown: false, verbosity: 0 }
+        Self { bar: Arc::default(), shown: false, quiet: true, verbosity: 0 }
     }
 
     /// Says what is being asked.
     pub fn asking(&self, what: &str) {
         if self.shown {
             self.bar.get_or_init(spinner).set_message(format!("asking: {}", text::clean(what)));
+        }
+    }
+
+    /// Says what a run waits for: on a terminal in the moving line, elsewhere as a line of its own unless it is quiet.
+    pub fn waiting(&self, what: &str) {
+        if self.shown {
+            self.bar.get_or_init(spinner).set_message(text::clean(what));
+        } else if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "aksiso: {}", text::for_ci_log(&text::clean(what)));
         }
     }
 

@@ -1,18 +1,123 @@
-//! Reports: one file a format, all from the one diagnosis.
+//! Reports: one file a format, all from the one diagnosis by way of [`model::Report`].
 
+pub mod annotations;
+pub mod compare;
+pub mod gitlab;
 pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod model;
 pub mod page;
 pub mod permissions;
+pub mod sarif;
 pub mod script;
+pub mod servicenow;
 pub mod table;
+
+use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::ValueEnum;
 
-/// An output format.
+use crate::command::Shell;
+use crate::correlate::Diagnosis;
+use model::Report;
+
+/// An output format of a diagnosis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people
     Table,
+    /// For machines: the whole report
+    Json,
+    /// JSON Lines: a finding a line
+    Jsonl,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit XML: a test case for each check
+    Junit,
+    /// Markdown, for a step summary or a ticket
+    Markdown,
+    /// Annotations of a GitHub workflow
+    Github,
+    /// Logging commands of Azure Pipelines
+    AzurePipelines,
+    /// Code quality report of GitLab
+    Gitlab,
+    /// Events for ServiceNow Event Management
+    Servicenow,
+}
+
+/// A list's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people
+    Table,
     /// For machines
     Json,
+}
+
+/// `--output FORMAT` or `--output FORMAT=FILE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The format.
+    pub format: Format,
+    /// Where it goes; `None` is standard output.
+    pub file: Option<PathBuf>,
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (word, file) = text.split_once('=').map_or((text, None), |(word, file)| (word, Some(file)));
+        let names = || Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let format = Format::from_str(word, false).map_err(|_| {
+            let known: Vec<String> = names().map(|value| value.get_name().to_owned()).collect();
+            let near = crate::text::nearest(word, known.iter().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            format!("there is no such format, expected one of {}{near}", known.join(", "))
+        })?;
+        match file {
+            Some("") => Err("expected a file after =".to_owned()),
+            file => Ok(Self { format, file: file.map(PathBuf::from) }),
+        }
+    }
+}
+
+/// What the formats need besides the diagnosis.
+#[derive(Debug)]
+pub struct Options<'o> {
+    /// The shell that commands are printed for.
+    pub shell: Shell,
+    /// Characters of a line.
+    pub width: usize,
+    /// A former report, whose findings that are gone are cleared.
+    pub previous: Option<&'o Report>,
+    /// Whether the terminal shows hyperlinks.
+    pub links: bool,
+}
+
+/// Renders a diagnosis.
+///
+/// # Errors
+/// A report that is no JSON, which does not happen.
+pub fn render(
+    diagnosis: &Diagnosis<'_>,
+    report: &Report,
+    format: Format,
+    options: &Options<'_>,
+) -> serde_json::Result<String> {
+    Ok(match format {
+        Format::Table => table::render(diagnosis, options.width, options.shell, options.links),
+        Format::Json => json::render(report)?,
+        Format::Jsonl => json::render_lines(report)?,
+        Format::Sarif => sarif::render(report)?,
+        Format::Junit => junit::render(report),
+        Format::Markdown => markdown::render(report),
+        Format::Github => annotations::github(report),
+        Format::AzurePipelines => annotations::azure_pipelines(report),
+        Format::Gitlab => gitlab::render(report)?,
+        Format::Servicenow => servicenow::render(report, options.previous)?,
+    })
 }

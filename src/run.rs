@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use azure_core::http::{Transport, new_http_client};
+use clap::{CommandFactory as _, ValueEnum as _};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -20,13 +21,18 @@ use crate::cli::{CheckArgs, Cli, Collect, Command, Diagnose, TargetArgs};
 use crate::collect::Collector;
 use crate::correlate::Diagnosis;
 use crate::evidence::{Evidence, Reason, Section};
-use crate::exit::Exit;
+use crate::exit::{Exit, FailOn};
+use crate::finding::Severity;
 use crate::kubernetes::connect::Wish;
 use crate::output::Interruption;
 use crate::permissions::Permissions;
+use crate::policy::{self, Baseline, Policy, PolicyError};
 use crate::progress::Progress;
+use crate::report::compare::{self, Comparison};
+use crate::report::model::{FindingEntry, Report};
 use crate::report::permissions::For;
-use crate::report::{self, Format, json, page, script, table};
+use crate::report::{self, ListFormat, Output, json, page, script, table};
+use crate::schema::SchemaOf;
 use crate::{cli, output, snapshot, target, text};
 
 /// Why a run could not be done, and what to do next.
@@ -50,6 +56,9 @@ impl Problem {
 /// for those that follow.
 const CALL: Duration = Duration::from_secs(10);
 
+/// The pause between two rounds of --wait: reconciles and reimages take minutes, and ARM's read budget is shared.
+const PAUSE: Duration = Duration::from_secs(30);
+
 /// Runs a command line.
 ///
 /// # Errors
@@ -62,6 +71,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Diagnose(args) => diagnose(&args, &progress).await,
             Command::Collect(args) => collect(&args, &progress).await,
             Command::Permissions(args) => permissions(&args),
+            Command::Compare { old, new, output, fail_on } => compare(&old, &new, output, fail_on),
+            Command::Schema { of } => schema(of),
+            Command::Completions { shell } => completions(shell),
+            Command::Man { output } => man(output.as_deref()),
             Command::Checks { output } => checks(output),
             Command::Explain { name } => explain(&name),
         }
@@ -75,21 +88,143 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> {
+    // Whatever is wrong with a file is said before anything is asked.
+    let outputs = outputs(&args.output)?;
+    let policy = policy(args)?;
+    let baseline = baseline(args)?;
+    let previous = args.previous.as_deref().map(policy::read_report).transpose().map_err(wrong_file)?;
     let checks = chosen(&args.checks);
-    let mut evidence = read_or_ask(args.from.as_deref(), &args.target, &checks, progress).await?;
-    if let Some(map) = &args.anonymize_map {
-        evidence = anonymize::restore(&evidence, &pseudonyms(map, true)?)?;
+    let give_up = Instant::now() + args.wait_timeout;
+    loop {
+        let mut evidence = read_or_ask(args.from.as_deref(), &args.target, &checks, progress).await?;
+        if let Some(map) = &args.anonymize_map {
+            evidence = anonymize::restore(&evidence, &pseudonyms(map, true)?)?;
+        }
+        let diagnosis = Diagnosis::of(&evidence, &checks).under(&policy, baseline.as_ref());
+        let exit = diagnosis.exit(args.fail_on, args.allow_incomplete);
+        let next = Instant::now() + PAUSE;
+        if args.wait && exit != Exit::Clean && next < give_up {
+            progress.waiting(&format!("{}; asking again in {} s", words(&diagnosis), PAUSE.as_secs()));
+            tokio::time::sleep_until(next).await;
+            continue;
+        }
+        return finish(args, &diagnosis, &outputs, previous.as_ref(), exit);
     }
-    let diagnosis = Diagnosis::of(&evidence, &checks);
-    let report = match args.output {
-        Format::Table => table::render(&diagnosis, width(), args.shell),
-        Format::Json => json::render(&diagnosis, args.shell)?,
-    };
+}
+
+/// Writes everything that was asked for.
+fn finish(
+    args: &Diagnose,
+    diagnosis: &Diagnosis<'_>,
+    outputs: &[Output],
+    previous: Option<&Report>,
+    exit: Exit,
+) -> anyhow::Result<Exit> {
+    let report = Report::of(diagnosis, args.shell);
+    let options = report::Options { shell: args.shell, width: width(), previous, links: output::shows_links() };
     if let Some(path) = &args.plan {
-        output::write_whole(path, script::render(&diagnosis, args.shell).as_bytes())?;
+        output::write_whole(path, script::render(diagnosis, args.shell).as_bytes())?;
     }
-    output::print(&report)?;
-    Ok(diagnosis.exit(args.fail_on, args.allow_incomplete))
+    for wanted in outputs.iter().filter(|wanted| wanted.file.is_some()) {
+        let file = wanted.file.as_deref().expect("only those with a file");
+        output::write_whole(file, report::render(diagnosis, &report, wanted.format, &options)?.as_bytes())?;
+    }
+    for wanted in outputs.iter().filter(|wanted| wanted.file.is_none()) {
+        output::print(&report::render(diagnosis, &report, wanted.format, &options)?)?;
+    }
+    if let Some(path) = args.baseline.as_deref().filter(|_| args.update_baseline) {
+        output::write_whole(path, json::render(&report)?.as_bytes())?;
+        return Ok(if exit == Exit::Findings { Exit::Clean } else { exit });
+    }
+    Ok(exit)
+}
+
+/// How a wait goes on, in a few words.
+fn words(diagnosis: &Diagnosis<'_>) -> String {
+    let errors = diagnosis.count(Severity::Error);
+    let unseen = diagnosis.undetermined();
+    format!("{}, {}", text::count(errors, "error"), text::count(unseen, "undetermined check"))
+}
+
+/// Several formats cannot share standard output, nor a file.
+fn outputs(wanted: &[Output]) -> anyhow::Result<Vec<Output>> {
+    for (at, output) in wanted.iter().enumerate() {
+        if let Some(other) = wanted[..at].iter().find(|other| other.file == output.file) {
+            let name = |output: &Output| output.format.to_possible_value().map(|value| value.get_name().to_owned());
+            let place =
+                output.file.as_ref().map_or_else(|| "standard output".to_owned(), |file| file.display().to_string());
+            let (one, two) = (name(other).unwrap_or_default(), name(output).unwrap_or_default());
+            return Err(Problem::new(
+                format!("{one} and {two} would both go to {}", text::clean(&place)),
+                format!("give one of them a file of its own: --output {two}=FILE"),
+            )
+            .into());
+        }
+    }
+    Ok(wanted.to_vec())
+}
+
+fn policy(args: &Diagnose) -> anyhow::Result<Policy> {
+    let found = match &args.config {
+        Some(file) => Some(file.clone()),
+        None if args.no_config => None,
+        None => std::env::current_dir().ok().and_then(|folder| policy::find(&folder)),
+    };
+    found.map_or_else(|| Ok(Policy::default()), |file| Policy::read(&file)).map_err(wrong_file)
+}
+
+/// With --update-baseline the report is whole, and becomes the baseline.
+fn baseline(args: &Diagnose) -> anyhow::Result<Option<Baseline>> {
+    let file = args.baseline.as_deref().filter(|_| !args.update_baseline);
+    file.map(Baseline::read).transpose().map_err(wrong_file)
+}
+
+fn wrong_file(error: PolicyError) -> anyhow::Error {
+    Problem::new(error.to_string(), error.hint).into()
+}
+
+fn compare(old: &Path, new: &Path, format: compare::Format, fail_on: FailOn) -> anyhow::Result<Exit> {
+    let read = |file: &Path| policy::read_report(file).map_err(wrong_file);
+    let comparison = Comparison::of(&read(old)?, &read(new)?);
+    output::print(&comparison.render(format)?)?;
+    let fails =
+        |finding: &FindingEntry| Severity::of(&finding.severity).is_none_or(|severity| fail_on.includes(severity));
+    Ok(match (comparison.new.iter().any(fails), comparison.unseen.is_empty()) {
+        (true, _) => Exit::Findings,
+        (false, false) => Exit::Incomplete,
+        (false, true) => Exit::Clean,
+    })
+}
+
+fn schema(of: SchemaOf) -> anyhow::Result<Exit> {
+    output::print(&of.render()?)?;
+    Ok(Exit::Clean)
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "aksiso", &mut out);
+    output::print(&String::from_utf8_lossy(&out))?;
+    Ok(Exit::Clean)
+}
+
+fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
+    let Some(folder) = folder else {
+        let mut out = Vec::new();
+        clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+        output::print(&String::from_utf8_lossy(&out))?;
+        return Ok(Exit::Clean);
+    };
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let subcommands = command.get_subcommands().map(|sub| (format!("aksiso-{}", sub.get_name()), sub.clone()));
+    let all: Vec<(String, clap::Command)> = subcommands.chain([("aksiso".to_owned(), command.clone())]).collect();
+    for (name, command) in all {
+        let mut out = Vec::new();
+        clap_mangen::Man::new(command).title(name.to_uppercase()).render(&mut out)?;
+        output::write_whole(&folder.join(format!("{name}.1")), &out)?;
+    }
+    Ok(Exit::Clean)
 }
 
 async fn collect(args: &Collect, progress: &Progress) -> anyhow::Result<Exit> {
@@ -147,10 +282,10 @@ fn permissions(args: &cli::Permissions) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn checks(output: Format) -> anyhow::Result<Exit> {
-    output::print(&match output {
-        Format::Table => table::render_checks(width()),
-        Format::Json => json::render_checks()?,
+fn checks(format: ListFormat) -> anyhow::Result<Exit> {
+    output::print(&match format {
+        ListFormat::Table => table::render_checks(width()),
+        ListFormat::Json => json::render_checks()?,
     })?;
     Ok(Exit::Clean)
 }

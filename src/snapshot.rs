@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
@@ -15,6 +16,20 @@ const FORMAT: &str = "aksiso-snapshot";
 const VERSION: u32 = 1;
 /// Largest snapshot that is read, in bytes.
 const LIMIT: u64 = 512 << 20;
+
+/// A snapshot as its schema describes it.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub struct Snapshot {
+    /// `aksiso-snapshot`.
+    format: String,
+    /// Version of the format; within it fields are only added.
+    version: u32,
+    /// The program that wrote it.
+    tool: crate::report::model::Tool,
+    /// What was gathered.
+    evidence: Evidence,
+}
 
 #[derive(Serialize)]
 struct Written<'e> {

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::text;
@@ -12,7 +13,7 @@ use crate::text;
 ///
 /// ARM answers with the same id in several casings (`resourcegroups`, `ManagedClusters`), so equality,
 /// order and hash ignore case, while the text keeps the casing it was read with.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ResourceId(String);
 

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
 use super::lenient::null_is_default;
 use super::resource::Resource;
 use crate::azure::id::ResourceId;
+use crate::text;
 
 /// `Microsoft.Authorization/roleAssignments`.
 pub type RoleAssignment = Resource<RoleAssignmentProperties>;
 
 /// What aksiso reads of a role assignment.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RoleAssignmentProperties {
     /// The role.
@@ -33,7 +35,7 @@ pub struct RoleAssignmentProperties {
 pub type RoleDefinition = Resource<RoleDefinitionProperties>;
 
 /// What aksiso reads of a role definition.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RoleDefinitionProperties {
     /// Display name, such as `AcrPull`.
@@ -44,7 +46,7 @@ pub struct RoleDefinitionProperties {
 }
 
 /// One permission block: allowed is what `actions` match and `notActions` do not.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Permission {
     /// Control-plane operations, with wildcards.
@@ -74,36 +76,12 @@ impl Permission {
 }
 
 fn allows(granted: &[String], taken: &[String], operation: &str) -> bool {
-    let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, operation));
+    let any = |patterns: &[String]| patterns.iter().any(|pattern| text::matches(pattern, operation));
     any(granted) && !any(taken)
 }
 
-/// Azure's wildcard: `*` stands for any run of characters, slashes included; case does not count.
-fn matches(pattern: &str, operation: &str) -> bool {
-    let (pattern, operation) = (pattern.to_lowercase(), operation.to_lowercase());
-    let mut pieces = pattern.split('*');
-    let Some(rest) = operation.strip_prefix(pieces.next().unwrap_or_default()) else {
-        return false;
-    };
-    let mut rest = rest;
-    let mut pieces = pieces.peekable();
-    if pieces.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() {
-            return rest.ends_with(piece);
-        }
-        match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    true
-}
-
 /// Everything read of who may pull.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AccessFacts {
     /// Assignments to the kubelet identity, at or above the registry, groups included.

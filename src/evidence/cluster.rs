@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
@@ -14,7 +15,7 @@ use crate::azure::id::ResourceId;
 pub type ManagedCluster = TrackedResource<ClusterProperties>;
 
 /// What aksiso reads of a cluster's `properties`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterProperties {
     /// `Succeeded`, `Failed`, `Canceled`, or a transient state.
@@ -63,7 +64,7 @@ pub struct ClusterProperties {
 }
 
 /// `powerState`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PowerState {
     /// `Running` or `Stopped`.
@@ -71,7 +72,7 @@ pub struct PowerState {
 }
 
 /// `nodeResourceGroupProfile`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeResourceGroupProfile {
     /// `ReadOnly` forbids deletions in the node resource group.
@@ -79,7 +80,7 @@ pub struct NodeResourceGroupProfile {
 }
 
 /// `bootstrapProfile`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BootstrapProfile {
     /// `Direct` or `Cache`.
@@ -90,7 +91,7 @@ pub struct BootstrapProfile {
 }
 
 /// `networkProfile`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkProfile {
     /// `azure`, `kubenet`, `none`.
@@ -100,7 +101,7 @@ pub struct NetworkProfile {
 }
 
 /// `servicePrincipalProfile`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServicePrincipalProfile {
     /// Application id, or `msi`.
@@ -108,7 +109,7 @@ pub struct ServicePrincipalProfile {
 }
 
 /// `identityProfile`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct IdentityProfile {
     /// The identity with which nodes pull.
@@ -116,7 +117,7 @@ pub struct IdentityProfile {
 }
 
 /// `identityProfile.kubeletidentity`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KubeletIdentity {
     /// Resource id of the user-assigned identity.
@@ -127,7 +128,7 @@ pub struct KubeletIdentity {
 }
 
 /// `autoUpgradeProfile`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AutoUpgradeProfile {
     /// `NodeImage`, `SecurityPatch`, `None`, `Unmanaged`.
@@ -136,7 +137,7 @@ pub struct AutoUpgradeProfile {
 }
 
 /// `apiServerAccessProfile`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ApiServerAccessProfile {
     /// Private link cluster.
@@ -146,7 +147,7 @@ pub struct ApiServerAccessProfile {
 }
 
 /// `httpProxyConfig`, without what may hold a password.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HttpProxyConfig {
     /// Whether the proxy is used; absent = it is.
@@ -170,7 +171,7 @@ fn host_only<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>
 }
 
 /// Something that is on or off.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Enabled {
     /// Whether it is on.
@@ -178,7 +179,7 @@ pub struct Enabled {
 }
 
 /// `azureMonitorProfile`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AzureMonitorProfile {
     /// Managed Prometheus.
@@ -191,7 +192,7 @@ pub struct AzureMonitorProfile {
 pub type Extension = Resource<ExtensionProperties>;
 
 /// What aksiso reads of a cluster extension.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExtensionProperties {
     /// `microsoft.dapr`, `microsoft.flux`, …
@@ -199,7 +200,7 @@ pub struct ExtensionProperties {
 }
 
 /// `nodeProvisioningProfile`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct NodeProvisioningProfile {
     /// `Auto` = node auto-provisioning.
@@ -207,7 +208,7 @@ pub struct NodeProvisioningProfile {
 }
 
 /// `status` of a cluster or pool.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceStatus {
     /// The failure of the last operation.
@@ -215,7 +216,7 @@ pub struct ResourceStatus {
 }
 
 /// An ARM error as a resource carries it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ErrorDetail {
     /// Error code.
@@ -235,7 +236,7 @@ fn safe_message<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Stri
 }
 
 /// One node pool, from the cluster's `agentPoolProfiles` or from the `agentPools` list.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AgentPool {
     /// Pool name.
@@ -268,7 +269,7 @@ pub struct AgentPool {
 }
 
 /// `creationData`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreationData {
     /// The node pool snapshot.
@@ -295,7 +296,7 @@ impl From<AgentPoolItem> for AgentPool {
 pub type UpgradeProfile = Resource<UpgradeProfileProperties>;
 
 /// What aksiso reads of an upgrade profile.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UpgradeProfileProperties {
     /// The newest image that the pool could have.
@@ -303,7 +304,7 @@ pub struct UpgradeProfileProperties {
 }
 
 /// One write of the cluster in the Activity Log that says which bootstrap profile it set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BootstrapWrite {
     /// When the write began.
@@ -313,7 +314,7 @@ pub struct BootstrapWrite {
 }
 
 /// Everything about the pools that is not in the cluster itself.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PoolFacts {
     /// The pools.
@@ -333,7 +334,7 @@ pub struct PoolFacts {
 }
 
 /// What aksiso reads of a scale set instance.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InstanceProperties {
     /// The state of the machine and its extensions.
@@ -341,7 +342,7 @@ pub struct InstanceProperties {
 }
 
 /// `instanceView`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InstanceView {
     /// The extensions: `vmssCSE` is the bootstrap.
@@ -350,7 +351,7 @@ pub struct InstanceView {
 }
 
 /// One extension of an instance.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InstanceExtension {
     /// `vmssCSE`.
@@ -361,7 +362,7 @@ pub struct InstanceExtension {
 }
 
 /// One status of an extension.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExtensionStatus {
     /// The output of the bootstrap, which names its exit code; the rest is not kept.
@@ -376,7 +377,7 @@ fn exit_code_only<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<St
 }
 
 /// What aksiso reads of a scale set's or machine's `properties`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ComputeProperties {
     /// State of the last operation; tells collection whose instances are worth a look.

@@ -1,5 +1,6 @@
 //! What is known and what is not: the two are never mixed up.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text;
@@ -7,7 +8,7 @@ use crate::text;
 /// A fact that was asked for: known, or missing with the reason.
 ///
 /// A confirmed absence (a 404 on a thing that should exist, an empty list) is [`Fact::Known`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Fact<T> {
     /// The answer.
@@ -64,7 +65,7 @@ impl<T> Default for Fact<T> {
 }
 
 /// Why a fact is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Reason {
     /// 403: signed in, but without the permission.
@@ -92,7 +93,7 @@ pub enum Reason {
 }
 
 /// One thing that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// Why.

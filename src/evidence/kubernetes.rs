@@ -1,12 +1,13 @@
 //! What the Kubernetes API says of nodes and of pulls that failed.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
 
 /// One node, cut down to what a check reads.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Node {
     /// Node name.
@@ -30,7 +31,7 @@ pub struct Node {
 }
 
 /// Failed pulls of one node that name one mirror host, taken from events.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MirrorFailure {
     /// The node that pulled.
@@ -42,7 +43,7 @@ pub struct MirrorFailure {
 }
 
 /// A container that waits because its image was not pulled.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WaitingPull {
     /// Namespace of the pod.
@@ -64,7 +65,7 @@ pub struct WaitingPull {
 }
 
 /// An image that pods use.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ImageUse {
     /// The image as pods name it.
@@ -76,7 +77,7 @@ pub struct ImageUse {
 }
 
 /// What pods tell about images.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodImages {
     /// Containers that wait for an image.
@@ -86,7 +87,7 @@ pub struct PodImages {
 }
 
 /// A node group that the autoscaler stopped enlarging, or a NodeClaim that does not become a node.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ScaleUpProblem {
     /// Scale set, or NodePool of node auto-provisioning.
@@ -102,7 +103,7 @@ pub struct ScaleUpProblem {
 }
 
 /// Everything read of the cluster itself.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KubernetesFacts {
     /// The nodes.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
@@ -14,7 +15,7 @@ use crate::azure::id::ResourceId;
 pub type VirtualNetwork = Resource<VirtualNetworkProperties>;
 
 /// What aksiso reads of a virtual network's `properties`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VirtualNetworkProperties {
     /// The network's own addresses.
@@ -30,7 +31,7 @@ pub struct VirtualNetworkProperties {
 }
 
 /// `addressSpace`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AddressSpace {
     /// CIDR prefixes.
@@ -39,7 +40,7 @@ pub struct AddressSpace {
 }
 
 /// `dhcpOptions`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DhcpOptions {
     /// Addresses of DNS servers.
@@ -48,7 +49,7 @@ pub struct DhcpOptions {
 }
 
 /// What aksiso reads of a subnet.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubnetProperties {
     /// The subnet's route table.
@@ -69,7 +70,7 @@ pub struct SubnetProperties {
 }
 
 /// What aksiso reads of a peering.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PeeringProperties {
     /// `Connected`, `Initiated`, `Disconnected`.
@@ -101,7 +102,7 @@ impl PeeringProperties {
 pub type RouteTable = Resource<RouteTableProperties>;
 
 /// What aksiso reads of a route table.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RouteTableProperties {
     /// Its routes.
@@ -110,7 +111,7 @@ pub struct RouteTableProperties {
 }
 
 /// `properties` of a route.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RouteProperties {
     /// CIDR prefix.
@@ -123,7 +124,7 @@ pub struct RouteProperties {
 pub type SecurityGroup = Resource<SecurityGroupProperties>;
 
 /// What aksiso reads of a network security group.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecurityGroupProperties {
     /// The operator's rules.
@@ -132,7 +133,7 @@ pub struct SecurityGroupProperties {
 }
 
 /// One security rule.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecurityRuleProperties {
     /// `Allow` or `Deny`.
@@ -170,7 +171,7 @@ pub struct SecurityRuleProperties {
 pub type PrivateEndpoint = Resource<PrivateEndpointProperties>;
 
 /// What aksiso reads of a private endpoint's `properties`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PrivateEndpointProperties {
     /// State of the last operation.
@@ -204,7 +205,7 @@ impl PrivateEndpointProperties {
 }
 
 /// `properties` of an endpoint's connection.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceConnectionProperties {
     /// The target resource.
@@ -217,7 +218,7 @@ pub struct ServiceConnectionProperties {
 }
 
 /// One entry of `customDnsConfigs`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CustomDnsConfig {
     /// Public name.
@@ -231,7 +232,7 @@ pub struct CustomDnsConfig {
 pub type ZoneGroup = Resource<ZoneGroupProperties>;
 
 /// What aksiso reads of a zone group.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ZoneGroupProperties {
     /// The zones in which the endpoint's records are kept.
@@ -240,7 +241,7 @@ pub struct ZoneGroupProperties {
 }
 
 /// `properties` of a zone group's zone.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ZoneConfigProperties {
     /// The private DNS zone.
@@ -251,7 +252,7 @@ pub struct ZoneConfigProperties {
 pub type NetworkInterface = Resource<InterfaceProperties>;
 
 /// What aksiso reads of an interface.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InterfaceProperties {
     /// Its addresses.
@@ -260,7 +261,7 @@ pub struct InterfaceProperties {
 }
 
 /// `properties` of an address.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IpConfigurationProperties {
     /// The private address.
@@ -271,7 +272,7 @@ pub struct IpConfigurationProperties {
 }
 
 /// `privateLinkConnectionProperties`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PrivateLinkConnection {
     /// Public names that must resolve to the address.
@@ -283,7 +284,7 @@ pub struct PrivateLinkConnection {
 pub type DnsZone = Resource<DnsZoneProperties>;
 
 /// What aksiso reads of a zone: its name says it all.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DnsZoneProperties {}
 
@@ -291,7 +292,7 @@ pub struct DnsZoneProperties {}
 pub type NetworkLink = Resource<NetworkLinkProperties>;
 
 /// What aksiso reads of a link between a zone (or forwarding ruleset) and a network.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkLinkProperties {
     /// The network.
@@ -313,7 +314,7 @@ impl NetworkLinkProperties {
 pub type AddressRecord = Resource<AddressRecordProperties>;
 
 /// What aksiso reads of an A record set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AddressRecordProperties {
     /// The addresses; an empty list is a record set without an address.
@@ -322,7 +323,7 @@ pub struct AddressRecordProperties {
 }
 
 /// One address of a record set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ARecord {
     /// The address.
@@ -331,7 +332,7 @@ pub struct ARecord {
 }
 
 /// What was read of one private endpoint.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointFacts {
     /// The endpoint; `None` when ARM says that it does not exist.
@@ -343,7 +344,7 @@ pub struct EndpointFacts {
 }
 
 /// What was read of one private DNS zone.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ZoneFacts {
     /// The zone; `None` when ARM says that it does not exist.
@@ -355,7 +356,7 @@ pub struct ZoneFacts {
 }
 
 /// Everything read of networks, endpoints and DNS.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkFacts {
     /// Virtual networks by id: the pools' own, and linked ones where custom DNS servers make them matter.
@@ -381,7 +382,7 @@ pub struct NetworkFacts {
 }
 
 /// The outcome of listing a subscription's zones.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ListedZones {
     /// Whether the reader may read every zone of the subscription; ARM filters a list by the reader's rights

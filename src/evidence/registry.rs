@@ -1,6 +1,7 @@
 //! The bootstrap registry and what belongs to it.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Gap};
@@ -12,7 +13,7 @@ use crate::azure::id::ResourceId;
 pub type Registry = TrackedResource<RegistryProperties>;
 
 /// What aksiso reads of a registry's `properties`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RegistryProperties {
     /// Host name that clients use; never derived from the registry's name (domain name labels differ).
@@ -44,7 +45,7 @@ pub struct RegistryProperties {
 }
 
 /// `networkRuleSet`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkRuleSet {
     /// `Allow` or `Deny`.
@@ -55,7 +56,7 @@ pub struct NetworkRuleSet {
 }
 
 /// One address of `networkRuleSet.ipRules`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct IpRule {
     /// Address or CIDR prefix.
@@ -63,7 +64,7 @@ pub struct IpRule {
 }
 
 /// `policies`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RegistryPolicies {
     /// Whether tokens for Azure Resource Manager are accepted.
@@ -76,7 +77,7 @@ pub struct RegistryPolicies {
 }
 
 /// A policy or feature with a status.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Status {
     /// `enabled` or `disabled`.
@@ -84,7 +85,7 @@ pub struct Status {
 }
 
 /// `encryption`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Encryption {
     /// `enabled` or `disabled`.
@@ -94,7 +95,7 @@ pub struct Encryption {
 }
 
 /// `encryption.keyVaultProperties`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct KeyVaultProperties {
     /// Client id of the identity that reads the key.
@@ -102,7 +103,7 @@ pub struct KeyVaultProperties {
 }
 
 /// What the registry says of one private endpoint connection. It does not return group ids.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConnectionProperties {
     /// The endpoint; may belong to another tenant or to a Microsoft service.
@@ -125,7 +126,7 @@ impl ConnectionProperties {
 }
 
 /// `privateLinkServiceConnectionState`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConnectionState {
     /// `Approved`, `Pending`, `Rejected`, `Disconnected`.
@@ -138,7 +139,7 @@ pub struct ConnectionState {
 pub type CacheRule = Resource<CacheRuleProperties>;
 
 /// What aksiso reads of a cache rule's `properties`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CacheRuleProperties {
     /// Where the rule pulls from, for example `mcr.microsoft.com/*`.
@@ -159,7 +160,7 @@ pub struct CacheRuleProperties {
 pub type CredentialSet = TrackedResource<CredentialSetProperties>;
 
 /// What aksiso reads of a credential set's `properties`: never where its secrets lie.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CredentialSetProperties {
     /// The credentials' health.
@@ -168,7 +169,7 @@ pub struct CredentialSetProperties {
 }
 
 /// One credential of a set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AuthCredential {
     /// Whether the registry could read the secrets.
@@ -176,7 +177,7 @@ pub struct AuthCredential {
 }
 
 /// `credentialHealth`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CredentialHealth {
     /// `Healthy` or `Unhealthy`.
@@ -189,7 +190,7 @@ pub struct CredentialHealth {
 pub type Replication = TrackedResource<ReplicationProperties>;
 
 /// What aksiso reads of a geo-replica's `properties`; its region is the resource's `location`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReplicationProperties {
     /// State of the last operation.
@@ -199,7 +200,7 @@ pub struct ReplicationProperties {
 }
 
 /// Everything read of the bootstrap registry.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RegistryFacts {
     /// The registry; `None` when ARM says that it does not exist.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::ComputeProperties;
@@ -11,7 +12,7 @@ use crate::azure::id::ResourceId;
 /// An ARM resource of which only the properties `P` matter.
 ///
 /// `id` and `properties` are required: a body without them is not this resource, and counts as malformed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resource<P> {
     /// The resource id, in the casing that ARM used.
     pub id: ResourceId,
@@ -20,7 +21,7 @@ pub struct Resource<P> {
 }
 
 /// An ARM resource whose envelope matters too: where it lies, who it is, what it costs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrackedResource<P> {
     /// The resource id, in the casing that ARM used.
@@ -39,7 +40,7 @@ pub struct TrackedResource<P> {
 }
 
 /// A scale set or a machine of its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Machine {
     /// The resource id, in the casing that ARM used.
     pub id: ResourceId,
@@ -97,8 +98,9 @@ fn source(id: &ResourceId) -> String {
 /// A part of a resource that ARM wraps like a resource of its own: a subnet, a peering, a connection.
 ///
 /// Nothing is required here, so that one odd part never loses the whole resource.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(bound = "P: JsonSchema + Default + Serialize")]
 pub struct Part<P> {
     /// The part's id, where it has one.
     #[serde(deserialize_with = "filled_id", skip_serializing_if = "Option::is_none")]
@@ -108,7 +110,7 @@ pub struct Part<P> {
 }
 
 /// The `identity` block.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Identity {
     /// Object id of the system-assigned identity.
@@ -120,7 +122,7 @@ pub struct Identity {
 }
 
 /// One user-assigned identity of a resource.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AssignedIdentity {
     /// Application id.
@@ -129,7 +131,7 @@ pub struct AssignedIdentity {
 }
 
 /// The `sku` block.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Sku {
     /// `Premium`, `Standard`, `Basic` for a registry; `Base`, `Automatic` for a cluster.
@@ -137,7 +139,7 @@ pub struct Sku {
 }
 
 /// Tags by which AKS marks the pool of a scale set or machine.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PoolTags {
     /// Current tag.
@@ -149,7 +151,7 @@ pub struct PoolTags {
 }
 
 /// A reference to another resource: `{ "id": "…" }`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Reference {
     /// The id, where the reference is set.

@@ -11,6 +11,7 @@ use kube::api::{GetParams, ListParams, Request};
 use kube::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::task::JoinHandle;
 
 use super::pulls::{FailedPulls, ImagesOfPods, PodPulls};
 use super::raw::{RawEvent, RawNode, RawPod};
@@ -124,28 +125,45 @@ impl Lister<'_> {
         }
     }
 
-    async fn each<T: DeserializeOwned>(
+    /// Reads a list page by page. A page is read on another thread while the next one is on its way: an API server
+    /// names the next page before the items.
+    async fn each<T: DeserializeOwned + Send + 'static>(
         &self,
         permission: Permission,
         path: &str,
         selector: Option<&str>,
         mut keep: impl FnMut(T),
     ) -> Result<(), Gap> {
+        let malformed = |what: &str| permission.gap(Reason::Malformed, what);
         let mut params =
             ListParams { limit: Some(PAGE), field_selector: selector.map(str::to_owned), ..ListParams::default() };
+        let mut reading: Option<JoinHandle<Option<Page<T>>>> = None;
+        let mut items = async |reading: &mut Option<JoinHandle<Option<Page<T>>>>| match reading.take() {
+            Some(page) => {
+                let page = page.await.ok().flatten();
+                let page = page.ok_or_else(|| malformed("the answer is not a list of the Kubernetes API"))?;
+                page.items.into_iter().for_each(&mut keep);
+                Ok(page.metadata.next)
+            }
+            None => Ok(None),
+        };
         for number in 1..=PAGES {
             self.progress.asking(&format!("Kubernetes {} (page {number})", permission.resource));
-            let request = Request::new(path).list(&params);
-            let page: Page<T> = serde_json::from_slice(&self.body(permission, request).await?)
-                .map_err(|_| permission.gap(Reason::Malformed, "the answer is not a list of the Kubernetes API"))?;
-            page.items.into_iter().for_each(&mut keep);
-            match page.metadata.next.filter(|next| !next.is_empty()) {
+            let body = self.body(permission, Request::new(path).list(&params)).await?;
+            items(&mut reading).await?;
+            let announced = announced_next(&body);
+            reading = Some(tokio::task::spawn_blocking(move || serde_json::from_slice(&body).ok()));
+            let next = match announced {
+                Some(next) => next,
+                None => items(&mut reading).await?,
+            };
+            match next.filter(|next| !next.is_empty()) {
                 Some(next) if params.continue_token.as_ref() == Some(&next) => break,
                 Some(next) => params.continue_token = Some(next),
-                None => return Ok(()),
+                None => return items(&mut reading).await.map(drop),
             }
         }
-        Err(permission.gap(Reason::Malformed, "the list of the Kubernetes API does not end"))
+        Err(malformed("the list of the Kubernetes API does not end"))
     }
 
     /// Sends one request within its time limit, again where the server is busy for a moment only.
@@ -225,6 +243,20 @@ impl From<Failure> for Unanswered {
     }
 }
 
+/// The token of the next page, where the list's `metadata` stands before its items, as an API server writes it; `None`
+/// where only the whole page can tell.
+fn announced_next(body: &[u8]) -> Option<Option<String>> {
+    #[derive(Deserialize)]
+    struct Head {
+        metadata: PageMetadata,
+    }
+    let head = body.get(..body.len().min(8 << 10))?;
+    let end = head.windows(7).position(|window| window == b"\"items\"")?;
+    let mut head = head[..end].trim_ascii_end().strip_suffix(b",")?.to_vec();
+    head.push(b'}');
+    serde_json::from_slice::<Head>(&head).ok().map(|head| head.metadata.next)
+}
+
 /// The detail of a 404 that is the API server's own word for "there is none".
 const ABSENT: &str = "404: the Kubernetes API has no such object";
 
@@ -259,6 +291,19 @@ mod tests {
         assert_eq!(mirror_host(message).as_deref(), Some("old.azurecr.io"));
         assert_eq!(mirror_host("Head \"https://mcr.microsoft.com/v2/a/manifests/1\": EOF"), None);
         assert_eq!(mirror_host("https://a b/v2/aks-managed-repository/x"), None);
+    }
+
+    #[test]
+    fn the_next_page_is_known_before_this_one_is_read() {
+        let next = |body: &str| announced_next(body.as_bytes());
+        assert_eq!(
+            next(r#"{"kind":"PodList","metadata":{"continue":"abc","x":1},"items":[{}]}"#),
+            Some(Some("abc".to_owned()))
+        );
+        assert_eq!(next(r#"{"metadata":{},"items":[]}"#), Some(None));
+        assert_eq!(next(r#"{"items":[],"metadata":{"continue":"abc"}}"#), None);
+        assert_eq!(next(r#"{"metadata":{"x":"\"items\""},"items":[]}"#), None, "odd, so the whole page tells");
+        assert_eq!(next("<html>"), None);
     }
 
     #[test]

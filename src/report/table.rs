@@ -16,8 +16,8 @@ use crate::text::{self, count};
 const INDENT: usize = 10;
 
 /// Renders the report for lines of `width` characters.
-pub fn render(diagnosis: &Diagnosis<'_>, width: usize, shell: Shell) -> String {
-    let mut page = Page { out: String::new(), width, shell };
+pub fn render(diagnosis: &Diagnosis<'_>, width: usize, shell: Shell, links: bool) -> String {
+    let mut page = Page { out: String::new(), width, shell, links };
     page.head(diagnosis);
     for root in diagnosis.roots() {
         page.finding(&diagnosis.findings[root]);
@@ -26,6 +26,7 @@ pub fn render(diagnosis: &Diagnosis<'_>, width: usize, shell: Shell) -> String {
     page.plan(diagnosis);
     page.checks(diagnosis);
     page.unseen(diagnosis);
+    page.suppressed(diagnosis);
     text::for_ci_log(&page.out)
 }
 
@@ -69,6 +70,7 @@ struct Page {
     out: String,
     width: usize,
     shell: Shell,
+    links: bool,
 }
 
 impl Page {
@@ -126,7 +128,13 @@ impl Page {
         if !remediation.script.is_empty() {
             self.commands("without a terminal, which asks nothing:", &remediation.script);
         }
+        let start = self.out.len();
         self.field("More", &format!("aksiso explain {}; {}", finding.rule.id, remediation.docs), INDENT);
+        if self.links {
+            let link = format!("\u{1b}]8;;{0}\u{1b}\\{0}\u{1b}]8;;\u{1b}\\", remediation.docs);
+            let more = self.out.split_off(start);
+            self.out.push_str(&more.replace(remediation.docs, &link));
+        }
     }
 
     /// What the finding explains: one line each, with how much there is and the newest evidence.
@@ -231,6 +239,26 @@ impl Page {
                 line.push(')');
             }
             self.paragraph("  ", &format!("{}: {line}", checks.join(", ")), 2);
+        }
+    }
+
+    /// What the policy or the baseline takes out, by which line, and what is wrong with the policy.
+    fn suppressed(&mut self, diagnosis: &Diagnosis<'_>) {
+        if !diagnosis.suppressed.is_empty() {
+            self.line("\nSuppressed, so not counted:");
+        }
+        for (finding, by) in &diagnosis.suppressed {
+            let line = by.line.map_or_else(String::new, |line| format!(", line {line}"));
+            let until = by.until.as_ref().map_or_else(String::new, |until| format!(", until {until}"));
+            let what =
+                format!("{} of {}: {} ({}{line}{until})", finding.rule.id, finding.subject.name, by.reason, by.file);
+            self.paragraph("  ", &what, 2);
+        }
+        if !diagnosis.notices.is_empty() {
+            self.line("\nPolicy:");
+        }
+        for notice in &diagnosis.notices {
+            self.paragraph("  ", &format!("{}, line {}: {}", notice.file, notice.line, notice.message), 2);
         }
     }
 

@@ -8,13 +8,14 @@ use aksiso::command::Shell;
 use aksiso::correlate::Diagnosis;
 use aksiso::evidence::Evidence;
 use aksiso::report::json;
+use aksiso::report::model::Report;
 use serde_json::Value;
 
 use crate::fixtures;
 
 fn report(evidence: &Evidence) -> Value {
     let diagnosis = Diagnosis::of(evidence, check::ALL);
-    serde_json::from_str(&json::render(&diagnosis, Shell::Posix).expect("a report")).expect("JSON")
+    serde_json::from_str(&json::render(&Report::of(&diagnosis, Shell::Posix)).expect("a report")).expect("JSON")
 }
 
 /// What a report says without naming anything: each finding with its rule, severity, remediation and the rules of its

@@ -36,7 +36,7 @@ fn plain(report: &str) -> String {
 fn the_readme_shows_the_real_report() {
     let evidence = aksiso::snapshot::read(&snapshots::example()).expect("the example");
     let diagnosis = aksiso::correlate::Diagnosis::of(&evidence, check::ALL);
-    let report = plain(&aksiso::report::table::render(&diagnosis, 100, aksiso::command::Shell::Posix));
+    let report = plain(&aksiso::report::table::render(&diagnosis, 100, aksiso::command::Shell::Posix, false));
     generated("example", &format!("```text\n{report}```\n"));
 }
 

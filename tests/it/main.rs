@@ -7,6 +7,7 @@ mod checks;
 mod cli;
 mod docs;
 mod fixtures;
+mod formats;
 #[cfg(target_os = "linux")] // elsewhere the system store, and not SSL_CERT_FILE, says whom to trust
 mod live;
 #[cfg(target_os = "linux")]

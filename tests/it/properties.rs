@@ -5,6 +5,7 @@ use aksiso::azure::id::ResourceId;
 use aksiso::check::{self, pull_message};
 use aksiso::command::{Command, Shell};
 use aksiso::correlate::Diagnosis;
+use aksiso::report::model::Report;
 use aksiso::report::{json, script, table};
 use aksiso::{snapshot, text};
 use proptest::prelude::*;
@@ -198,10 +199,10 @@ proptest! {
         });
         let evidence = fixtures::evidence(&value);
         let diagnosis = Diagnosis::of(&evidence, check::ALL);
-        let json = json::render(&diagnosis, Shell::Posix).expect("a report");
+        let json = json::render(&Report::of(&diagnosis, Shell::Posix)).expect("a report");
         prop_assert!(!json.contains("##") && !json.chars().any(steers));
         prop_assert!(serde_json::from_str::<Value>(&json).is_ok());
-        let table = anstream::adapter::strip_str(&table::render(&diagnosis, 100, Shell::Posix)).to_string();
+        let table = anstream::adapter::strip_str(&table::render(&diagnosis, 100, Shell::Posix, false)).to_string();
         prop_assert!(!table.contains("##") && !table.chars().any(steers), "{table}");
         prop_assert!(table.lines().all(|line| !line.trim_start().starts_with("::")));
         let script = script::render(&diagnosis, Shell::Posix);
@@ -256,8 +257,8 @@ fn huge_texts_do_not_make_huge_reports() {
         });
         let Ok(evidence) = serde_json::from_value(value["evidence"].clone()) else { continue };
         let diagnosis = Diagnosis::of(&evidence, check::ALL);
-        let json = json::render(&diagnosis, Shell::Posix).expect("a report");
-        let table = table::render(&diagnosis, 100, Shell::Posix);
+        let json = json::render(&Report::of(&diagnosis, Shell::Posix)).expect("a report");
+        let table = table::render(&diagnosis, 100, Shell::Posix, false);
         assert!(json.len() < 500_000 && table.len() < 500_000, "place {place}: {} {}", json.len(), table.len());
     }
 }

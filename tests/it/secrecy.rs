@@ -6,6 +6,7 @@ use aksiso::check;
 use aksiso::command::Shell;
 use aksiso::correlate::Diagnosis;
 use aksiso::report::json;
+use aksiso::report::model::Report;
 use serde_json::Value;
 
 use crate::fixtures;
@@ -61,7 +62,7 @@ const EXCEPTIONS: [(&str, &str); 21] = [
 
 fn report(evidence: &Value) -> Option<String> {
     let evidence = serde_json::from_value(evidence.clone()).ok()?;
-    json::render(&Diagnosis::of(&evidence, check::ALL), Shell::Posix).ok()
+    json::render(&Report::of(&Diagnosis::of(&evidence, check::ALL), Shell::Posix)).ok()
 }
 
 /// Every leaf with the pattern of its path.

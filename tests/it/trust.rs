@@ -39,6 +39,16 @@ fn arguments(subcommand: &str, site: &Site) -> Vec<Vec<String>> {
         ],
         "checks" | "permissions" => vec![words(subcommand), words(&format!("{subcommand} --output json"))],
         "explain" => vec![words("explain cache-rules"), words("explain layers")],
+        "compare" => {
+            let report = file("report.json");
+            let run =
+                site.command().args(["diagnose", "--output", &format!("json={report}"), "--from", &snapshot]).output();
+            assert!(run.is_ok());
+            vec![words(&format!("compare {report} {report}"))]
+        }
+        "schema" => vec![words("schema report")],
+        "completions" => vec![words("completions bash")],
+        "man" => vec![words("man")],
         "help" => vec![words("help")],
         other => panic!("{other}: say here how it is run against a server"),
     }

@@ -1,0 +1,70 @@
+//! Lines that CI systems turn into annotations: GitHub's workflow commands and Azure Pipelines' logging commands.
+
+use super::model::{FindingEntry, Report};
+use crate::text;
+
+/// GitHub shows ten errors, ten warnings and ten notices of a step; ten in all are what a person reads.
+const MOST: usize = 10;
+
+/// GitHub: the most severe first, root causes before symptoms.
+pub fn github(report: &Report) -> String {
+    lines(report, |finding| {
+        let command = match finding.severity.as_str() {
+            "error" => "error",
+            "warning" => "warning",
+            _ => "notice",
+        };
+        let title = github_property(&format!("{}: {}", finding.rule, finding.title));
+        format!("::{command} title={title}::{}\n", github_value(&message(finding)))
+    })
+}
+
+/// Azure Pipelines: errors and warnings; it has no level for infos.
+pub fn azure_pipelines(report: &Report) -> String {
+    lines(report, |finding| {
+        let kind = if finding.severity == "error" { "error" } else { "warning" };
+        if finding.severity == "info" {
+            return String::new();
+        }
+        format!(
+            "##vso[task.logissue type={kind};code={}]{}\n",
+            azure_property(&finding.rule),
+            azure_value(&message(finding))
+        )
+    })
+}
+
+fn lines(report: &Report, line: impl Fn(&FindingEntry) -> String) -> String {
+    let rank = |finding: &&FindingEntry| match finding.severity.as_str() {
+        "error" => 0,
+        "warning" => 1,
+        _ => 2,
+    };
+    let mut findings: Vec<&FindingEntry> = report.findings.iter().collect();
+    findings.sort_by_key(|finding| (rank(finding), !finding.caused_by.is_empty()));
+    findings.into_iter().map(line).filter(|line| !line.is_empty()).take(MOST).collect()
+}
+
+fn message(finding: &FindingEntry) -> String {
+    let first = finding.remediation.commands.first().map_or_else(String::new, |command| format!(" Do: {command}"));
+    text::clean(&text::bounded(&format!("{}{first}", finding.detail), 3_000))
+}
+
+/// What stands after the last `::` is text; only these three would end it or start an escape.
+fn github_value(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn github_property(text: &str) -> String {
+    github_value(&text::clean(text)).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// `##` would begin another command in the same line.
+fn azure_value(text: &str) -> String {
+    let text = text.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A");
+    text::break_hashes(&text, "# ")
+}
+
+fn azure_property(text: &str) -> String {
+    azure_value(text).replace(';', "%3B").replace(']', "%5D")
+}

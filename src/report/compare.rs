@@ -1,0 +1,103 @@
+//! Two reports side by side: what is fixed, what is new, what is still there, told apart by fingerprint.
+
+use clap::ValueEnum;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::markdown::{code, escape};
+use super::model::{FindingEntry, Report};
+use crate::text;
+
+/// Format of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// Markdown, for a pull request or a ticket
+    Markdown,
+    /// For machines
+    Json,
+}
+
+/// What changed from one report to the other.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Comparison {
+    /// Version of this schema.
+    pub schema_version: String,
+    /// In the new report only.
+    pub new: Vec<FindingEntry>,
+    /// In the old report only, and its check saw everything this time.
+    pub fixed: Vec<FindingEntry>,
+    /// In the old report only, but this time its check could not see everything: not known to be fixed.
+    pub unseen: Vec<FindingEntry>,
+    /// In both, as the new one has it.
+    pub still_there: Vec<FindingEntry>,
+}
+
+impl Comparison {
+    /// Compares two reports.
+    pub fn of(old: &Report, new: &Report) -> Self {
+        let has = |report: &Report, print: &str| report.findings.iter().any(|finding| finding.fingerprint == print);
+        // A check that was not run, or has a gap, proves nothing gone.
+        let seen =
+            |finding: &FindingEntry| new.checks.iter().any(|check| check.id == finding.check && check.gaps.is_empty());
+        let gone = old.findings.iter().filter(|finding| !has(new, &finding.fingerprint));
+        let (fixed, unseen) = gone.cloned().partition(seen);
+        let (still_there, new_ones) = new.findings.iter().cloned().partition(|own| has(old, &own.fingerprint));
+        Self { schema_version: super::model::SCHEMA_VERSION.to_owned(), new: new_ones, fixed, unseen, still_there }
+    }
+
+    /// The four lists with their headings.
+    fn parts(&self) -> [(&'static str, &[FindingEntry]); 4] {
+        [
+            ("New", &self.new),
+            ("Fixed", &self.fixed),
+            ("Not seen this time", &self.unseen),
+            ("Still there", &self.still_there),
+        ]
+    }
+
+    /// Renders the comparison.
+    ///
+    /// # Errors
+    /// Data that is no JSON, which does not happen.
+    pub fn render(&self, format: Format) -> serde_json::Result<String> {
+        match format {
+            Format::Json => super::json::printed(self),
+            Format::Markdown => Ok(self.markdown()),
+            Format::Table => Ok(self.table()),
+        }
+    }
+
+    fn table(&self) -> String {
+        let mut out = String::new();
+        for (heading, findings) in self.parts() {
+            out.push_str(&format!("{heading}: {}\n", findings.len()));
+            for finding in findings {
+                let line = format!("  {} {} {}", finding.severity.to_uppercase(), finding.rule, finding.subject.name);
+                out.push_str(&text::clean(&line));
+                out.push('\n');
+            }
+        }
+        text::for_ci_log(&out)
+    }
+
+    fn markdown(&self) -> String {
+        let mut out = String::new();
+        for (heading, findings) in self.parts() {
+            out.push_str(&format!("### {heading}: {}\n\n", findings.len()));
+            for finding in findings {
+                let subject = code(&finding.subject.name);
+                out.push_str(&format!(
+                    "- {} `{}` of {subject}: {}\n",
+                    finding.severity,
+                    finding.rule,
+                    escape(&finding.title)
+                ));
+            }
+            out.push('\n');
+        }
+        out
+    }
+}

@@ -1,0 +1,46 @@
+//! GitLab's code quality report: a list of issues, each with a path, a line and a fingerprint.
+
+use serde::Serialize;
+
+use super::model::Report;
+use super::sarif::path;
+use crate::text;
+
+#[derive(Serialize)]
+struct Issue<'r> {
+    description: String,
+    check_name: &'r str,
+    fingerprint: &'r str,
+    severity: &'static str,
+    location: Location,
+}
+
+#[derive(Serialize)]
+struct Location {
+    path: String,
+    lines: Lines,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    begin: u32,
+}
+
+/// Renders the report.
+///
+/// # Errors
+/// A report that is no JSON, which does not happen.
+pub fn render(report: &Report) -> serde_json::Result<String> {
+    let issues = report.findings.iter().map(|finding| Issue {
+        description: text::bounded(&format!("{}: {}", finding.title, finding.detail), 1_000),
+        check_name: &finding.rule,
+        fingerprint: &finding.fingerprint,
+        severity: match finding.severity.as_str() {
+            "error" => "critical",
+            "warning" => "major",
+            _ => "info",
+        },
+        location: Location { path: path(&finding.subject.id), lines: Lines { begin: 1 } },
+    });
+    super::json::printed(&issues.collect::<Vec<_>>())
+}

@@ -1,0 +1,82 @@
+//! JUnit XML: a test case for each check; what could not be seen is skipped.
+
+use super::model::{CheckEntry, FindingEntry, Report};
+use crate::check;
+
+/// Renders the report.
+pub fn render(report: &Report) -> String {
+    let cases: Vec<String> = report.checks.iter().map(|check| case(report, check)).collect();
+    let count = |status: &str| report.checks.iter().filter(|check| check.status == status).count();
+    let (tests, failures, skipped) = (cases.len(), count("failed"), count("undetermined"));
+    let name = escape(&format!("aksiso {}", report.cluster.name));
+    let time = report.collected_at.strftime("%Y-%m-%dT%H:%M:%S");
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"aksiso\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\">\n  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\" timestamp=\"{time}\" hostname=\"{}\">\n{}  </testsuite>\n</testsuites>\n",
+        escape(&report.cluster.name),
+        cases.concat()
+    )
+}
+
+fn case(report: &Report, check: &CheckEntry) -> String {
+    let title = check::ALL.iter().find(|own| own.id == check.id).map_or("", |own| own.title);
+    let own: Vec<&FindingEntry> = report.findings.iter().filter(|finding| finding.check == check.id).collect();
+    let mut inner = String::new();
+    let reason = check.reason.as_deref().unwrap_or_default();
+    match check.status.as_str() {
+        "failed" => {
+            let message = own.iter().map(|finding| finding.title.as_str()).collect::<Vec<_>>().join("; ");
+            let text = own.iter().map(|finding| words(finding)).collect::<Vec<_>>().join("\n\n");
+            let kind = own.first().map_or("", |finding| finding.rule.as_str());
+            inner = format!(
+                "      <failure message=\"{}\" type=\"{}\">{}</failure>\n",
+                escape(&message),
+                escape(kind),
+                escape(&text)
+            );
+        }
+        "undetermined" => inner = format!("      <skipped message=\"{}\"/>\n", escape(reason)),
+        "not-applicable" => inner = format!("      <system-out>not applicable: {}</system-out>\n", escape(reason)),
+        _ if !own.is_empty() => {
+            let text = own.iter().map(|finding| words(finding)).collect::<Vec<_>>().join("\n\n");
+            inner = format!("      <system-out>{}</system-out>\n", escape(&text));
+        }
+        _ => {}
+    }
+    let class = escape(&format!("aksiso.{}", report.cluster.name));
+    format!(
+        "    <testcase classname=\"{class}\" name=\"{}: {}\" time=\"0\">\n{inner}    </testcase>\n",
+        escape(&check.id),
+        escape(title)
+    )
+}
+
+fn words(finding: &FindingEntry) -> String {
+    format!(
+        "{} {}\n{}\nabout: {}\n{}\n{}",
+        finding.severity,
+        finding.rule,
+        finding.detail,
+        finding.subject.id,
+        finding.remediation.summary,
+        finding.remediation.commands.join("\n")
+    )
+}
+
+/// Escapes text for elements and attributes alike, and leaves out what XML cannot hold.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\n' => out.push_str("&#10;"),
+            '\u{fffe}' | '\u{ffff}' => out.push('?'),
+            c if crate::text::is_hostile(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,150 @@
+//! Markdown for a step summary, a pull request or a ticket: at most 1 MiB, and nothing in it is obeyed.
+
+use super::model::{FindingEntry, Report};
+use crate::text;
+
+/// What GitHub takes as a step summary, in bytes, with room for the last line.
+const LIMIT: usize = (1 << 20) - 4_096;
+
+/// Renders the report.
+pub fn render(report: &Report) -> String {
+    let mut out = head(report);
+    for finding in &report.findings {
+        let section = section(finding, report);
+        if out.len() + section.len() > LIMIT {
+            out.push_str("\n*The report is longer than a summary may be; the rest is in the other formats.*\n");
+            return out;
+        }
+        out.push_str(&section);
+    }
+    let tail = checks(report) + &suppressed(report);
+    if out.len() + tail.len() <= LIMIT {
+        out.push_str(&tail);
+    }
+    out
+}
+
+fn head(report: &Report) -> String {
+    let summary = &report.summary;
+    format!(
+        "## aksiso: {} — {}\n\n{} errors, {} warnings, {} info, {} checks undetermined. Cluster {} in {}, seen at {}.\n",
+        escape(&report.cluster.name),
+        report.verdict,
+        summary.error,
+        summary.warning,
+        summary.info,
+        summary.undetermined,
+        code(&report.cluster.name),
+        code(report.cluster.resource_group.as_deref().unwrap_or("?")),
+        report.collected_at
+    )
+}
+
+fn section(finding: &FindingEntry, report: &Report) -> String {
+    let mut out = format!(
+        "\n### {} `{}`: {}\n\n{}\n",
+        icon(&finding.severity),
+        finding.rule,
+        escape(&finding.title),
+        escape(&finding.detail)
+    );
+    out.push_str(&format!("\n- About {} {}\n", escape(&finding.subject.kind), code(&finding.subject.name)));
+    for seen in &finding.evidence {
+        out.push_str(&format!("- {} = {} ({})\n", code(&seen.path), code(&seen.value), code(&seen.source)));
+    }
+    let causes = report.findings.iter().filter(|cause| finding.caused_by.contains(&cause.fingerprint));
+    for cause in causes {
+        out.push_str(&format!("- Caused by `{}` of {}\n", cause.rule, code(&cause.subject.name)));
+    }
+    if finding.caused_by.is_empty() {
+        out.push_str(&format!("\n**Do** (`{}`): {}\n", finding.remediation.kind, escape(&finding.remediation.summary)));
+        if !finding.remediation.commands.is_empty() {
+            let commands: String = finding.remediation.commands.iter().map(|command| format!("{command}\n")).collect();
+            out.push_str(&fenced(&commands));
+        }
+        out.push_str(&format!("\n[Documentation]({})\n", finding.remediation.docs));
+    }
+    out
+}
+
+fn icon(severity: &str) -> &'static str {
+    match severity {
+        "error" => "🔴 error",
+        "warning" => "🟡 warning",
+        _ => "🔵 info",
+    }
+}
+
+fn checks(report: &Report) -> String {
+    let mut out = "\n| check | status | |\n|---|---|---|\n".to_owned();
+    for check in &report.checks {
+        let reason = check.reason.as_deref().unwrap_or_default();
+        out.push_str(&format!("| `{}` | {} | {} |\n", check.id, check.status, escape(reason)));
+    }
+    out
+}
+
+fn suppressed(report: &Report) -> String {
+    let mut out = String::new();
+    for entry in &report.suppressed {
+        let (finding, by) = (&entry.finding, &entry.suppressed_by);
+        let line = by.line.map_or_else(String::new, |line| format!(", line {line}"));
+        out.push_str(&format!(
+            "- Suppressed by {}{line}: `{}` of {} ({})\n",
+            code(&by.file),
+            finding.rule,
+            code(&finding.subject.name),
+            escape(&by.reason)
+        ));
+    }
+    for notice in &report.policy {
+        out.push_str(&format!("- {}, line {}: {}\n", code(&notice.file), notice.line, escape(&notice.message)));
+    }
+    if out.is_empty() { out } else { format!("\n{out}") }
+}
+
+/// A fence that is longer than any run of backticks in it.
+fn fenced(commands: &str) -> String {
+    let longest = commands.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("\n{fence}sh\n{}{fence}\n", clean_lines(commands))
+}
+
+fn clean_lines(text: &str) -> String {
+    text.lines().map(|line| text::for_ci_log(&text::clean(line)) + "\n").collect()
+}
+
+/// A code span, whatever is in it.
+pub(super) fn code(text: &str) -> String {
+    let text = text::break_hashes(&text::clean(text), "# ").replace('|', "\\|");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    if longest == 0 {
+        return format!("`{text}`");
+    }
+    let ticks = "`".repeat(longest + 1);
+    format!("{ticks} {text} {ticks}")
+}
+
+/// Text in which nothing is Markdown, HTML, a mention or a reference to an issue.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let clean = text::clean(text);
+    let mut chars = clean.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            // Mentions and issue references are found in the finished text, so that a backslash does not stop them.
+            '@' => out.push_str("&#64;"),
+            '#' => out.push_str("&#35;"),
+            ':' if chars.peek() == Some(&':') => out.push_str("&#58;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,344 @@
+//! The report as data: what every format is made from, and what a former report is read back as. Its types are its own, so
+//! that what is inside may change while what is printed does not.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::check;
+use crate::command::{Command, Shell};
+use crate::correlate::{Diagnosis, Judged, plan};
+use crate::evidence::Gap;
+use crate::finding::{Finding, Observation, Severity};
+use crate::policy::{Notice, SuppressedBy};
+use crate::text;
+
+/// The version of the schema: additions keep it, everything else raises it.
+pub const SCHEMA_VERSION: &str = "1";
+
+/// One diagnosis of one cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Version of this schema; within it fields are only added.
+    pub schema_version: String,
+    /// The program that wrote the report.
+    pub tool: Tool,
+    /// When the facts were gathered.
+    pub collected_at: Timestamp,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// `findings` where there is an error or a warning, else `incomplete` where something could not be seen, else
+    /// `healthy`.
+    pub verdict: String,
+    /// How many findings of each severity, and how many checks are undetermined.
+    pub summary: Summary,
+    /// What became of each check.
+    pub checks: Vec<CheckEntry>,
+    /// What is wrong: causes first, worst first.
+    pub findings: Vec<FindingEntry>,
+    /// The steps that mend the findings, in their order.
+    pub plan: Vec<StepEntry>,
+    /// Findings that the policy or the baseline takes out; they count nowhere else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<SuppressedEntry>,
+    /// What is wrong with the policy itself: suppressions that have expired or that nothing matched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy: Vec<Notice>,
+}
+
+/// A program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// `aksiso`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The cluster that a report is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cluster {
+    /// ARM id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Resource group.
+    pub resource_group: Option<String>,
+    /// Azure region.
+    pub location: Option<String>,
+    /// Kubernetes version that the control plane runs.
+    pub kubernetes_version: Option<String>,
+    /// `Cache` or `Direct`.
+    pub artifact_source: Option<String>,
+    /// Outbound type, such as `none`.
+    pub outbound_type: Option<String>,
+    /// ARM id of the bootstrap registry.
+    pub registry_id: Option<String>,
+    /// `managed`, `byo` or `none`.
+    pub registry_ownership: String,
+}
+
+/// Counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Errors.
+    pub error: usize,
+    /// Warnings.
+    pub warning: usize,
+    /// Infos.
+    pub info: usize,
+    /// Checks that could not see everything and found nothing.
+    pub undetermined: usize,
+}
+
+/// What became of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckEntry {
+    /// The check.
+    pub id: String,
+    /// `passed`, `failed`, `undetermined` or `not-applicable`.
+    pub status: String,
+    /// Why it is undetermined or does not apply.
+    pub reason: Option<String>,
+    /// What it could not see.
+    pub gaps: Vec<GapEntry>,
+}
+
+/// Something that could not be seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GapEntry {
+    /// The permission that reads it.
+    pub needed: Option<String>,
+    /// Where it is needed.
+    pub scope: Option<String>,
+    /// The smallest built-in role that grants it, where the permission is what was missing.
+    pub role: Option<String>,
+    /// What happened.
+    pub detail: String,
+}
+
+/// A finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FindingEntry {
+    /// The rule.
+    pub rule: String,
+    /// The check that reports it.
+    pub check: String,
+    /// `error`, `warning` or `info`.
+    pub severity: String,
+    /// The rule in one line.
+    pub title: String,
+    /// What is wrong here, and why it matters.
+    pub detail: String,
+    /// What it is about.
+    pub subject: SubjectEntry,
+    /// What it rests on.
+    pub evidence: Vec<ObservationEntry>,
+    /// What to do.
+    pub remediation: RemediationEntry,
+    /// A hash of the rule and the subject and of nothing else: the same finding has it tomorrow.
+    pub fingerprint: String,
+    /// Fingerprints of the findings that explain this one.
+    pub caused_by: Vec<String>,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SubjectEntry {
+    /// ARM resource type, `image` or `NodePool`.
+    pub kind: String,
+    /// ARM id, or the reference of an image.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+}
+
+/// One observation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ObservationEntry {
+    /// The call that gave it.
+    pub source: String,
+    /// The field.
+    pub path: String,
+    /// What was there.
+    pub value: String,
+}
+
+/// What to do about a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemediationEntry {
+    /// The kind of the first step.
+    pub kind: String,
+    /// What to do and what to mind.
+    pub summary: String,
+    /// The commands, quoted for the shell that was asked for.
+    pub commands: Vec<String>,
+    /// The same without a question to answer; empty where `commands` ask none.
+    pub script_commands: Vec<String>,
+    /// Where it is documented.
+    pub docs: String,
+}
+
+/// A step of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepEntry {
+    /// Its number, from 1.
+    pub step: usize,
+    /// The kind of remediation.
+    pub kind: String,
+    /// What to do.
+    pub summary: String,
+    /// Fingerprints of what the step mends.
+    pub mends: Vec<String>,
+    /// The commands.
+    pub commands: Vec<String>,
+    /// The same without a question to answer.
+    pub script_commands: Vec<String>,
+    /// What it disturbs.
+    pub disturbs: String,
+    /// The command that shows whether it worked.
+    pub verify: String,
+}
+
+/// A finding that does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SuppressedEntry {
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: FindingEntry,
+    /// Why it does not count.
+    pub suppressed_by: SuppressedBy,
+}
+
+impl Report {
+    /// The report of a diagnosis, with commands for a shell.
+    pub fn of(diagnosis: &Diagnosis<'_>, shell: Shell) -> Self {
+        let prints: Vec<String> = diagnosis.findings.iter().map(Finding::fingerprint).collect();
+        let causes = |causes: &Vec<usize>| causes.iter().map(|cause| prints[*cause].clone()).collect();
+        let findings = diagnosis.findings.iter().zip(&diagnosis.caused_by);
+        Self {
+            schema_version: SCHEMA_VERSION.to_owned(),
+            tool: Tool { name: "aksiso".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            collected_at: diagnosis.evidence.collected_at,
+            cluster: cluster(diagnosis),
+            verdict: diagnosis.verdict().as_str().to_owned(),
+            summary: Summary {
+                error: diagnosis.count(Severity::Error),
+                warning: diagnosis.count(Severity::Warning),
+                info: diagnosis.count(Severity::Info),
+                undetermined: diagnosis.undetermined(),
+            },
+            checks: diagnosis.checks.iter().map(check_entry).collect(),
+            findings: findings.map(|(finding, by)| finding_entry(finding, causes(by), shell)).collect(),
+            plan: plan::steps(diagnosis).iter().enumerate().map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
+            suppressed: diagnosis
+                .suppressed
+                .iter()
+                .map(|(finding, by)| SuppressedEntry {
+                    finding: finding_entry(finding, Vec::new(), shell),
+                    suppressed_by: by.clone(),
+                })
+                .collect(),
+            policy: diagnosis.notices.clone(),
+        }
+    }
+}
+
+fn cluster(diagnosis: &Diagnosis<'_>) -> Cluster {
+    let evidence = diagnosis.evidence;
+    let properties = &evidence.cluster.properties;
+    Cluster {
+        id: evidence.cluster.id.to_string(),
+        name: evidence.cluster.name().to_owned(),
+        resource_group: evidence.cluster.id.resource_group().map(str::to_owned),
+        location: word(evidence.cluster.location.as_ref()),
+        kubernetes_version: word(
+            properties.current_kubernetes_version.as_ref().or(properties.kubernetes_version.as_ref()),
+        ),
+        artifact_source: word(evidence.bootstrap().artifact_source.as_ref()),
+        outbound_type: word(properties.network_profile.as_ref().and_then(|profile| profile.outbound_type.as_ref())),
+        registry_id: evidence.registry_id().map(|id| id.to_string()),
+        registry_ownership: evidence.ownership().as_str().to_owned(),
+    }
+}
+
+/// One of ARM's words, cut where it is none.
+fn word(text: Option<&String>) -> Option<String> {
+    text.map(|text| text::bounded(text, 200))
+}
+
+fn check_entry(judged: &Judged) -> CheckEntry {
+    CheckEntry {
+        id: judged.check.id.to_owned(),
+        status: judged.status.as_str().to_owned(),
+        reason: judged.reason.as_deref().map(|reason| text::bounded(reason, 2_000)),
+        gaps: judged.gaps.iter().map(gap_entry).collect(),
+    }
+}
+
+fn gap_entry(gap: &Gap) -> GapEntry {
+    GapEntry {
+        needed: gap.needed.clone(),
+        scope: Some(gap.scope.clone()).filter(|scope| !scope.is_empty()),
+        role: gap.role.clone(),
+        detail: gap.detail.clone(),
+    }
+}
+
+fn step_entry(number: usize, step: &plan::Step<'_>, shell: Shell) -> StepEntry {
+    let mut mends: Vec<String> = step.mends.iter().map(|finding| finding.fingerprint()).collect();
+    mends.dedup();
+    StepEntry {
+        step: number,
+        kind: step.kind.as_str().to_owned(),
+        summary: step.remediation.summary.clone(),
+        mends,
+        commands: lines(&step.remediation.commands, shell),
+        script_commands: lines(&step.remediation.script, shell),
+        disturbs: step.disturbs.to_owned(),
+        verify: step.verify.line(shell),
+    }
+}
+
+fn lines(commands: &[Command], shell: Shell) -> Vec<String> {
+    commands.iter().map(|command| command.line(shell)).collect()
+}
+
+fn finding_entry(finding: &Finding, caused_by: Vec<String>, shell: Shell) -> FindingEntry {
+    FindingEntry {
+        rule: finding.rule.id.to_owned(),
+        check: check::of_rule(finding.rule.id).map(|(check, _)| check.id).unwrap_or_default().to_owned(),
+        severity: finding.severity.as_str().to_owned(),
+        title: finding.rule.title.to_owned(),
+        detail: finding.detail.clone(),
+        subject: SubjectEntry {
+            kind: finding.subject.kind.to_owned(),
+            id: finding.subject.id.to_string(),
+            name: finding.subject.name.clone(),
+        },
+        evidence: finding.evidence.iter().map(observation_entry).collect(),
+        remediation: RemediationEntry {
+            kind: finding.remediation.kind.as_str().to_owned(),
+            summary: finding.remediation.summary.clone(),
+            commands: lines(&finding.remediation.commands, shell),
+            script_commands: lines(&finding.remediation.script, shell),
+            docs: finding.remediation.docs.to_owned(),
+        },
+        fingerprint: finding.fingerprint(),
+        caused_by,
+    }
+}
+
+fn observation_entry(observation: &Observation) -> ObservationEntry {
+    ObservationEntry {
+        source: observation.source.clone(),
+        path: observation.path.clone(),
+        value: observation.value.clone(),
+    }
+}

@@ -1,0 +1,164 @@
+//! SARIF 2.1.0, for code scanning: one run, a rule for every rule that was checked, a result for every finding.
+//!
+//! Code scanning wants a file for each result. What aksiso looks at lies in no file, so that each result has a stable
+//! pseudo path made of the ARM id, and the id itself as a logical location. The fingerprint has a key of our own: GitHub
+//! computes `primaryLocationLineHash` from a file's lines, which do not exist here.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::model::{FindingEntry, Report};
+use crate::check;
+use crate::text;
+
+/// GitHub takes at most this many results of a run.
+const RESULTS: usize = 25_000;
+/// Longest message of a result, in characters.
+const MESSAGE: usize = 4_000;
+
+#[derive(Serialize)]
+struct Log {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [Run; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run {
+    tool: Value,
+    automation_details: Value,
+    invocations: [Value; 1],
+    results: Vec<Value>,
+    column_kind: &'static str,
+}
+
+/// Renders the report.
+///
+/// # Errors
+/// A report that is no JSON, which does not happen.
+pub fn render(report: &Report) -> serde_json::Result<String> {
+    let checks: Vec<&'static check::Check> =
+        check::ALL.iter().filter(|check| report.checks.iter().any(|own| own.id == check.id)).copied().collect();
+    let rules: Vec<(&check::Check, &crate::finding::Rule)> =
+        checks.iter().flat_map(|check| check.rules.iter().map(move |rule| (*check, *rule))).collect();
+    let index = |rule: &str| rules.iter().position(|(_, own)| own.id == rule);
+    let kept = report.findings.iter().map(|finding| result(finding, index(&finding.rule), None));
+    let suppressed = report
+        .suppressed
+        .iter()
+        .map(|entry| result(&entry.finding, index(&entry.finding.rule), Some(&entry.suppressed_by.reason)));
+    let log = Log {
+        schema: "https://json.schemastore.org/sarif-2.1.0.json",
+        version: "2.1.0",
+        runs: [Run {
+            tool: json!({ "driver": {
+                "name": "aksiso",
+                "version": report.tool.version,
+                "semanticVersion": report.tool.version,
+                "informationUri": "https://learn.microsoft.com/azure/aks/concepts-network-isolated",
+                "rules": rules.iter().map(|(check, rule)| descriptor(check, rule)).collect::<Vec<_>>(),
+            } }),
+            // Two clusters in one repository are two analyses.
+            automation_details: json!({ "id": format!("aksiso/{}/", path(&report.cluster.id)) }),
+            invocations: [json!({
+                "executionSuccessful": true,
+                "endTimeUtc": report.collected_at.to_string(),
+                "toolExecutionNotifications": notifications(report),
+            })],
+            results: kept.chain(suppressed).take(RESULTS).collect(),
+            column_kind: "unicodeCodePoints",
+        }],
+    };
+    super::json::printed(&log)
+}
+
+fn level(severity: &str) -> &'static str {
+    match severity {
+        "error" => "error",
+        "warning" => "warning",
+        _ => "note",
+    }
+}
+
+fn descriptor(check: &check::Check, rule: &crate::finding::Rule) -> Value {
+    let page = check.rule_doc(rule.id).unwrap_or_default();
+    let link = page
+        .split_whitespace()
+        .find(|word| word.starts_with("https://"))
+        .map(|link| link.trim_end_matches(['.', ',', ')', ';']));
+    json!({
+        "id": rule.id,
+        "shortDescription": { "text": rule.title },
+        "fullDescription": { "text": rule.title },
+        "help": { "text": page, "markdown": page },
+        "helpUri": link,
+        "defaultConfiguration": { "level": level(rule.severity.as_str()) },
+        "properties": { "tags": ["aks", "network-isolated", check.id], "precision": "high" },
+    })
+}
+
+fn result(finding: &FindingEntry, rule: Option<usize>, suppressed: Option<&str>) -> Value {
+    let commands = finding.remediation.commands.join("\n");
+    let message = format!("{} {}\n{commands}", finding.detail, finding.remediation.summary);
+    let mut result = Map::new();
+    let mut put = |key: &str, value: Value| drop(result.insert(key.to_owned(), value));
+    put("ruleId", json!(finding.rule));
+    if let Some(rule) = rule {
+        put("ruleIndex", json!(rule));
+    }
+    put("level", json!(level(&finding.severity)));
+    put("message", json!({ "text": cut(message.trim()) }));
+    put(
+        "locations",
+        json!([{
+            "physicalLocation": { "artifactLocation": { "uri": path(&finding.subject.id) }, "region": { "startLine": 1 } },
+            "logicalLocations": [{
+                "name": text::bounded(&finding.subject.name, 300),
+                "fullyQualifiedName": finding.subject.id,
+                "kind": "resource",
+            }],
+        }]),
+    );
+    put("partialFingerprints", json!({ "aksisoFinding/v1": finding.fingerprint }));
+    put(
+        "properties",
+        json!({ "check": finding.check, "remediation": finding.remediation.kind, "causedBy": finding.caused_by }),
+    );
+    if let Some(reason) = suppressed {
+        put("suppressions", json!([{ "kind": "external", "justification": reason }]));
+    }
+    Value::Object(result)
+}
+
+/// What could not be seen is no result, and no silence either.
+fn notifications(report: &Report) -> Vec<Value> {
+    let unseen = report.checks.iter().flat_map(|check| check.gaps.iter().map(move |gap| (check, gap)));
+    let unseen = unseen.map(|(check, gap)| {
+        let needed = gap.needed.as_deref().map_or_else(String::new, |needed| format!(" (needs {needed})"));
+        json!({ "level": "warning", "message": { "text": format!("{} could not see everything: {}{needed}", check.id, gap.detail) } })
+    });
+    let policy = report.policy.iter().map(|notice| {
+        json!({ "level": "warning", "message": { "text": format!("{}, line {}: {}", notice.file, notice.line, notice.message) } })
+    });
+    unseen.chain(policy).collect()
+}
+
+fn cut(message: &str) -> String {
+    let cut = text::truncated(message, MESSAGE);
+    if cut.len() < message.len() { cut + "…" } else { cut }
+}
+
+/// A path in a repository that does not exist: the id without its first slash, with every other character encoded.
+pub(super) fn path(id: &str) -> String {
+    let mut out = String::from("azure/");
+    for byte in id.trim_start_matches('/').bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

@@ -1,0 +1,84 @@
+//! ServiceNow Event Management: one `em_event` record a finding, and a clear for each that a former report had and this
+//! one has not. `message_key` is the fingerprint, so that the same finding is the same alert tomorrow.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::model::{FindingEntry, Report};
+use crate::text;
+
+/// The web service that takes many events at once expects them in `records`.
+#[derive(Serialize)]
+struct Events {
+    records: Vec<Event>,
+}
+
+/// A record; the lengths are those of the table's columns.
+#[derive(Serialize)]
+struct Event {
+    source: &'static str,
+    event_class: String,
+    node: String,
+    resource: String,
+    #[serde(rename = "type")]
+    kind: String,
+    metric_name: String,
+    message_key: String,
+    severity: &'static str,
+    time_of_event: String,
+    description: String,
+    additional_info: String,
+}
+
+/// Renders the report; findings of `previous` that are gone become clears.
+///
+/// # Errors
+/// A report that is no JSON, which does not happen.
+pub fn render(report: &Report, previous: Option<&Report>) -> serde_json::Result<String> {
+    let raised = report.findings.iter().map(|finding| event(report, finding, severity(&finding.severity)));
+    // What could not be seen this time is not known to be gone.
+    let unseen = |check: &str| report.checks.iter().all(|own| own.id != check || own.status == "undetermined");
+    let still = |fingerprint: &str| report.findings.iter().any(|finding| finding.fingerprint == fingerprint);
+    let gone = previous.into_iter().flat_map(|previous| &previous.findings);
+    let gone = gone.filter(|finding| !still(&finding.fingerprint) && !unseen(&finding.check));
+    let cleared = gone.map(|finding| event(report, finding, "0"));
+    super::json::printed(&Events { records: raised.chain(cleared).collect() })
+}
+
+/// 1 critical, 2 major, 3 minor, 4 warning, 5 info, 0 clear.
+fn severity(word: &str) -> &'static str {
+    match word {
+        "error" => "1",
+        "warning" => "4",
+        _ => "5",
+    }
+}
+
+fn event(report: &Report, finding: &FindingEntry, severity: &'static str) -> Event {
+    let mut info = json!({
+        "rule": finding.rule,
+        "check": finding.check,
+        "subject": finding.subject.id,
+        "cluster": report.cluster.id,
+        "remediation": finding.remediation.kind,
+        "commands": finding.remediation.commands,
+        "documentation": finding.remediation.docs,
+        "causedBy": finding.caused_by,
+    });
+    if info.to_string().len() > 3_900 {
+        info["commands"] = json!([]);
+    }
+    Event {
+        source: "aksiso",
+        event_class: text::truncated(&format!("aksiso {}", report.cluster.name), 100),
+        node: text::truncated(&report.cluster.name, 100),
+        resource: text::truncated(&text::clean(&finding.subject.name), 100),
+        kind: text::truncated(&finding.check, 100),
+        metric_name: text::truncated(&finding.rule, 100),
+        message_key: finding.fingerprint.clone(),
+        severity,
+        time_of_event: report.collected_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        description: text::bounded(&format!("{} {}", finding.detail, finding.remediation.summary), 3_900),
+        additional_info: info.to_string(),
+    }
+}

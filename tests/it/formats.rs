@@ -1,0 +1,438 @@
+//! The formats, each read by a real parser or held against its published schema.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Output;
+
+use aksiso::check;
+use aksiso::command::Shell;
+use aksiso::correlate::Diagnosis;
+use aksiso::report::compare::Comparison;
+use aksiso::report::model::Report;
+use aksiso::report::{annotations, gitlab, json, junit, markdown, sarif, servicenow};
+use aksiso::schema::SchemaOf;
+use serde_json::{Value, json};
+
+use crate::fixtures;
+
+fn report_of(snapshot: &Value) -> Report {
+    let evidence = fixtures::evidence(snapshot);
+    Report::of(&Diagnosis::of(&evidence, check::ALL), Shell::Posix)
+}
+
+/// The report of every fixture.
+fn reports() -> Vec<(String, Report)> {
+    fixtures::all().into_iter().map(|(name, snapshot)| (name, report_of(&snapshot))).collect()
+}
+
+fn three_faults() -> Report {
+    report_of(&fixtures::case(&fixtures::folder().join("cases/three-faults.json")).1)
+}
+
+/// A report in which everything from outside bites.
+fn hostile() -> Report {
+    let bite =
+        "\u{1b}[31m<b>&\"' ]]> | `x` ``` @all #1 ::error::x ##vso[task.complete]y \u{202e} %0A\n## h\r\n\u{fffe}";
+    let mut report = three_faults();
+    report.cluster.name = bite.to_owned();
+    for finding in &mut report.findings {
+        finding.detail.push_str(bite);
+        finding.subject.name.push_str(bite);
+        finding.subject.id.push_str(bite);
+        finding.remediation.summary.push_str(bite);
+        finding.remediation.commands.push("az x '`````'".to_owned());
+        finding.evidence.iter_mut().for_each(|seen| seen.value.push_str(bite));
+    }
+    for check in &mut report.checks {
+        if check.status != "failed" {
+            check.status = "undetermined".to_owned();
+            check.reason = Some(bite.to_owned());
+        }
+    }
+    report
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+#[test]
+fn reports_and_snapshots_match_their_published_schemas() {
+    let schema = |of: SchemaOf| jsonschema::validator_for(&of.schema().to_value()).expect("a schema");
+    let (report, snapshot, comparison) =
+        (schema(SchemaOf::Report), schema(SchemaOf::Snapshot), schema(SchemaOf::Comparison));
+    let old = three_faults();
+    for (name, value) in fixtures::all() {
+        let evidence = fixtures::evidence(&value);
+        let written = parse(&aksiso::snapshot::render(&evidence).expect("a snapshot"));
+        assert!(
+            snapshot.is_valid(&written),
+            "{name}: {:?}",
+            snapshot.iter_errors(&written).next().map(|e| e.to_string())
+        );
+        let own = report_of(&value);
+        let written = parse(&json::render(&own).expect("a report"));
+        assert!(report.is_valid(&written), "{name}: {:?}", report.iter_errors(&written).next().map(|e| e.to_string()));
+        assert_eq!(serde_json::from_value::<Report>(written).expect("a report"), own, "{name}: it does not read back");
+        let changed = parse(&Comparison::of(&old, &own).render(aksiso::report::compare::Format::Json).expect("JSON"));
+        assert!(comparison.is_valid(&changed), "{name}");
+    }
+    assert!(!report.is_valid(&json!({ "schemaVersion": "1" })));
+}
+
+/// The schemas in the repository are those that the program prints.
+#[test]
+fn schemas_in_the_repository_are_the_programs_own() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    for of in [SchemaOf::Report, SchemaOf::Comparison, SchemaOf::Snapshot, SchemaOf::Config] {
+        let file = folder.join(format!("{}.schema.json", of.name()));
+        let schema = of.render().expect("a schema");
+        if std::env::var_os("AKSISO_UPDATE").is_some() {
+            std::fs::create_dir_all(&folder).expect("a folder");
+            std::fs::write(&file, &schema).expect("written");
+        }
+        let shipped = std::fs::read_to_string(&file).unwrap_or_default().replace("\r\n", "\n");
+        assert!(shipped == schema, "{} is old: run the tests once with AKSISO_UPDATE=1", file.display());
+    }
+}
+
+#[test]
+fn sarif_is_read_by_its_parser_and_names_what_it_is_about() {
+    for (name, report) in reports().into_iter().chain([("hostile".to_owned(), hostile())]) {
+        let text = sarif::render(&report).expect("SARIF");
+        let log: serde_sarif::sarif::Sarif =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let run = &log.runs[0];
+        let results = run.results.as_ref().expect("results");
+        assert_eq!(results.len(), report.findings.len() + report.suppressed.len(), "{name}");
+        let raw = parse(&text);
+        let rules = raw["runs"][0]["tool"]["driver"]["rules"].as_array().expect("rules").clone();
+        for result in raw["runs"][0]["results"].as_array().expect("results") {
+            let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("small")];
+            assert_eq!(rule["id"], result["ruleId"], "{name}");
+            let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().expect("a path");
+            assert!(uri.starts_with("azure/") && uri.bytes().all(|b| b.is_ascii_graphic()), "{name}: {uri}");
+            assert_eq!(
+                result["partialFingerprints"].as_object().expect("prints").keys().collect::<Vec<_>>(),
+                ["aksisoFinding/v1"]
+            );
+        }
+        assert!(rules.iter().all(|rule| rule["help"]["markdown"].as_str().is_some_and(|page| page.len() > 100)));
+        assert!(!text.contains("primaryLocationLineHash"));
+    }
+}
+
+#[test]
+fn junit_is_xml_with_a_test_case_for_each_check() {
+    for (name, report) in reports().into_iter().chain([("hostile".to_owned(), hostile())]) {
+        let xml = junit::render(&report);
+        let document = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let cases: Vec<_> = document.descendants().filter(|node| node.has_tag_name("testcase")).collect();
+        assert_eq!(cases.len(), report.checks.len(), "{name}");
+        for (case, check) in cases.iter().zip(&report.checks) {
+            let child = case.children().find(roxmltree::Node::is_element).map(|node| node.tag_name().name().to_owned());
+            let expected = match check.status.as_str() {
+                "failed" => Some("failure"),
+                "undetermined" => Some("skipped"),
+                "not-applicable" => Some("system-out"),
+                _ => child.as_deref().filter(|tag| *tag == "system-out"),
+            };
+            assert_eq!(child.as_deref(), expected, "{name}: {}", check.id);
+        }
+        let suite = document.descendants().find(|node| node.has_tag_name("testsuite")).expect("a suite");
+        let failed = report.checks.iter().filter(|check| check.status == "failed").count().to_string();
+        assert_eq!(suite.attribute("failures"), Some(failed.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn markdown_stays_small_and_obeys_nobody() {
+    let whole = markdown::render(&hostile());
+    assert!(!whole.contains('\u{1b}') && !whole.contains("##vso"), "{whole}");
+    let text = without_code(&whole);
+    assert!(
+        !text.contains('\u{1b}') && !text.contains("##vso") && !text.contains("<b>") && !text.contains("@all"),
+        "{text}"
+    );
+    assert!(text.lines().all(|line| !line.starts_with("::") && !line.starts_with("## h")), "{text}");
+    let mut report = three_faults();
+    let finding = report.findings[0].clone();
+    report.findings = (0..5_000).map(|_| finding.clone()).collect();
+    let text = markdown::render(&report);
+    assert!(text.len() <= 1 << 20 && text.len() > 900_000, "{} bytes", text.len());
+    assert!(text.contains("the rest is in the other formats"));
+}
+
+/// Markdown without its code spans and blocks, in which nothing is obeyed.
+fn without_code(text: &str) -> String {
+    let run = |text: &str| text.len() - text.trim_start_matches('`').len();
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('`') {
+        let escaped = rest[..at].ends_with('\\');
+        let ticks = if escaped { 1 } else { run(&rest[at..]) };
+        let inner = &rest[at + ticks..];
+        let mut end = 0;
+        let close = loop {
+            let Some(next) = inner[end..].find('`').filter(|_| !escaped) else { break None };
+            let length = run(&inner[end + next..]);
+            end += next + length;
+            if length == ticks {
+                break Some(end);
+            }
+        };
+        out.push_str(&rest[..at]);
+        rest = &inner[close.unwrap_or(0)..];
+    }
+    out + rest
+}
+
+#[test]
+fn annotations_are_ten_at_most_and_one_line_each() {
+    let mut report = hostile();
+    let finding = report.findings[0].clone();
+    report.findings.extend((0..30).map(|_| finding.clone()));
+    report.findings[0].severity = "info".to_owned();
+    let github = annotations::github(&report);
+    assert_eq!(github.lines().count(), 10);
+    assert!(
+        github.lines().all(|line| line.starts_with("::error title=") && !line[2..].contains("::error::x\n")),
+        "{github}"
+    );
+    assert!(!github.contains('\u{1b}') && !github.contains('\r'));
+    let azure = annotations::azure_pipelines(&report);
+    assert_eq!(azure.lines().count(), 10);
+    for line in azure.lines() {
+        assert!(line.starts_with("##vso[task.logissue type=error;code="), "{line}");
+        assert_eq!(line.matches("##").count(), 1, "{line}");
+    }
+    let healthy = report_of(&fixtures::healthy_json("byo"));
+    assert_eq!(annotations::github(&healthy) + &annotations::azure_pipelines(&healthy), "");
+}
+
+#[test]
+fn gitlab_and_json_lines_have_what_their_readers_need() {
+    for report in [three_faults(), hostile()] {
+        let issues = parse(&gitlab::render(&report).expect("JSON"));
+        let issues = issues.as_array().expect("a list");
+        assert_eq!(issues.len(), report.findings.len());
+        let prints: BTreeSet<_> = issues.iter().map(|issue| issue["fingerprint"].to_string()).collect();
+        assert_eq!(prints.len(), issues.len(), "fingerprints are unique");
+        for issue in issues {
+            assert!(
+                ["info", "minor", "major", "critical", "blocker"]
+                    .contains(&issue["severity"].as_str().expect("a word"))
+            );
+            assert!(issue["location"]["path"].is_string() && issue["location"]["lines"]["begin"] == 1);
+        }
+        let lines = json::render_lines(&report).expect("JSON");
+        assert_eq!(lines.lines().count(), report.findings.len());
+        for line in lines.lines() {
+            let finding = parse(line);
+            assert!(finding["fingerprint"].is_string() && finding["clusterId"].is_string(), "{finding}");
+        }
+    }
+}
+
+#[test]
+fn servicenow_clears_what_is_gone_and_only_that() {
+    let (bad, good) = (three_faults(), report_of(&fixtures::healthy_json("byo")));
+    let events = |report: &Report, previous: Option<&Report>| {
+        parse(&servicenow::render(report, previous).expect("JSON"))["records"].as_array().expect("records").clone()
+    };
+    let raised = events(&bad, None);
+    assert_eq!(raised.len(), bad.findings.len());
+    for event in raised.iter().chain(&events(&hostile(), None)) {
+        assert!(["1", "4", "5"].contains(&event["severity"].as_str().expect("a number")));
+        assert!(event["additional_info"].as_str().is_some_and(|info| serde_json::from_str::<Value>(info).is_ok()));
+        for (field, most) in
+            [("node", 100), ("resource", 100), ("type", 100), ("description", 4_000), ("message_key", 1_024)]
+        {
+            let text = event[field].as_str().expect("a text");
+            assert!(!text.is_empty() && text.chars().count() <= most, "{field}: {text}");
+        }
+    }
+    let cleared = events(&good, Some(&bad));
+    assert_eq!(cleared.len(), bad.findings.len());
+    assert!(cleared.iter().all(|event| event["severity"] == "0"));
+    let keys = |events: &[Value]| events.iter().map(|event| event["message_key"].to_string()).collect::<BTreeSet<_>>();
+    assert_eq!(keys(&cleared), keys(&raised));
+    // What this run could not see is not gone.
+    let mut blind = good;
+    for check in &mut blind.checks {
+        check.status = "undetermined".to_owned();
+    }
+    assert!(events(&blind, Some(&bad)).is_empty());
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
+    command.env_clear().current_dir(folder).args(arguments).output().expect("it runs")
+}
+
+fn example() -> String {
+    fixtures::folder().join("example.json").display().to_string()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn several_formats_are_written_at_once_or_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let example = example();
+    let output = run(
+        folder.path(),
+        &[
+            "diagnose",
+            "--from",
+            &example,
+            "-o",
+            "table",
+            "-o",
+            "sarif=a.sarif",
+            "-o",
+            "junit=a.xml",
+            "-o",
+            "json=a.json",
+        ],
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("Verdict: FINDINGS"));
+    for file in ["a.sarif", "a.xml", "a.json"] {
+        assert!(std::fs::metadata(folder.path().join(file)).expect("a file").len() > 1000, "{file}");
+    }
+    for (arguments, message) in [
+        (vec!["-o", "json", "-o", "sarif"], "json and sarif would both go to standard output"),
+        (vec!["-o", "json=x", "-o", "sarif=x"], "json and sarif would both go to x"),
+        (vec!["-o", "sarfi"], "did you mean sarif?"),
+        (vec!["-o", "json="], "expected a file after ="),
+        (vec!["-o", "json=/no/such/folder/x"], "/no/such/folder/x cannot be written"),
+        (vec!["--baseline", "gone.json"], "gone.json cannot be read"),
+        (vec!["--update-baseline"], "--baseline"),
+    ] {
+        let output = run(folder.path(), &[&["diagnose", "--from", &example][..], &arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
+    }
+    assert!(!folder.path().join("x").exists());
+}
+
+#[test]
+fn a_policy_changes_severities_and_accepts_findings_for_a_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let below = folder.path().join("a/b");
+    std::fs::create_dir_all(&below).expect("folders");
+    let example = example();
+    let policy = |text: &str| std::fs::write(folder.path().join("aksiso.toml"), text).expect("written");
+    let diagnose = |more: &[&str]| {
+        let output = run(&below, &[&["diagnose", "--from", &example, "--output", "json"][..], more].concat());
+        let report = serde_json::from_slice::<Report>(&output.stdout);
+        (output.status.code(), report.unwrap_or_else(|_| panic!("{}", stderr(&output))))
+    };
+    policy(
+        "[severity]\nnode-not-reimaged = \"info\"\n\n[[suppress]]\nrule = \"acrpull-missing\"\nsubject = \"*/registries/ContosoBoot\"\nreason = \"ticket 17\"\nuntil = \"2027-01-31\"\n\n[[suppress]]\nrule = \"dns-record-missing\"\nreason = \"old\"\nuntil = \"2026-01-31\"\n\n[[suppress]]\nrule = \"registry-not-premium\"\nreason = \"idle\"\nuntil = \"2027-01-31\"\n",
+    );
+    let (code, report) = diagnose(&[]);
+    assert_eq!(code, Some(1));
+    let severity = |rule: &str| report.findings.iter().find(|own| own.rule == rule).map(|own| own.severity.as_str());
+    assert_eq!(severity("node-not-reimaged"), Some("info"));
+    assert_eq!(severity("acrpull-missing"), None);
+    assert_eq!(report.suppressed.len(), 1);
+    assert_eq!(report.suppressed[0].suppressed_by.line, Some(4));
+    assert_eq!(report.suppressed[0].suppressed_by.reason, "ticket 17");
+    let messages: Vec<&str> = report.policy.iter().map(|notice| notice.message.as_str()).collect();
+    assert!(messages[0].contains("dns-record-missing expired on 2026-01-31: its finding counts again"), "{messages:?}");
+    assert!(messages[1].contains("registry-not-premium matches nothing"), "{messages:?}");
+    let status = |id: &str| report.checks.iter().find(|own| own.id == id).map(|own| own.status.as_str());
+    assert_eq!(status("kubelet-acrpull"), Some("passed"));
+    // What it explained stands alone now.
+    let orphan = report.findings.iter().find(|own| own.rule == "pull-unauthorized").expect("the symptom");
+    assert!(orphan.caused_by.is_empty());
+    assert_eq!(diagnose(&["--no-config"]).1.suppressed.len(), 0);
+    let table = run(&below, &["diagnose", "--from", &example]);
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(
+        table.contains("Suppressed, so not counted:") && table.contains("ticket 17") && table.contains("line 4"),
+        "{table}"
+    );
+    policy("[severity]\nno-such-rule = \"info\"\n");
+    let output = run(&below, &["diagnose", "--from", &example]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert!(stderr(&output).contains("line 2: there is no rule"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_baseline_lets_only_what_is_new_fail() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let example = example();
+    let with = |more: &[&str]| {
+        run(folder.path(), &[&["diagnose", "--from", &example, "--baseline", "known.json"][..], more].concat())
+    };
+    assert_eq!(with(&["--update-baseline"]).status.code(), Some(0));
+    let known = with(&["--output", "json"]);
+    assert_eq!(known.status.code(), Some(0));
+    let report: Report = serde_json::from_slice(&known.stdout).expect("a report");
+    assert!(report.findings.is_empty() && report.suppressed.len() == 5 && report.verdict == "healthy");
+    // One finding less in the baseline is one that is new.
+    let mut known: Value = parse(&std::fs::read_to_string(folder.path().join("known.json")).expect("a baseline"));
+    known["findings"].as_array_mut().expect("findings").remove(0);
+    std::fs::write(folder.path().join("known.json"), known.to_string()).expect("written");
+    assert_eq!(with(&[]).status.code(), Some(1));
+    std::fs::write(folder.path().join("known.json"), "{\"schemaVersion\": \"9\"}").expect("written");
+    let output = with(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("has report schema version 9"), "{}", stderr(&output));
+}
+
+#[test]
+fn compare_tells_new_fixed_and_still_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, report: &Report| {
+        std::fs::write(folder.path().join(name), json::render(report).expect("JSON")).expect("written");
+    };
+    let bad = three_faults();
+    let good = report_of(&fixtures::healthy_json("byo"));
+    write("bad.json", &bad);
+    write("good.json", &good);
+    let mut blind = good;
+    for check in &mut blind.checks {
+        check.gaps.push(aksiso::report::model::GapEntry {
+            needed: None,
+            scope: None,
+            role: None,
+            detail: "x".to_owned(),
+        });
+    }
+    write("blind.json", &blind);
+    let compare =
+        |old: &str, new: &str, more: &[&str]| run(folder.path(), &[&["compare", old, new][..], more].concat());
+    assert_eq!(compare("bad.json", "good.json", &[]).status.code(), Some(0));
+    assert_eq!(compare("good.json", "bad.json", &[]).status.code(), Some(1));
+    assert_eq!(compare("good.json", "bad.json", &["--fail-on", "never"]).status.code(), Some(0));
+    assert_eq!(compare("bad.json", "bad.json", &[]).status.code(), Some(0));
+    assert_eq!(compare("bad.json", "blind.json", &[]).status.code(), Some(3));
+    let table = compare("bad.json", "good.json", &[]);
+    assert!(String::from_utf8_lossy(&table.stdout).starts_with("New: 0\nFixed: 5\n"));
+    let markdown = compare("good.json", "bad.json", &["--output", "markdown"]);
+    assert!(String::from_utf8_lossy(&markdown.stdout).starts_with("### New: 5"));
+    let changed = parse(&String::from_utf8_lossy(&compare("bad.json", "good.json", &["--output", "json"]).stdout));
+    assert_eq!(changed["fixed"].as_array().map(Vec::len), Some(5));
+    let output = compare("bad.json", &example(), &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("is not a report"), "{}", stderr(&output));
+}
+
+#[test]
+fn completions_and_man_pages_are_generated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = run(folder.path(), &["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("anonymize-map"), "{shell}");
+    }
+    assert_eq!(run(folder.path(), &["man", "--output", "."]).status.code(), Some(0));
+    let page = std::fs::read_to_string(folder.path().join("aksiso-diagnose.1")).expect("a page");
+    assert!(page.contains(".TH") && page.contains("fail\\-on"), "{page}");
+    assert!(String::from_utf8_lossy(&run(folder.path(), &["man"]).stdout).contains("kubectl"));
+}
