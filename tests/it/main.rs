@@ -6,6 +6,7 @@ mod anonymize;
 mod checks;
 mod cli;
 mod docs;
+mod examples;
 mod fixtures;
 mod formats;
 #[cfg(target_os = "linux")] // elsewhere the system store, and not SSL_CERT_FILE, says whom to trust

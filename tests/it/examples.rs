@@ -1,0 +1,187 @@
+//! The shipped examples and packaging, run as far as they run here.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use aksiso::cli::Cli;
+use aksiso::policy::Policy;
+use clap::CommandFactory as _;
+use serde_json::Value;
+
+use crate::fixtures;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+const YAML: [&str; 7] = [
+    "action.yml",
+    ".github/workflows/ci.yml",
+    ".github/workflows/release.yml",
+    "examples/github/gate.yml",
+    "examples/azure-pipelines/aksiso.yml",
+    "examples/azure-pipelines/azure-pipelines.yml",
+    "examples/gitlab/gitlab-ci.yml",
+];
+
+#[test]
+fn pipelines_are_yaml_and_use_options_that_exist() {
+    let command = Cli::command();
+    let diagnose = command.find_subcommand("diagnose").expect("the subcommand");
+    let known: BTreeSet<String> =
+        diagnose.get_arguments().filter_map(|own| own.get_long().map(|long| format!("--{long}"))).collect();
+    let scripts = ["examples/tickets/servicenow.sh"];
+    for path in YAML.into_iter().chain(scripts) {
+        let text = read(path);
+        if !path.ends_with(".sh") {
+            let value: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(value.is_object(), "{path}");
+        }
+        // The command with its continuation lines.
+        for (at, _) in text.match_indices("aksiso diagnose").chain(text.match_indices("\"$AKSISO\" diagnose")) {
+            let lines: Vec<&str> = text[at..].lines().collect();
+            let end = lines.iter().position(|line| !line.ends_with('\\') && !line.contains("-n prod-aks")).unwrap_or(0);
+            for line in &lines[..=end.min(lines.len() - 1)] {
+                for word in
+                    line.split(|c: char| c.is_whitespace() || "\"'=)".contains(c)).filter(|word| word.starts_with("--"))
+                {
+                    assert!(known.contains(word), "{path}: {word} is no option of diagnose");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_example_policy_is_valid() {
+    Policy::read(&root().join("examples/aksiso.toml")).expect("a policy");
+}
+
+#[cfg(unix)]
+fn has(program: &str) -> bool {
+    let found = std::process::Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+    let found = found.is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("{program} is not here: not run");
+    }
+    found
+}
+
+#[cfg(unix)]
+fn script(path: &str, arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> String {
+    let binary = assert_cmd::cargo::cargo_bin("aksiso");
+    let own = binary.parent().expect("a folder").display().to_string();
+    let inherited = std::env::var("PATH").unwrap_or_default();
+    let mut command = std::process::Command::new("bash");
+    command.arg(root().join(path)).args(arguments).current_dir(folder).env("PATH", format!("{own}:{inherited}"));
+    let output = command.envs(variables.iter().copied()).output().expect("it runs");
+    assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[cfg(unix)]
+fn report(folder: &Path) -> (String, Value) {
+    let file = folder.join("report.json").display().to_string();
+    let example = fixtures::folder().join("example.json");
+    let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
+    command.args(["diagnose", "--no-config", "--output", &format!("json={file}"), "--from"]).arg(example);
+    assert_eq!(command.output().expect("it runs").status.code(), Some(1));
+    let report = serde_json::from_str(&std::fs::read_to_string(&file).expect("a report")).expect("JSON");
+    (file, report)
+}
+
+/// Issues are opened for root causes that have none, and closed for findings that are gone; nothing else is touched.
+#[cfg(unix)]
+#[test]
+fn tickets_are_opened_once_and_closed_when_gone() {
+    if !has("jq") || !has("bash") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, report) = report(folder.path());
+    let first = report["findings"][0]["fingerprint"].as_str().expect("a fingerprint");
+    let gone = "0".repeat(32);
+    let issues = serde_json::json!([
+        { "number": 1, "body": format!("x\naksiso-fingerprint: {first}") },
+        { "number": 2, "body": format!("aksiso-fingerprint: {gone}") },
+    ]);
+    let open = folder.path().join("open.json").display().to_string();
+    std::fs::write(&open, issues.to_string()).expect("written");
+    let said = script(
+        "examples/tickets/github-issues.sh",
+        &[&file, "o/r"],
+        &[("DRY_RUN", "1"), ("ISSUES_FILE", &open)],
+        folder.path(),
+    );
+    assert_eq!(said.matches("gh issue create").count(), 2, "{said}");
+    assert_eq!(said.matches("gh issue close 2").count(), 1, "{said}");
+    assert!(!said.contains("close 1"), "{said}");
+
+    let issues = serde_json::json!({ "issues": [
+        { "key": "P-1", "fields": { "labels": ["aksiso", format!("aksiso-{first}")] } },
+        { "key": "P-2", "fields": { "labels": ["aksiso", format!("aksiso-{gone}")] } },
+    ] });
+    std::fs::write(&open, issues.to_string()).expect("written");
+    let said =
+        script("examples/tickets/jira.sh", &[&file, "P"], &[("DRY_RUN", "1"), ("ISSUES_FILE", &open)], folder.path());
+    assert_eq!(said.matches("POST issue {").count(), 2, "{said}");
+    assert!(said.contains("POST issue/P-2/transitions") && !said.contains("P-1/transitions"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn servicenow_gets_events_and_then_clears() {
+    if !has("bash") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |fixture: &str| {
+        let from = format!("--no-config --from {}", fixtures::folder().join(fixture).display());
+        script(
+            "examples/tickets/servicenow.sh",
+            &["g", "c", "state"],
+            &[("DRY_RUN", "1"), ("AKSISO_ARGS", &from)],
+            folder.path(),
+        );
+        let events = std::fs::read_to_string(folder.path().join("state/events.json")).expect("events");
+        let events: Value = serde_json::from_str(&events).expect("JSON");
+        events["records"]
+            .as_array()
+            .expect("records")
+            .iter()
+            .map(|event| event["severity"].to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(run("example.json"), vec!["\"1\""; 5]);
+    assert_eq!(run("healthy/byo.json"), vec!["\"0\""; 5]);
+    assert!(run("healthy/byo.json").is_empty());
+}
+
+/// The manifests of a release name every archive with its checksum.
+#[cfg(unix)]
+#[test]
+fn release_manifests_name_every_archive() {
+    if !has("sha256sum") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let targets =
+        ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "x86_64-apple-darwin", "aarch64-apple-darwin"];
+    for target in targets {
+        std::fs::write(folder.path().join(format!("aksiso-{target}.tar.gz")), target).expect("written");
+    }
+    std::fs::write(folder.path().join("aksiso-x86_64-pc-windows-msvc.zip"), "w").expect("written");
+    script("packaging/manifests.sh", &["v1.2.3", "o/aksiso", "."], &[], folder.path());
+    let krew = std::fs::read_to_string(folder.path().join("aksiso.yaml")).expect("a manifest");
+    let krew: Value = serde_saphyr::from_str(&krew).expect("YAML");
+    let platforms = krew["spec"]["platforms"].as_array().expect("platforms");
+    assert_eq!(platforms.len(), 5);
+    assert!(platforms.iter().all(|own| own["sha256"].as_str().is_some_and(|sum| sum.len() == 64)));
+    let formula = std::fs::read_to_string(folder.path().join("aksiso.rb")).expect("a formula");
+    assert_eq!(formula.matches("sha256 \"").count(), 4);
+    assert!(formula.contains("version \"1.2.3\""));
+}
