@@ -168,6 +168,9 @@ pub struct Diagnose {
     /// How long --wait goes on, such as 10m
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration, requires = "wait")]
     pub wait_timeout: Duration,
+    /// How long --wait pauses between two rounds; after the first it asks only for checks that are not settled
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, requires = "wait")]
+    pub wait_interval: Duration,
     /// Shell that commands are printed for
     #[arg(long, value_enum, default_value = "posix")]
     pub shell: Shell,

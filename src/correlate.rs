@@ -4,7 +4,7 @@ pub mod causes;
 pub mod plan;
 
 use crate::check::{self, Check, Outcome};
-use crate::evidence::{Evidence, Gap};
+use crate::evidence::{Evidence, Gap, Reason};
 use crate::exit::{Exit, FailOn};
 use crate::finding::{Finding, Severity};
 use crate::policy::{Baseline, Notice, Policy, SuppressedBy};
@@ -161,6 +161,17 @@ impl<'e> Diagnosis<'e> {
     /// How many checks are undetermined.
     pub fn undetermined(&self) -> usize {
         self.checks.iter().filter(|judged| judged.status == Status::Undetermined).count()
+    }
+
+    /// The checks that found something or could not see everything.
+    pub fn unsettled(&self) -> Vec<&'static Check> {
+        let unsettled = |judged: &&Judged| judged.status == Status::Failed || !judged.gaps.is_empty();
+        self.checks.iter().filter(unsettled).map(|judged| judged.check).collect()
+    }
+
+    /// Whether something was not seen because a server asked for patience.
+    pub fn throttled(&self) -> bool {
+        self.checks.iter().flat_map(|judged| &judged.gaps).any(|gap| gap.reason == Reason::Throttled)
     }
 
     fn incomplete(&self) -> bool {

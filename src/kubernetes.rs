@@ -5,6 +5,7 @@ pub mod list;
 pub mod pulls;
 mod raw;
 mod scale;
+mod trim;
 
 use crate::evidence::{Gap, Reason, Section};
 

@@ -56,9 +56,6 @@ impl Problem {
 /// for those that follow.
 const CALL: Duration = Duration::from_secs(10);
 
-/// The pause between two rounds of --wait: reconciles and reimages take minutes, and ARM's read budget is shared.
-const PAUSE: Duration = Duration::from_secs(30);
-
 /// Runs a command line.
 ///
 /// # Errors
@@ -95,21 +92,45 @@ async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> 
     let previous = args.previous.as_deref().map(policy::read_report).transpose().map_err(wrong_file)?;
     let checks = chosen(&args.checks);
     let give_up = Instant::now() + args.wait_timeout;
+    let mut asked = checks.clone();
     loop {
-        let mut evidence = read_or_ask(args.from.as_deref(), &args.target, &checks, progress).await?;
+        let answer = read_or_ask(args.from.as_deref(), &args.target, &asked, progress).await;
+        let mut next = Instant::now() + args.wait_interval;
+        let mut evidence = match answer {
+            Ok(evidence) => evidence,
+            // A network that is being mended may be away for a moment.
+            Err(error) if args.wait && asked.len() < checks.len() && next < give_up => {
+                pause(&format!("{error}"), next, progress).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if let Some(map) = &args.anonymize_map {
             evidence = anonymize::restore(&evidence, &pseudonyms(map, true)?)?;
         }
-        let diagnosis = Diagnosis::of(&evidence, &checks).under(&policy, baseline.as_ref());
+        let diagnosis = Diagnosis::of(&evidence, &asked).under(&policy, baseline.as_ref());
         let exit = diagnosis.exit(args.fail_on, args.allow_incomplete);
-        let next = Instant::now() + PAUSE;
-        if args.wait && exit != Exit::Clean && next < give_up {
-            progress.waiting(&format!("{}; asking again in {} s", words(&diagnosis), PAUSE.as_secs()));
-            tokio::time::sleep_until(next).await;
-            continue;
+        if diagnosis.throttled() {
+            next += args.wait_interval * 3;
         }
-        return finish(args, &diagnosis, &outputs, previous.as_ref(), exit);
+        let unsettled = diagnosis.unsettled();
+        if args.wait && exit != Exit::Clean && next < give_up && !unsettled.is_empty() {
+            pause(&words(&diagnosis), next, progress).await;
+            asked = unsettled;
+        } else if asked.len() < checks.len() {
+            // What is reported is a look at everything.
+            asked.clone_from(&checks);
+        } else {
+            return finish(args, &diagnosis, &outputs, previous.as_ref(), exit);
+        }
     }
+}
+
+/// Waits for the next round, and says so.
+async fn pause(why: &str, until: Instant, progress: &Progress) {
+    let seconds = until.saturating_duration_since(Instant::now()).as_secs();
+    progress.waiting(&format!("{why}; asking again in {seconds} s"));
+    tokio::time::sleep_until(until).await;
 }
 
 /// Writes everything that was asked for.

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::pulls::{FailedPulls, ImagesOfPods, PodPulls};
 use super::raw::{RawEvent, RawNode, RawPod};
+use super::trim::trimmed;
 use super::{Permission, scale};
 use crate::azure::arm::Limits;
 use crate::azure::error::Failure;
@@ -152,9 +153,9 @@ impl Lister<'_> {
             let body = self.body(permission, Request::new(path).list(&params)).await?;
             items(&mut reading).await?;
             let announced = announced_next(&body);
-            reading = Some(tokio::task::spawn_blocking(move || serde_json::from_slice(&body).ok()));
+            reading = Some(tokio::task::spawn_blocking(move || serde_json::from_slice(&trimmed(body)).ok()));
             let next = match announced {
-                Some(next) => next,
+                Some(next) => Some(next),
                 None => items(&mut reading).await?,
             };
             match next.filter(|next| !next.is_empty()) {
@@ -243,9 +244,10 @@ impl From<Failure> for Unanswered {
     }
 }
 
-/// The token of the next page, where the list's `metadata` stands before its items, as an API server writes it; `None`
+/// The token of the next page, where the list's `metadata` stands before its items, as an API server writes it (empty = there is
+/// none); `None`
 /// where only the whole page can tell.
-fn announced_next(body: &[u8]) -> Option<Option<String>> {
+fn announced_next(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Head {
         metadata: PageMetadata,
@@ -254,7 +256,7 @@ fn announced_next(body: &[u8]) -> Option<Option<String>> {
     let end = head.windows(7).position(|window| window == b"\"items\"")?;
     let mut head = head[..end].trim_ascii_end().strip_suffix(b",")?.to_vec();
     head.push(b'}');
-    serde_json::from_slice::<Head>(&head).ok().map(|head| head.metadata.next)
+    serde_json::from_slice::<Head>(&head).ok().map(|head| head.metadata.next.unwrap_or_default())
 }
 
 /// The detail of a 404 that is the API server's own word for "there is none".
@@ -298,9 +300,9 @@ mod tests {
         let next = |body: &str| announced_next(body.as_bytes());
         assert_eq!(
             next(r#"{"kind":"PodList","metadata":{"continue":"abc","x":1},"items":[{}]}"#),
-            Some(Some("abc".to_owned()))
+            Some("abc".to_owned())
         );
-        assert_eq!(next(r#"{"metadata":{},"items":[]}"#), Some(None));
+        assert_eq!(next(r#"{"metadata":{},"items":[]}"#), Some(String::new()));
         assert_eq!(next(r#"{"items":[],"metadata":{"continue":"abc"}}"#), None);
         assert_eq!(next(r#"{"metadata":{"x":"\"items\""},"items":[]}"#), None, "odd, so the whole page tells");
         assert_eq!(next("<html>"), None);

@@ -59,8 +59,7 @@ fn section(finding: &FindingEntry, report: &Report) -> String {
     if finding.caused_by.is_empty() {
         out.push_str(&format!("\n**Do** (`{}`): {}\n", finding.remediation.kind, escape(&finding.remediation.summary)));
         if !finding.remediation.commands.is_empty() {
-            let commands: String = finding.remediation.commands.iter().map(|command| format!("{command}\n")).collect();
-            out.push_str(&fenced(&commands));
+            out.push_str(&fenced(&finding.remediation.commands.join("\n")));
         }
         out.push_str(&format!("\n[Documentation]({})\n", finding.remediation.docs));
     }

@@ -37,7 +37,7 @@ fn pipelines_are_yaml_and_use_options_that_exist() {
     let scripts = ["examples/tickets/servicenow.sh"];
     for path in YAML.into_iter().chain(scripts) {
         let text = read(path);
-        if !path.ends_with(".sh") {
+        if YAML.contains(&path) {
             let value: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
             assert!(value.is_object(), "{path}");
         }

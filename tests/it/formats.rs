@@ -34,7 +34,7 @@ fn hostile() -> Report {
     let bite =
         "\u{1b}[31m<b>&\"' ]]> | `x` ``` @all #1 ::error::x ##vso[task.complete]y \u{202e} %0A\n## h\r\n\u{fffe}";
     let mut report = three_faults();
-    report.cluster.name = bite.to_owned();
+    bite.clone_into(&mut report.cluster.name);
     for finding in &mut report.findings {
         finding.detail.push_str(bite);
         finding.subject.name.push_str(bite);
@@ -45,7 +45,7 @@ fn hostile() -> Report {
     }
     for check in &mut report.checks {
         if check.status != "failed" {
-            check.status = "undetermined".to_owned();
+            "undetermined".clone_into(&mut check.status);
             check.reason = Some(bite.to_owned());
         }
     }
@@ -191,7 +191,7 @@ fn annotations_are_ten_at_most_and_one_line_each() {
     let mut report = hostile();
     let finding = report.findings[0].clone();
     report.findings.extend((0..30).map(|_| finding.clone()));
-    report.findings[0].severity = "info".to_owned();
+    "info".clone_into(&mut report.findings[0].severity);
     let github = annotations::github(&report);
     assert_eq!(github.lines().count(), 10);
     assert!(
@@ -259,7 +259,7 @@ fn servicenow_clears_what_is_gone_and_only_that() {
     // What this run could not see is not gone.
     let mut blind = good;
     for check in &mut blind.checks {
-        check.status = "undetermined".to_owned();
+        "undetermined".clone_into(&mut check.status);
     }
     assert!(events(&blind, Some(&bad)).is_empty());
 }

@@ -253,6 +253,31 @@ fn throttling_slows_the_whole_client() {
     assert_ne!(other.server.correlations(), correlations, "each run has its own");
 }
 
+/// `--wait` asks again until it is well, in between only for the checks that are not settled, and at the end for all.
+#[test]
+fn waiting_asks_only_for_what_is_not_settled() {
+    let site = Site::new(&fixtures::healthy_json("byo"));
+    let rules = format!("{}/cacheRules", fixtures::healthy("byo").registry_id().expect("a registry"));
+    site.server.fault(&rules, Fault::Status(403));
+    let (output, requests) = std::thread::scope(|scope| {
+        let run = scope.spawn(|| site.diagnose(&["--wait", "--wait-interval", "2s", "--wait-timeout", "60s"]));
+        let asked = || site.server.requests().iter().filter(|(_, url)| path_of(url) == rules).count();
+        while asked() < 2 {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let requests = site.server.requests();
+        site.server.clear();
+        (run.join().expect("it ends"), requests)
+    });
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(report(&output)["checks"].as_array().expect("checks").len(), check::ALL.len());
+    assert!(stderr(&output).contains("asking again in"), "{}", stderr(&output));
+    let records = requests.iter().filter(|(_, url)| path_of(url).ends_with("/A")).count();
+    assert_eq!(records, 1, "DNS was well, and is asked for only at the end");
+    let late = site.diagnose(&["--wait", "--wait-interval", "1s", "--wait-timeout", "1s"]);
+    assert_eq!(late.status.code(), Some(0));
+}
+
 /// With one call at a time, no call begins before the one before it was answered.
 #[test]
 fn concurrency_is_what_was_asked_for() {

@@ -1,0 +1,88 @@
+//! Takes out of a page what fills most of it and what nobody reads, before it is parsed: on a large cluster skipping it
+//! field by field would cost more than all the rest.
+
+use memchr::{memchr2, memmem};
+
+/// Lists that no check reads: who wrote which field, and what a node has in its image store. In JSON such a key cannot
+/// occur within a text, where its quotes would be escaped.
+const LISTS: [&[u8]; 2] = [b"\"managedFields\":[", b"\"images\":["];
+
+/// The page with these lists empty. What is not balanced stays as it is: the parser will say so.
+pub(super) fn trimmed(page: Vec<u8>) -> Vec<u8> {
+    LISTS.iter().fold(page, |page, key| without(&page, key).unwrap_or(page))
+}
+
+fn without(page: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+    let finder = memmem::Finder::new(key);
+    let mut rest = page;
+    let mut out: Option<Vec<u8>> = None;
+    while let Some(at) = finder.find(rest) {
+        let open = at + key.len() - 1;
+        let length = list(&rest[open..])?;
+        let out = out.get_or_insert_with(|| Vec::with_capacity(page.len() / 2));
+        out.extend_from_slice(&rest[..=open]);
+        out.push(b']');
+        rest = &rest[open + length..];
+    }
+    out.map(|mut out| {
+        out.extend_from_slice(rest);
+        out
+    })
+}
+
+/// How long the list is that a text begins with.
+fn list(text: &[u8]) -> Option<usize> {
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(byte) = text.get(at) {
+        at += 1;
+        match byte {
+            b'[' => depth += 1,
+            b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            b'"' => at += string(&text[at..])?,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// How far it is to behind the quote that ends a string.
+fn string(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(page: &str) -> String {
+        String::from_utf8(trimmed(page.as_bytes().to_vec())).expect("UTF-8")
+    }
+
+    #[test]
+    fn only_the_lists_go() {
+        let page = r#"{"items":[{"metadata":{"managedFields":[{"a":"]\"\\","b":[[1],{}]}],"name":"n"},"status":{"images":[{"names":["x"]}],"x":1}},{"managedFields":[]}]}"#;
+        let expected = r#"{"items":[{"metadata":{"managedFields":[],"name":"n"},"status":{"images":[],"x":1}},{"managedFields":[]}]}"#;
+        assert_eq!(text(page), expected);
+        for same in [
+            r#"{"a":"\"managedFields\":[ is a text"}"#,
+            r#"{"managedFields":[{"cut"#,
+            r#"{"managedFields":["\"#,
+            "",
+            "]",
+        ] {
+            assert_eq!(text(same), same);
+        }
+    }
+}
