@@ -12,6 +12,8 @@ pub struct Cost {
     pub wall: Duration,
     /// Peak resident memory, in MiB.
     pub peak: f64,
+    /// Time on the processors, in seconds (Linux counts in hundredths).
+    pub processor: f64,
     pub code: Option<i32>,
 }
 
@@ -20,15 +22,28 @@ pub fn run(mut command: Command) -> Cost {
     let started = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0_f64;
+    let times = format!("/proc/{}/stat", child.id());
+    let (mut peak, mut processor) = (0_f64, 0_f64);
     loop {
+        if let Ok(text) = std::fs::read_to_string(&times) {
+            // Fields 14 and 15, counted behind the name in parentheses.
+            let fields: Vec<f64> = text
+                .rsplit(')')
+                .next()
+                .into_iter()
+                .flat_map(str::split_whitespace)
+                .filter_map(|field| field.parse().ok())
+                .collect();
+            // The state is a letter and not among them.
+            processor = fields.get(10).zip(fields.get(11)).map_or(processor, |(user, system)| (user + system) / 100.0);
+        }
         if let Ok(text) = std::fs::read_to_string(&status) {
             let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
             peak = kib.map_or(peak, |kib| peak.max(kib / 1024.0));
         }
         if let Some(status) = child.try_wait().expect("a child") {
-            return Cost { wall: started.elapsed(), peak, code: status.code() };
+            return Cost { wall: started.elapsed(), peak, processor, code: status.code() };
         }
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -1,6 +1,6 @@
 //! Paged lists of the Kubernetes API: each page is cut down to what a check reads before the next one is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -30,6 +30,8 @@ const PAGE: u32 = 500;
 const PAGE_LIMIT: usize = 64 << 20;
 /// Most pages of one list; a server that never stops would otherwise be followed to the deadline.
 const PAGES: usize = 2_000;
+/// Most pages that are being read while the next one is on its way.
+const READING: usize = 2;
 /// How often a busy server is asked again.
 const RETRIES: usize = 2;
 /// The pause before that, where the server does not name one.
@@ -126,8 +128,8 @@ impl Lister<'_> {
         }
     }
 
-    /// Reads a list page by page. A page is read on another thread while the next one is on its way: an API server
-    /// names the next page before the items.
+    /// Reads a list page by page. Pages are read on other threads while the next one is on its way: an API server names
+    /// the next page before the items.
     async fn each<T: DeserializeOwned + Send + 'static>(
         &self,
         permission: Permission,
@@ -135,36 +137,40 @@ impl Lister<'_> {
         selector: Option<&str>,
         mut keep: impl FnMut(T),
     ) -> Result<(), Gap> {
-        let malformed = |what: &str| permission.gap(Reason::Malformed, what);
         let mut params =
             ListParams { limit: Some(PAGE), field_selector: selector.map(str::to_owned), ..ListParams::default() };
-        let mut reading: Option<JoinHandle<Option<Page<T>>>> = None;
-        let mut items = async |reading: &mut Option<JoinHandle<Option<Page<T>>>>| match reading.take() {
+        let mut reading: VecDeque<JoinHandle<Option<Page<T>>>> = VecDeque::new();
+        let mut finish = async |page: JoinHandle<Option<Page<T>>>| match page.await.ok().flatten() {
             Some(page) => {
-                let page = page.await.ok().flatten();
-                let page = page.ok_or_else(|| malformed("the answer is not a list of the Kubernetes API"))?;
                 page.items.into_iter().for_each(&mut keep);
-                Ok(page.metadata.next)
+                Ok(page.metadata.next.unwrap_or_default())
             }
-            None => Ok(None),
+            None => Err(permission.gap(Reason::Malformed, "the answer is not a list of the Kubernetes API")),
         };
         for number in 1..=PAGES {
             self.progress.asking(&format!("Kubernetes {} (page {number})", permission.resource));
             let body = self.body(permission, Request::new(path).list(&params)).await?;
-            items(&mut reading).await?;
             let announced = announced_next(&body);
-            reading = Some(tokio::task::spawn_blocking(move || serde_json::from_slice(&trimmed(body)).ok()));
-            let next = match announced {
-                Some(next) => Some(next),
-                None => items(&mut reading).await?,
-            };
+            reading.push_back(tokio::task::spawn_blocking(move || serde_json::from_slice(&trimmed(body)).ok()));
+            let mut next = announced.clone();
+            // Where nothing was announced, all that was read so far has to be looked at first.
+            while reading.len() > if announced.is_some() { READING } else { 0 } {
+                let page = reading.pop_front().expect("there is one");
+                let named = finish(page).await?;
+                next = announced.clone().or(Some(named));
+            }
             match next.filter(|next| !next.is_empty()) {
                 Some(next) if params.continue_token.as_ref() == Some(&next) => break,
                 Some(next) => params.continue_token = Some(next),
-                None => return items(&mut reading).await.map(drop),
+                None => {
+                    for page in reading {
+                        finish(page).await?;
+                    }
+                    return Ok(());
+                }
             }
         }
-        Err(malformed("the list of the Kubernetes API does not end"))
+        Err(permission.gap(Reason::Malformed, "the list of the Kubernetes API does not end"))
     }
 
     /// Sends one request within its time limit, again where the server is busy for a moment only.
@@ -304,7 +310,7 @@ mod tests {
         );
         assert_eq!(next(r#"{"metadata":{},"items":[]}"#), Some(String::new()));
         assert_eq!(next(r#"{"items":[],"metadata":{"continue":"abc"}}"#), None);
-        assert_eq!(next(r#"{"metadata":{"x":"\"items\""},"items":[]}"#), None, "odd, so the whole page tells");
+        assert_eq!(next(r#"{"metadata":{"x":"\"items\""},"items":[]}"#), Some(String::new()), "a text is no key");
         assert_eq!(next("<html>"), None);
     }
 

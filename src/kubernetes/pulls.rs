@@ -1,7 +1,7 @@
 //! Which images pods use, and what is said of those that were not pulled. Memory grows with distinct images and with
 //! failing containers, not with pods.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -32,7 +32,8 @@ pub enum PodPulls {
 #[derive(Default)]
 pub(super) struct ImagesOfPods {
     waiting: Vec<WaitingPull>,
-    used: BTreeMap<(String, String), ImageUse>,
+    /// By node, then by image.
+    used: HashMap<String, HashMap<String, ImageUse>>,
 }
 
 impl ImagesOfPods {
@@ -41,13 +42,22 @@ impl ImagesOfPods {
             return;
         }
         for container in pod.spec.all().filter(|container| container.image_pull_policy != "Never") {
-            let key = (pod.spec.node_name.clone(), container.image.clone());
-            let usage = self.used.entry(key).or_insert_with(|| ImageUse {
-                image: container.image.clone(),
-                containers: 0,
-                example: format!("{}/{}", pod.metadata.namespace, pod.metadata.name),
-            });
-            usage.containers += 1;
+            let node = match self.used.get_mut(&pod.spec.node_name) {
+                Some(node) => node,
+                None => self.used.entry(pod.spec.node_name.clone()).or_default(),
+            };
+            // Most images of a node are known already: nothing is copied for them.
+            match node.get_mut(&container.image) {
+                Some(usage) => usage.containers += 1,
+                None => drop(node.insert(
+                    container.image.clone(),
+                    ImageUse {
+                        image: container.image.clone(),
+                        containers: 1,
+                        example: format!("{}/{}", pod.metadata.namespace, pod.metadata.name),
+                    },
+                )),
+            }
         }
         for status in pod.status.all() {
             let Some(waiting) = &status.state.waiting else { continue };
@@ -69,7 +79,11 @@ impl ImagesOfPods {
     }
 
     pub(super) fn finish(self) -> Vec<PodPulls> {
-        let used = self.used.into_iter().map(|((node, _), usage)| PodPulls::Used { node, usage });
+        let used = self.used.into_iter();
+        let used = used.flat_map(|(node, images)| images.into_values().map(move |usage| (node.clone(), usage)));
+        let mut used: Vec<(String, ImageUse)> = used.collect();
+        used.sort_by(|one, other| (&one.0, &one.1.image).cmp(&(&other.0, &other.1.image)));
+        let used = used.into_iter().map(|(node, usage)| PodPulls::Used { node, usage });
         self.waiting.into_iter().map(PodPulls::Waiting).chain(used).collect()
     }
 }
