@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
 use kube::Client;
@@ -203,16 +203,23 @@ impl Lister<'_> {
         let status = response.status().as_u16();
         let wait = response.headers().get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let wait = wait.map(retry::retry_after);
-        let body = Limited::new(response.into_body(), PAGE_LIMIT).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                Failure::new(Reason::Malformed, format!("a page of the answer is larger than {} MiB", PAGE_LIMIT >> 20))
-            } else {
-                Failure::from_transport(error.as_ref(), HOST)
+        let mut stream = response.into_body();
+        let mut body = Vec::new();
+        while let Some(frame) = stream.frame().await {
+            let frame = frame.map_err(|error| Failure::from_transport(&error, HOST))?;
+            let Some(data) = frame.data_ref() else { continue };
+            if body.len() + data.len() > PAGE_LIMIT {
+                let limit = PAGE_LIMIT >> 20;
+                return Err(Failure::new(
+                    Reason::Malformed,
+                    format!("a page of the answer is larger than {limit} MiB"),
+                )
+                .into());
             }
-        })?;
-        let body = body.to_bytes();
+            body.extend_from_slice(data);
+        }
         Err(Unanswered::Failed(match (status, wait) {
-            (200, _) => return Ok(body.into()),
+            (200, _) => return Ok(body),
             (401, _) => Failure::new(Reason::Unauthorized, "401: the Kubernetes API does not accept the sign-in"),
             (403, _) => Failure::new(Reason::Forbidden, "403: the Kubernetes API forbids it"),
             (404, _) if says_absent(&body) => Failure::new(Reason::NotFound, ABSENT),

@@ -8,26 +8,28 @@ use memchr::{memchr2, memmem};
 const LISTS: [&[u8]; 2] = [b"\"managedFields\":[", b"\"images\":["];
 
 /// The page with these lists empty. What is not balanced stays as it is: the parser will say so.
-pub(super) fn trimmed(page: Vec<u8>) -> Vec<u8> {
-    LISTS.iter().fold(page, |page, key| without(&page, key).unwrap_or(page))
+pub(super) fn trimmed(mut page: Vec<u8>) -> Vec<u8> {
+    for key in LISTS {
+        let length = without(&mut page, &memmem::Finder::new(key), key.len());
+        page.truncate(length);
+    }
+    page
 }
 
-fn without(page: &[u8], key: &[u8]) -> Option<Vec<u8>> {
-    let finder = memmem::Finder::new(key);
-    let mut rest = page;
-    let mut out: Option<Vec<u8>> = None;
-    while let Some(at) = finder.find(rest) {
-        let open = at + key.len() - 1;
-        let length = list(&rest[open..])?;
-        let out = out.get_or_insert_with(|| Vec::with_capacity(page.len() / 2));
-        out.extend_from_slice(&rest[..=open]);
-        out.push(b']');
-        rest = &rest[open + length..];
+/// Moves what stays to the front, in place, and says how long that is.
+fn without(page: &mut [u8], key: &memmem::Finder<'_>, key_length: usize) -> usize {
+    let (mut read, mut kept) = (0, 0);
+    while let Some(at) = key.find(&page[read..]) {
+        let open = read + at + key_length - 1;
+        let Some(length) = list(&page[open..]) else { break };
+        page.copy_within(read..=open, kept);
+        kept += open + 1 - read;
+        page[kept] = b']';
+        kept += 1;
+        read = open + length;
     }
-    out.map(|mut out| {
-        out.extend_from_slice(rest);
-        out
-    })
+    page.copy_within(read.., kept);
+    kept + page.len() - read
 }
 
 /// How long the list is that a text begins with.
