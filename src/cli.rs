@@ -75,6 +75,7 @@ pub enum Command {
     )]
     Permissions(Permissions),
     /// List the checks and their rules
+    #[command(after_long_help = "Examples:\n  aksiso checks\n  aksiso checks --output json | jq -r '.[].rules[].id'")]
     Checks {
         /// Output format
         #[arg(short, long, value_enum, default_value = "table")]
@@ -100,6 +101,9 @@ pub enum Command {
         fail_on: FailOn,
     },
     /// Print the JSON Schema of what aksiso writes and reads
+    #[command(
+        after_long_help = "Examples:\n  aksiso schema report > report.schema.json\n  aksiso schema config > aksiso.schema.json"
+    )]
     Schema {
         /// Of what
         #[arg(value_enum, value_name = "WHAT")]
@@ -115,12 +119,16 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
     /// Print the man page, or write those of all subcommands to a folder
+    #[command(after_long_help = "Examples:\n  aksiso man | man -l -\n  aksiso man --output /usr/local/share/man/man1")]
     Man {
         /// The folder
         #[arg(short, long, value_name = "FOLDER")]
         output: Option<PathBuf>,
     },
     /// Print the page of a check or rule
+    #[command(
+        after_long_help = "Examples:\n  aksiso explain dns-record-missing\n  aksiso explain private-dns\n  aksiso explain layers"
+    )]
     Explain {
         /// A rule (cache-rule-missing), a check (cache-rules), or "layers": what the checks look at, and what not
         #[arg(value_name = "RULE|CHECK|layers")]

@@ -1,39 +1,29 @@
 //! One short function per subcommand.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::time::Duration;
+mod diagnose;
+mod live;
 
-use azure_core::http::{Transport, new_http_client};
-use clap::{CommandFactory as _, ValueEnum as _};
-use jiff::Timestamp;
-use tokio::time::Instant;
+use std::path::Path;
+
+use clap::CommandFactory as _;
 
 use crate::anonymize::{self, Pseudonyms};
-use crate::azure::api;
-use crate::azure::arm::{Arm, Limits};
-use crate::azure::cloud::Endpoints;
-use crate::azure::credential;
-use crate::azure::error::Failure;
-use crate::azure::id::ResourceId;
 use crate::check::{self, Check};
-use crate::cli::{CheckArgs, Cli, Collect, Command, Diagnose, TargetArgs};
-use crate::collect::Collector;
+use crate::cli::{CheckArgs, Cli, Collect, Command, TargetArgs};
 use crate::correlate::Diagnosis;
-use crate::evidence::{Evidence, Reason, Section};
+use crate::evidence::Evidence;
 use crate::exit::{Exit, FailOn};
 use crate::finding::Severity;
-use crate::kubernetes::connect::Wish;
 use crate::output::Interruption;
 use crate::permissions::Permissions;
-use crate::policy::{self, Baseline, Policy, PolicyError};
+use crate::policy::{self, PolicyError};
 use crate::progress::Progress;
 use crate::report::compare::{self, Comparison};
-use crate::report::model::{FindingEntry, Report};
+use crate::report::model::FindingEntry;
 use crate::report::permissions::For;
-use crate::report::{self, ListFormat, Output, json, page, script, table};
+use crate::report::{self, ListFormat, json, page, table};
 use crate::schema::SchemaOf;
-use crate::{cli, output, snapshot, target, text};
+use crate::{cli, output, snapshot, text};
 
 /// Why a run could not be done, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +42,6 @@ impl Problem {
     }
 }
 
-/// Longest time limit of one call; in a short run it is a third of the run's, so that one call that hangs leaves time
-/// for those that follow.
-const CALL: Duration = Duration::from_secs(10);
-
 /// Runs a command line.
 ///
 /// # Errors
@@ -65,7 +51,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let interruption = Interruption::watch(&progress);
     let work = async {
         match cli.command {
-            Command::Diagnose(args) => diagnose(&args, &progress).await,
+            Command::Diagnose(args) => diagnose::diagnose(&args, &progress).await,
             Command::Collect(args) => collect(&args, &progress).await,
             Command::Permissions(args) => permissions(&args),
             Command::Compare { old, new, output, fail_on } => compare(&old, &new, output, fail_on),
@@ -82,122 +68,6 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     };
     progress.finish();
     exit
-}
-
-async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> {
-    // Whatever is wrong with a file is said before anything is asked.
-    let outputs = outputs(&args.output)?;
-    let policy = policy(args)?;
-    let baseline = baseline(args)?;
-    let previous = args.previous.as_deref().map(policy::read_report).transpose().map_err(wrong_file)?;
-    let checks = chosen(&args.checks);
-    let give_up = Instant::now() + args.wait_timeout;
-    let mut asked = checks.clone();
-    loop {
-        let answer = read_or_ask(args.from.as_deref(), &args.target, &asked, progress).await;
-        let mut next = Instant::now() + args.wait_interval;
-        let mut evidence = match answer {
-            Ok(evidence) => evidence,
-            // A network that is being mended may be away for a moment.
-            Err(error) if args.wait && asked.len() < checks.len() && next < give_up => {
-                pause(&format!("{error}"), next, progress).await;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        if let Some(map) = &args.anonymize_map {
-            evidence = anonymize::restore(&evidence, &pseudonyms(map, true)?)?;
-        }
-        let diagnosis = Diagnosis::of(&evidence, &asked).under(&policy, baseline.as_ref());
-        let exit = diagnosis.exit(args.fail_on, args.allow_incomplete);
-        if diagnosis.throttled() {
-            next += args.wait_interval * 3;
-        }
-        let unsettled = diagnosis.unsettled();
-        if args.wait && exit != Exit::Clean && next < give_up && !unsettled.is_empty() {
-            pause(&words(&diagnosis), next, progress).await;
-            asked = unsettled;
-        } else if asked.len() < checks.len() {
-            // What is reported is a look at everything.
-            asked.clone_from(&checks);
-        } else {
-            return finish(args, &diagnosis, &outputs, previous.as_ref(), exit);
-        }
-    }
-}
-
-/// Waits for the next round, and says so.
-async fn pause(why: &str, until: Instant, progress: &Progress) {
-    let seconds = until.saturating_duration_since(Instant::now()).as_secs();
-    progress.waiting(&format!("{why}; asking again in {seconds} s"));
-    tokio::time::sleep_until(until).await;
-}
-
-/// Writes everything that was asked for.
-fn finish(
-    args: &Diagnose,
-    diagnosis: &Diagnosis<'_>,
-    outputs: &[Output],
-    previous: Option<&Report>,
-    exit: Exit,
-) -> anyhow::Result<Exit> {
-    let report = Report::of(diagnosis, args.shell);
-    let options = report::Options { shell: args.shell, width: width(), previous, links: output::shows_links() };
-    if let Some(path) = &args.plan {
-        output::write_whole(path, script::render(diagnosis, args.shell).as_bytes())?;
-    }
-    for wanted in outputs.iter().filter(|wanted| wanted.file.is_some()) {
-        let file = wanted.file.as_deref().expect("only those with a file");
-        output::write_whole(file, report::render(diagnosis, &report, wanted.format, &options)?.as_bytes())?;
-    }
-    for wanted in outputs.iter().filter(|wanted| wanted.file.is_none()) {
-        output::print(&report::render(diagnosis, &report, wanted.format, &options)?)?;
-    }
-    if let Some(path) = args.baseline.as_deref().filter(|_| args.update_baseline) {
-        output::write_whole(path, json::render(&report)?.as_bytes())?;
-        return Ok(if exit == Exit::Findings { Exit::Clean } else { exit });
-    }
-    Ok(exit)
-}
-
-/// How a wait goes on, in a few words.
-fn words(diagnosis: &Diagnosis<'_>) -> String {
-    let errors = diagnosis.count(Severity::Error);
-    let unseen = diagnosis.undetermined();
-    format!("{}, {}", text::count(errors, "error"), text::count(unseen, "undetermined check"))
-}
-
-/// Several formats cannot share standard output, nor a file.
-fn outputs(wanted: &[Output]) -> anyhow::Result<Vec<Output>> {
-    for (at, output) in wanted.iter().enumerate() {
-        if let Some(other) = wanted[..at].iter().find(|other| other.file == output.file) {
-            let name = |output: &Output| output.format.to_possible_value().map(|value| value.get_name().to_owned());
-            let place =
-                output.file.as_ref().map_or_else(|| "standard output".to_owned(), |file| file.display().to_string());
-            let (one, two) = (name(other).unwrap_or_default(), name(output).unwrap_or_default());
-            return Err(Problem::new(
-                format!("{one} and {two} would both go to {}", text::clean(&place)),
-                format!("give one of them a file of its own: --output {two}=FILE"),
-            )
-            .into());
-        }
-    }
-    Ok(wanted.to_vec())
-}
-
-fn policy(args: &Diagnose) -> anyhow::Result<Policy> {
-    let found = match &args.config {
-        Some(file) => Some(file.clone()),
-        None if args.no_config => None,
-        None => std::env::current_dir().ok().and_then(|folder| policy::find(&folder)),
-    };
-    found.map_or_else(|| Ok(Policy::default()), |file| Policy::read(&file)).map_err(wrong_file)
-}
-
-/// With --update-baseline the report is whole, and becomes the baseline.
-fn baseline(args: &Diagnose) -> anyhow::Result<Option<Baseline>> {
-    let file = args.baseline.as_deref().filter(|_| !args.update_baseline);
-    file.map(Baseline::read).transpose().map_err(wrong_file)
 }
 
 fn wrong_file(error: PolicyError) -> anyhow::Error {
@@ -272,7 +142,7 @@ async fn read_or_ask(
 ) -> anyhow::Result<Evidence> {
     let evidence = match from {
         Some(path) => snapshot::read(path).map_err(|error| Problem::new(error.to_string(), error.hint()))?,
-        None => live(target, checks, progress).await?,
+        None => live::live(target, checks, progress).await?,
     };
     progress.finish();
     Ok(evidence)
@@ -335,102 +205,6 @@ fn chosen(args: &CheckArgs) -> Vec<&'static Check> {
         if args.check.is_empty() { !named(&args.skip) } else { named(&args.check) }
     };
     check::ALL.iter().filter(wanted).copied().collect()
-}
-
-/// Signs in and gathers the evidence of a live cluster.
-async fn live(args: &TargetArgs, checks: &[&'static Check], progress: &Progress) -> anyhow::Result<Evidence> {
-    let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout, concurrency: args.concurrency.into() };
-    let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref())
-        .map_err(|why| Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]"))?;
-    let kubernetes =
-        Wish::read(args.kubeconfig.as_ref(), args.context.as_deref(), args.no_kubernetes).map_err(|why| {
-            Problem::new(why, "check --kubeconfig and --context, or leave the Kubernetes API out with --no-kubernetes")
-        })?;
-    let transport = Transport::new(new_http_client(None));
-    let (id, sign_in) = tokio::join!(
-        target::cluster_id(args, limits.deadline),
-        credential::sign_in(args.auth, &endpoints, &transport, limits.deadline, progress)
-    );
-    let id = id?;
-    let sign_in = sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?;
-    let host = endpoints.host();
-    let arm =
-        Arm::new(endpoints.arm, &endpoints.scope, sign_in.credential.clone(), transport, limits, progress.clone());
-    let sections: BTreeSet<Section> = checks.iter().flat_map(|check| check.needs).copied().collect();
-    let collector =
-        Collector { arm, credential: sign_in.credential, limits, progress: progress.clone(), kubernetes, sections };
-    let collected = collector.collect(&id, Timestamp::now()).await;
-    collector.arm.log_budgets();
-    match collected {
-        Ok(evidence) => Ok(evidence),
-        Err(failure) => Err(cluster_problem(&collector.arm, &id, &failure, &host).await.into()),
-    }
-}
-
-/// Why the cluster itself could not be read, with what a person would look up next.
-async fn cluster_problem(arm: &Arm, id: &ResourceId, failure: &Failure, host: &str) -> Problem {
-    let name = format!("cluster {} in resource group {}", id.name(), id.resource_group().unwrap_or_default());
-    let detail = text::clean(&failure.detail);
-    match failure.reason {
-        Reason::NotFound if failure.absent() => {
-            Problem::new(format!("{name} does not exist ({detail})"), similar_clusters(arm, id).await)
-        }
-        Reason::NotFound => Problem::new(
-            format!("{name} cannot be seen: {detail}"),
-            "the subscription is unknown to this sign-in: check --subscription, or sign in to its tenant: az login --tenant TENANT",
-        ),
-        Reason::Forbidden => Problem::new(
-            format!("{name} may not be read: {detail}"),
-            format!("needs {} on {id}; smallest role: {}", api::MANAGED_CLUSTERS.action, api::MANAGED_CLUSTERS.role),
-        ),
-        Reason::Unauthorized => Problem::new(
-            format!("Azure Resource Manager does not accept the sign-in: {detail}"),
-            "the token is for another tenant or has expired: az login --tenant TENANT, or check AZURE_TENANT_ID",
-        ),
-        Reason::Unreachable | Reason::TimedOut => Problem::new(
-            format!("Azure Resource Manager cannot be reached: {detail}"),
-            format!(
-                "{host} must be reachable over HTTPS from here (proxy: HTTPS_PROXY; private certificate authority: SSL_CERT_FILE; other cloud: --cloud or --arm-endpoint)"
-            ),
-        ),
-        _ => Problem::new(format!("{name} could not be read: {detail}"), "try again; -vv shows every call"),
-    }
-}
-
-/// The clusters of that name, or of names nearby, that this sign-in can see.
-async fn similar_clusters(arm: &Arm, id: &ResourceId) -> String {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        id: ResourceId,
-    }
-    let Some(subscription) = id.subscription() else {
-        return String::new();
-    };
-    let path = format!("/subscriptions/{subscription}/providers/Microsoft.ContainerService/managedClusters");
-    let Ok(clusters) = arm.read_list::<Named>(&api::MANAGED_CLUSTERS, &path, &[]).await else {
-        return format!("check the names and the subscription ({subscription})");
-    };
-    let same: Vec<&Named> =
-        clusters.iter().filter(|cluster| cluster.id.name().eq_ignore_ascii_case(id.name())).collect();
-    if !same.is_empty() {
-        let places = same.iter().take(5).map(|cluster| text::clean(cluster.id.as_str())).collect::<Vec<_>>().join(", ");
-        return format!("a cluster of that name is at: {places}");
-    }
-    if let Some(near) = text::nearest(id.name(), clusters.iter().map(|cluster| cluster.id.name())) {
-        let place =
-            clusters.iter().find(|cluster| cluster.id.name() == near).and_then(|cluster| cluster.id.resource_group());
-        return format!(
-            "did you mean {} in resource group {}?",
-            text::clean(near),
-            text::clean(place.unwrap_or_default())
-        );
-    }
-    let names = clusters.iter().take(10).map(|cluster| text::clean(cluster.id.name())).collect::<Vec<_>>().join(", ");
-    if names.is_empty() {
-        format!("subscription {subscription} shows no cluster to this sign-in; check --subscription")
-    } else {
-        format!("subscription {subscription} has: {names}")
-    }
 }
 
 /// Width of the terminal, also behind a pager; without a terminal 100 columns, and never more than 120.

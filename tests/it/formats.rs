@@ -310,6 +310,7 @@ fn several_formats_are_written_at_once_or_none() {
         (vec!["-o", "json=/no/such/folder/x"], "/no/such/folder/x cannot be written"),
         (vec!["--baseline", "gone.json"], "gone.json cannot be read"),
         (vec!["--update-baseline"], "--baseline"),
+        (vec!["--previous", "gone.json"], "--previous is of use to --output servicenow only"),
     ] {
         let output = run(folder.path(), &[&["diagnose", "--from", &example][..], &arguments].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
