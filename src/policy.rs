@@ -123,9 +123,11 @@ fn problem(message: impl Into<String>, hint: impl Into<String>) -> PolicyError {
     PolicyError { message: message.into(), hint: hint.into() }
 }
 
-/// The policy of the folder, or of the nearest one above it.
+/// The policy of the folder, or of the nearest one above it, as a path from there: a report does not tell where on a
+/// machine it was made.
 pub fn find(from: &Path) -> Option<PathBuf> {
-    from.ancestors().map(|folder| folder.join(FILE)).find(|file| file.is_file())
+    let above = from.ancestors().position(|folder| folder.join(FILE).is_file())?;
+    Some((0..above).map(|_| "..").chain([FILE]).collect())
 }
 
 /// Reads a bounded text file.

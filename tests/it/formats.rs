@@ -341,6 +341,7 @@ fn a_policy_changes_severities_and_accepts_findings_for_a_time() {
     assert_eq!(severity("acrpull-missing"), None);
     assert_eq!(report.suppressed.len(), 1);
     assert_eq!(report.suppressed[0].suppressed_by.line, Some(4));
+    assert_eq!(report.suppressed[0].suppressed_by.file.replace('\\', "/"), "../../aksiso.toml");
     assert_eq!(report.suppressed[0].suppressed_by.reason, "ticket 17");
     let messages: Vec<&str> = report.policy.iter().map(|notice| notice.message.as_str()).collect();
     assert!(messages[0].contains("dns-record-missing expired on 2026-01-31: its finding counts again"), "{messages:?}");
