@@ -1,7 +1,7 @@
 //! Takes out of a page what fills most of it and what nobody reads, before it is parsed: on a large cluster skipping it
 //! field by field would cost more than all the rest.
 
-use memchr::{memchr2, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
 
 /// Lists that no check reads: who wrote which field, and what a node has in its image store. In JSON such a key cannot
 /// occur within a text, where its quotes would be escaped.
@@ -21,7 +21,7 @@ fn without(page: &mut [u8], key: &memmem::Finder<'_>, key_length: usize) -> usiz
     let (mut read, mut kept) = (0, 0);
     while let Some(at) = key.find(&page[read..]) {
         let open = read + at + key_length - 1;
-        let Some(length) = list(&page[open..]) else { break };
+        let Some(length) = flat(&page[open..]).or_else(|| list(&page[open..])) else { break };
         page.copy_within(read..=open, kept);
         kept += open + 1 - read;
         page[kept] = b']';
@@ -30,6 +30,18 @@ fn without(page: &mut [u8], key: &memmem::Finder<'_>, key_length: usize) -> usiz
     }
     page.copy_within(read.., kept);
     kept + page.len() - read
+}
+
+/// The length of a list that holds no other, found by counting, which costs a fraction of reading it: the first `]` ends
+/// it where no other `[` stands before it, and where the quotes before it that no backslash escapes are in pairs.
+fn flat(text: &[u8]) -> Option<usize> {
+    let end = memchr(b']', text)?;
+    let inner = &text[1..end];
+    let escaped = memmem::find_iter(inner, b"\\\"").count();
+    let quotes = memchr_iter(b'"', inner).count() - escaped;
+    // Two backslashes are one that escapes nothing: left to the reader.
+    let plain = memchr(b'[', inner).is_none() && memmem::find(inner, b"\\\\").is_none();
+    (plain && quotes.is_multiple_of(2)).then_some(end + 1)
 }
 
 /// How long the list is that a text begins with.
@@ -77,6 +89,14 @@ mod tests {
         let page = r#"{"items":[{"metadata":{"managedFields":[{"a":"]\"\\","b":[[1],{}]}],"name":"n"},"status":{"images":[{"names":["x"]}],"x":1}},{"managedFields":[]}]}"#;
         let expected = r#"{"items":[{"metadata":{"managedFields":[],"name":"n"},"status":{"images":[],"x":1}},{"managedFields":[]}]}"#;
         assert_eq!(text(page), expected);
+        let cases = [
+            (r#"{"managedFields":[{"k:{\"a\":\"x]\"}":{}}],"n":1}"#, r#"{"managedFields":[],"n":1}"#),
+            (r#"{"managedFields":[{"a":"\\"},"]"],"n":1}"#, r#"{"managedFields":[],"n":1}"#),
+            (r#"{"managedFields":["]","\"]"],"n":[]}"#, r#"{"managedFields":[],"n":[]}"#),
+        ];
+        for (page, expected) in cases {
+            assert_eq!(text(page), expected);
+        }
         for same in [
             r#"{"a":"\"managedFields\":[ is a text"}"#,
             r#"{"managedFields":[{"cut"#,
