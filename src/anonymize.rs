@@ -79,7 +79,7 @@ const TAGS: [&str; 8] =
     ["Azure", "Microsoft", "VirtualNetwork", "Internet", "Storage", "GatewayManager", "EventHub", "ServiceBus"];
 
 /// Objects whose keys are names or ids of the operator's.
-const MAPS: &[&str] = &[
+pub const MAPS: &[&str] = &[
     "dnsZoneLists",
     "dnsZones",
     "forwardingLinks",

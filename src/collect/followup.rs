@@ -13,13 +13,8 @@ use crate::check;
 use crate::evidence::access::Permission;
 use crate::evidence::network::{ListedZones, NetworkLink, SecurityGroup};
 use crate::evidence::registry::Replication;
+use crate::evidence::resource::Named;
 use crate::evidence::{Evidence, Fact, Section};
-
-/// A resource of which only the id matters.
-#[derive(serde::Deserialize)]
-struct Named {
-    id: ResourceId,
-}
 
 /// Most linked networks whose addresses are read to place DNS servers.
 const MOST_NETWORKS: usize = 40;

@@ -75,6 +75,7 @@ impl Collector {
     /// why that could not be read.
     async fn registry(&self, id: &ResourceId) -> (Fact<Option<Registry>>, Option<Gap>) {
         let mut registry: Fact<Option<Registry>> = self.arm.find(&api::REGISTRIES, id).await;
+        let mut unread = None;
         if let Fact::Known(Some(registry)) = &mut registry
             && registry.properties.private_endpoint_connections.is_empty()
             && self.wants(Section::PrivateEndpoints)
@@ -82,10 +83,10 @@ impl Collector {
             let path = id.child("privateEndpointConnections");
             match self.arm.list_if_known(&api::ENDPOINT_CONNECTIONS, path.as_str()).await {
                 Fact::Known(listed) => registry.properties.private_endpoint_connections = listed,
-                Fact::Missing(gap) => return (Fact::Known(Some(registry.clone())), Some(gap)),
+                Fact::Missing(gap) => unread = Some(gap),
             }
         }
-        (registry, None)
+        (registry, unread)
     }
 
     /// Cache rules, and credential sets where a rule names one.

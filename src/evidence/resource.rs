@@ -20,6 +20,13 @@ pub struct Resource<P> {
     pub properties: P,
 }
 
+/// An ARM resource of which only the id matters.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Named {
+    /// The resource id, in the casing that ARM used.
+    pub id: ResourceId,
+}
+
 /// An ARM resource whose envelope matters too: where it lies, who it is, what it costs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -17,6 +17,7 @@ use crate::azure::id::ResourceId;
 use crate::check::Check;
 use crate::cli::TargetArgs;
 use crate::collect::Collector;
+use crate::evidence::resource::Named;
 use crate::evidence::{Evidence, Reason, Section};
 use crate::kubernetes::connect::Wish;
 use crate::progress::Progress;
@@ -92,10 +93,6 @@ async fn cluster_problem(arm: &Arm, id: &ResourceId, failure: &Failure, host: &s
 
 /// The clusters of that name, or of names nearby, that this sign-in can see.
 async fn similar_clusters(arm: &Arm, id: &ResourceId) -> String {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        id: ResourceId,
-    }
     let Some(subscription) = id.subscription() else {
         return String::new();
     };

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aksiso::check;
 use aksiso::command::Shell;
 use aksiso::correlate::Diagnosis;
 use aksiso::report::json;
 use aksiso::report::model::Report;
+use aksiso::{anonymize, check};
 use serde_json::Value;
 
 use crate::fixtures;
@@ -14,23 +14,10 @@ use crate::fixtures;
 /// A path with `*` for the keys of maps and the places in lists.
 type Pattern = Vec<String>;
 
-/// Objects whose keys are data.
-const MAPS: [&str; 14] = [
-    "addonProfiles",
-    "dnsZoneLists",
-    "dnsZones",
-    "forwardingLinks",
-    "instances",
-    "interfaces",
-    "networkManagers",
-    "privateEndpoints",
-    "roleDefinitions",
-    "routeTables",
-    "securityGroups",
-    "upgradeProfiles",
-    "userAssignedIdentities",
-    "virtualNetworks",
-];
+/// Whether an object's keys are data: names of the operator's, or those of add-ons.
+fn is_map(field: &str) -> bool {
+    anonymize::MAPS.contains(&field) || field == "addonProfiles"
+}
 
 /// Fields that no report of a fixture shows, each with the reason why it is there.
 const EXCEPTIONS: [(&str, &str); 21] = [
@@ -73,7 +60,7 @@ fn leaves(value: &Value, path: &mut Vec<String>, pattern: &mut Pattern, found: &
         Value::Null => return,
         _ => return found.push((pattern.clone(), path.clone())),
     };
-    let open = value.is_array() || pattern.last().is_some_and(|last| MAPS.contains(&last.as_str()));
+    let open = value.is_array() || pattern.last().is_some_and(|last| is_map(last));
     for (key, value) in entries {
         pattern.push(if open { "*".to_owned() } else { key.clone() });
         path.push(key);
