@@ -11,7 +11,7 @@ use kube::api::{GetParams, ListParams, Request};
 use kube::client::Body;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 
 use super::pulls::{FailedPulls, ImagesOfPods, PodPulls};
 use super::raw::{RawEvent, RawNode, RawPod};
@@ -30,8 +30,8 @@ const PAGE: u32 = 500;
 const PAGE_LIMIT: usize = 64 << 20;
 /// Most pages of one list; a server that never stops would otherwise be followed to the deadline.
 const PAGES: usize = 2_000;
-/// Most pages that are being read while the next one is on its way.
-const READING: usize = 2;
+/// Most pages that wait to be read while the next one is on its way.
+const WAITING: usize = 2;
 /// How often a busy server is asked again.
 const RETRIES: usize = 2;
 /// The pause before that, where the server does not name one.
@@ -63,18 +63,16 @@ struct PageMetadata {
 impl Lister<'_> {
     /// All nodes.
     pub async fn nodes(&self) -> Fact<Vec<Node>> {
-        let mut nodes = Vec::new();
         let path = <core::Node as kube::Resource>::url_path(&(), None);
-        let read = self.each(Permission::NODES, &path, None, |node: RawNode| nodes.push(node.into())).await;
-        read.map_or_else(Fact::Missing, |()| Fact::Known(nodes))
+        let keep = |nodes: &mut Vec<Node>, node: RawNode| nodes.push(node.into());
+        self.each(Permission::NODES, &path, None, keep).await.map_or_else(Fact::Missing, Fact::Known)
     }
 
     /// Events of failed pulls: mirror hosts once per node and host, and the newest message per pod and image.
     pub async fn failed_pulls(&self) -> Result<FailedPulls, Gap> {
-        let mut found = FailedPulls::default();
-        let mut newest: BTreeMap<(String, String), Option<Timestamp>> = BTreeMap::new();
+        type Newest = BTreeMap<(String, String), Option<Timestamp>>;
         let path = <core::Event as kube::Resource>::url_path(&(), None);
-        let keep = |event: RawEvent| {
+        let keep = |(found, newest): &mut (FailedPulls, Newest), event: RawEvent| {
             let seen = event.seen();
             if let (Some(host), Some(node)) = (mirror_host(&event.message), event.node()) {
                 let last = newest.entry((node, host)).or_default();
@@ -82,7 +80,7 @@ impl Lister<'_> {
             }
             found.keep(event, seen);
         };
-        self.each(Permission::EVENTS, &path, Some("reason=Failed"), keep).await?;
+        let (mut found, newest) = self.each(Permission::EVENTS, &path, Some("reason=Failed"), keep).await?;
         let failures = newest.into_iter().map(|((node, host), last_seen)| MirrorFailure { node, host, last_seen });
         found.mirrors = failures.collect();
         Ok(found)
@@ -90,10 +88,9 @@ impl Lister<'_> {
 
     /// Images that pods use, and containers that wait for theirs. Pods that have ended are noise.
     pub async fn images(&self) -> Result<Vec<PodPulls>, Gap> {
-        let mut pods = ImagesOfPods::default();
         let path = <core::Pod as kube::Resource>::url_path(&(), None);
-        self.each(Permission::PODS, &path, None, |pod: RawPod| pods.add(&pod)).await?;
-        Ok(pods.finish())
+        let keep = |pods: &mut ImagesOfPods, pod: RawPod| pods.add(&pod);
+        Ok(self.each(Permission::PODS, &path, None, keep).await?.finish())
     }
 
     /// What the cluster autoscaler could not do; nothing where there is no autoscaler.
@@ -119,54 +116,53 @@ impl Lister<'_> {
 
     /// NodeClaims that have not become nodes.
     pub async fn node_claims(&self) -> Fact<Vec<ScaleUpProblem>> {
-        let mut claims = Vec::new();
-        let keep = |claim: scale::RawNodeClaim| claims.extend(claim.problem());
+        let keep = |claims: &mut Vec<ScaleUpProblem>, claim: scale::RawNodeClaim| claims.extend(claim.problem());
         match self.each(Permission::NODE_CLAIMS, "/apis/karpenter.sh/v1/nodeclaims", None, keep).await {
-            Ok(()) => Fact::Known(claims),
+            Ok(claims) => Fact::Known(claims),
             Err(gap) if gap.detail == ABSENT => Fact::Known(Vec::new()),
             Err(gap) => Fact::Missing(gap),
         }
     }
 
-    /// Reads a list page by page. Pages are read on other threads while the next one is on its way: an API server names
-    /// the next page before the items.
-    async fn each<T: DeserializeOwned + Send + 'static>(
+    /// Reads a list page by page, and gathers what is kept of it. Pages are read on a thread of their own while the next
+    /// one is on its way: an API server names the next page before the items.
+    async fn each<T: DeserializeOwned + 'static, K: Default + Send + 'static>(
         &self,
         permission: Permission,
         path: &str,
         selector: Option<&str>,
-        mut keep: impl FnMut(T),
-    ) -> Result<(), Gap> {
+        keep: impl FnMut(&mut K, T) + Send + 'static,
+    ) -> Result<K, Gap> {
+        let malformed = || permission.gap(Reason::Malformed, "the answer is not a list of the Kubernetes API");
         let mut params =
             ListParams { limit: Some(PAGE), field_selector: selector.map(str::to_owned), ..ListParams::default() };
-        let mut reading: VecDeque<JoinHandle<Option<Page<T>>>> = VecDeque::new();
-        let mut finish = async |page: JoinHandle<Option<Page<T>>>| match page.await.ok().flatten() {
-            Some(page) => {
-                page.items.into_iter().for_each(&mut keep);
-                Ok(page.metadata.next.unwrap_or_default())
-            }
-            None => Err(permission.gap(Reason::Malformed, "the answer is not a list of the Kubernetes API")),
-        };
+        let (pages, inbox) = mpsc::channel(WAITING);
+        let reader = tokio::task::spawn_blocking(move || read_pages(inbox, keep));
+        let mut replies = VecDeque::new();
         for number in 1..=PAGES {
             self.progress.asking(&format!("Kubernetes {} (page {number})", permission.resource));
             let body = self.body(permission, Request::new(path).list(&params)).await?;
-            let announced = announced_next(&body);
-            reading.push_back(tokio::task::spawn_blocking(move || serde_json::from_slice(&trimmed(body)).ok()));
-            let mut next = announced.clone();
-            // Where nothing was announced, all that was read so far has to be looked at first.
-            while reading.len() > if announced.is_some() { READING } else { 0 } {
-                let page = reading.pop_front().expect("there is one");
-                let named = finish(page).await?;
-                next = announced.clone().or(Some(named));
+            let mut next = announced_next(&body);
+            let (reply, named) = oneshot::channel();
+            replies.push_back(named);
+            // A reader that is gone has left no reply either.
+            let _ = pages.send((body, reply)).await;
+            // Where nothing was announced, all that was sent so far has to be read first.
+            while !replies.is_empty() && (next.is_none() || replies.len() > WAITING) {
+                let named = replies.pop_front().expect("there is one").await.map_err(|_| malformed())?;
+                if replies.is_empty() {
+                    next = next.or(Some(named));
+                }
             }
             match next.filter(|next| !next.is_empty()) {
                 Some(next) if params.continue_token.as_ref() == Some(&next) => break,
                 Some(next) => params.continue_token = Some(next),
                 None => {
-                    for page in reading {
-                        finish(page).await?;
+                    drop(pages);
+                    for reply in replies {
+                        reply.await.map_err(|_| malformed())?;
                     }
-                    return Ok(());
+                    return reader.await.map_err(|_| malformed());
                 }
             }
         }
@@ -232,6 +228,23 @@ impl Lister<'_> {
             _ => Failure::from_status(status, &[]),
         }))
     }
+}
+
+/// A page as it came, and where to say which one is next (empty = there is none); a page that is no list gets no reply.
+type Unread = (Vec<u8>, oneshot::Sender<String>);
+
+/// Reads pages in their order, until there are no more or one is no list: what is not kept of one is gone before the next.
+fn read_pages<T: DeserializeOwned, K: Default>(
+    mut inbox: mpsc::Receiver<Unread>,
+    mut keep: impl FnMut(&mut K, T),
+) -> K {
+    let mut kept = K::default();
+    while let Some((body, reply)) = inbox.blocking_recv() {
+        let Ok(page) = serde_json::from_slice::<Page<T>>(&trimmed(body)) else { break };
+        page.items.into_iter().for_each(|item| keep(&mut kept, item));
+        let _ = reply.send(page.metadata.next.unwrap_or_default()); // whoever asked may have given up
+    }
+    kept
 }
 
 /// Why a request brought no answer.
