@@ -5,6 +5,7 @@ pub mod arm;
 pub mod certificate;
 pub mod cloud;
 pub mod credential;
+pub mod data_plane;
 pub mod error;
 pub mod id;
 pub mod retry;

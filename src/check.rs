@@ -10,11 +10,12 @@ mod kubelet_acrpull;
 mod node_bootstrap;
 mod node_image;
 mod outbound;
+pub mod preflight;
 mod private_dns;
 mod private_endpoint;
 mod reach;
 mod registry;
-mod remedy;
+pub mod remedy;
 
 pub use image_pulls::message as pull_message;
 pub use judge::{Judge, NotApplicable, Suspicion};
@@ -63,6 +64,11 @@ pub const ALL: &[&Check] = &[
     &add_ons::CHECK,
 ];
 
+/// Every check that there is: those of a diagnosis, and the one that looks at manifests.
+pub fn everything() -> impl Iterator<Item = &'static Check> {
+    ALL.iter().copied().chain([&preflight::CHECK])
+}
+
 /// Whether a private DNS zone of this name could answer for the registry: what collection keeps of a list.
 pub fn zone_could_answer(zone: &str, registry: &Registry) -> bool {
     private_dns::could_answer(zone, registry)
@@ -100,9 +106,9 @@ pub fn failed_scale_set<'s>(pool: &AgentPool, sets: &'s [Machine]) -> Option<&'s
     node_bootstrap::failed_scale_set(pool, sets)
 }
 
-/// Whether a host is Microsoft's registry: what nodes of an isolated cluster mirror.
-pub fn is_microsoft_registry(host: &str) -> bool {
-    image_pulls::is_microsoft(host)
+/// Whether nodes may have a way out of the operator's own, and what keeps that from being known.
+pub fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
+    image_pulls::own_egress(evidence)
 }
 
 /// A 403 from the registry means its firewall only where the registry is reached over its public address.
@@ -151,5 +157,5 @@ impl Check {
 
 /// The check that reports a rule.
 pub fn of_rule(rule: &str) -> Option<(&'static Check, &'static Rule)> {
-    ALL.iter().find_map(|check| check.rules.iter().find(|known| known.id == rule).map(|known| (*check, *known)))
+    everything().find_map(|check| check.rules.iter().find(|known| known.id == rule).map(|known| (check, *known)))
 }

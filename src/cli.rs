@@ -12,6 +12,7 @@ use crate::azure::id::is_subscription;
 use crate::check;
 use crate::command::Shell;
 use crate::exit::FailOn;
+use crate::manifest::paths::ImagePath;
 use crate::report::permissions::Part;
 use crate::report::{ListFormat, Output, compare};
 use crate::schema::SchemaOf;
@@ -30,7 +31,14 @@ const EXAMPLES: &str = "Examples:
   aksiso diagnose -g prod-rg -n prod-aks --output table --output sarif=aksiso.sarif --output junit=aksiso.xml
   aksiso diagnose -g prod-rg -n prod-aks --baseline known.json --fail-on warning
   aksiso diagnose -g prod-rg -n prod-aks --wait --wait-timeout 20m
-  aksiso diagnose --from snapshot.json --fail-on warning";
+  aksiso diagnose --from snapshot.json --fail-on warning
+  aksiso diagnose --from snapshot.json --what-if 'delete cache-rule aks-managed-mcr'";
+
+const PREFLIGHT_EXAMPLES: &str = "Examples:
+  helm template shop ./chart -f prod.yaml | aksiso preflight - -g prod-rg -n prod-aks
+  kustomize build overlays/prod | aksiso preflight - --from prod.json
+  aksiso preflight manifests/ -g prod-rg -n prod-aks --output table --output sarif=images.sarif
+  aksiso preflight manifests/ --from prod.json --what-if 'set outbound none'";
 
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
 ///
@@ -58,6 +66,12 @@ pub enum Command {
     /// Diagnose a live cluster or a snapshot
     #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{EXAMPLES}"))]
     Diagnose(Box<Diagnose>),
+    /// Say whether the images of manifests would be pulled by the cluster's nodes, before they are applied
+    ///
+    /// Reads files, folders and standard input: what helm template or kustomize build prints, for example. Each image gets one
+    /// verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown.
+    #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{PREFLIGHT_EXAMPLES}"))]
+    Preflight(Box<Preflight>),
     /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
     ///
     /// The snapshot holds no token, key or secret. It does describe the cluster's network: keep it as you keep that.
@@ -148,6 +162,36 @@ pub struct Diagnose {
     /// Put back the names that collect --anonymize took out; the file is the one that it wrote
     #[arg(long, value_name = "FILE", requires = "from")]
     pub anonymize_map: Option<PathBuf>,
+    /// Judge the evidence as if something were changed; may be repeated. Nothing is changed anywhere
+    ///
+    /// One of: delete cache-rule NAME, create cache-rule NAME SOURCE TARGET, delete private-endpoint NAME, delete registry,
+    /// delete dns-record NAME, unlink zone NAME [from NETWORK], remove role-assignment ROLE, set outbound TYPE, set
+    /// artifact-source Direct|Cache, change registry ARM_ID, reimage POOL|all
+    #[arg(long, value_name = "CHANGE")]
+    pub what_if: Vec<String>,
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// Repeat until nothing is at or above --fail-on and everything is seen, or for --wait-timeout
+    #[arg(long, conflicts_with = "from")]
+    pub wait: bool,
+    /// How long --wait goes on, such as 10m
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration, requires = "wait")]
+    pub wait_timeout: Duration,
+    /// How long --wait pauses between two rounds; after the first it asks only for checks that are not settled
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, requires = "wait")]
+    pub wait_interval: Duration,
+    /// Write the remediation plan to a file, as a script that asks before each step; aksiso never runs it
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Which checks.
+    #[command(flatten)]
+    pub checks: CheckArgs,
+}
+
+/// How a report is made and counted.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
     /// Output format, or FORMAT=FILE; may be repeated: table, json, jsonl, sarif, junit, markdown, github,
     /// azure-pipelines, gitlab, servicenow
     ///
@@ -170,30 +214,41 @@ pub struct Diagnose {
     /// Write this report to the --baseline file, so that from now on only what is new after it counts
     #[arg(long, requires = "baseline")]
     pub update_baseline: bool,
-    /// Repeat until nothing is at or above --fail-on and everything is seen, or for --wait-timeout
-    #[arg(long, conflicts_with = "from")]
-    pub wait: bool,
-    /// How long --wait goes on, such as 10m
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration, requires = "wait")]
-    pub wait_timeout: Duration,
-    /// How long --wait pauses between two rounds; after the first it asks only for checks that are not settled
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, requires = "wait")]
-    pub wait_interval: Duration,
     /// Shell that commands are printed for
     #[arg(long, value_enum, default_value = "posix")]
     pub shell: Shell,
-    /// Write the remediation plan to a file, as a script that asks before each step; aksiso never runs it
-    #[arg(long, value_name = "FILE")]
-    pub plan: Option<PathBuf>,
-    /// Which checks.
-    #[command(flatten)]
-    pub checks: CheckArgs,
     /// From which severity on a finding fails the run (exit code 1)
     #[arg(long, value_enum, default_value = "error")]
     pub fail_on: FailOn,
     /// Exit with 0 although something could not be seen
     #[arg(long)]
     pub allow_incomplete: bool,
+}
+
+/// `preflight`.
+#[derive(Debug, Args)]
+pub struct Preflight {
+    /// Manifests: files, folders, or - for standard input; YAML or JSON
+    #[arg(value_name = "MANIFESTS", required = true)]
+    pub manifests: Vec<PathBuf>,
+    /// The cluster.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Use a snapshot of the cluster instead of asking it
+    #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
+    pub from: Option<PathBuf>,
+    /// Also ask the registry whether it has the images, and for which platforms; needs a way to it and the right to read
+    #[arg(long, conflicts_with = "from")]
+    pub registry: bool,
+    /// Where images stand in a custom resource, such as Widget.example.com:spec.server.image; may be repeated
+    #[arg(long, value_name = "KIND.GROUP:PATH", value_parser = ImagePath::parse)]
+    pub image_path: Vec<ImagePath>,
+    /// Judge as if something were changed, such as 'set outbound none' (see aksiso diagnose --help); may be repeated
+    #[arg(long, value_name = "CHANGE")]
+    pub what_if: Vec<String>,
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// `collect`.

@@ -8,6 +8,7 @@ use crate::evidence::{Evidence, Gap, Reason};
 use crate::exit::{Exit, FailOn};
 use crate::finding::{Finding, Severity};
 use crate::policy::{Baseline, Notice, Policy, SuppressedBy};
+use crate::whatif::Effect;
 
 /// Everything that a report says.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Diagnosis<'e> {
     pub suppressed: Vec<(Finding, SuppressedBy)>,
     /// What is wrong with the policy itself.
     pub notices: Vec<Notice>,
+    /// What the changes do that one thinks of; none where the evidence is as it was found.
+    pub effect: Option<Effect>,
 }
 
 /// What became of one check, without its findings.
@@ -99,7 +102,7 @@ impl<'e> Diagnosis<'e> {
         let (findings, caused_by) = causes_first(findings, &caused_by);
         let findings = with_remediation_of_causes(findings, &caused_by);
         let checks = outcomes.iter().map(|(check, outcome)| Judged::of(check, outcome, &findings)).collect();
-        Self { evidence, checks, findings, caused_by, suppressed: Vec::new(), notices: Vec::new() }
+        Self { evidence, checks, findings, caused_by, suppressed: Vec::new(), notices: Vec::new(), effect: None }
     }
 
     /// The diagnosis under a policy: severities as it says, and without the findings that it or the baseline accepts.
@@ -243,7 +246,7 @@ fn escalate(findings: &mut [Finding]) {
     let bootstrap = has("node-bootstrap-failed") || has("pool-failed") || has("scale-up-failing");
     let microsoft = findings.iter().any(|finding| {
         let image = finding.subject.id.as_str().split('/').next().unwrap_or_default();
-        finding.rule.id.starts_with("pull-") && check::is_microsoft_registry(image)
+        finding.rule.id.starts_with("pull-") && crate::image::is_microsoft(image)
     });
     let unfilled = microsoft || coded(&[207, 208, 231, 233]);
     let proxied = has("pull-forbidden") || coded(&[211]) || has("pull-network-failure");

@@ -13,6 +13,8 @@ pub mod registry;
 pub mod resource;
 pub mod view;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,9 @@ use cluster::{ManagedCluster, PoolFacts};
 use kubernetes::KubernetesFacts;
 use network::NetworkFacts;
 use registry::RegistryFacts;
+
+use crate::azure::id::ResourceId;
+use crate::manifest::Manifests;
 
 /// All facts of one run. The cluster itself is always known: without it there is nothing to judge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +54,12 @@ pub struct Evidence {
     /// The Kubernetes API.
     #[serde(default)]
     pub kubernetes: KubernetesFacts,
+    /// Registries besides the bootstrap registry that were asked for by name: what the cluster would see of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_registries: BTreeMap<ResourceId, OtherRegistry>,
+    /// What one is about to apply; a snapshot never holds it.
+    #[serde(skip)]
+    pub manifests: Option<Manifests>,
 }
 
 impl Evidence {
@@ -62,8 +73,37 @@ impl Evidence {
             network: NetworkFacts::default(),
             access: AccessFacts::default(),
             kubernetes: KubernetesFacts::default(),
+            other_registries: BTreeMap::new(),
+            manifests: None,
         }
     }
+
+    /// Looks at another registry as if it were the bootstrap registry; what of it is not in `known` is a gap.
+    pub fn look_at_registry(&mut self, id: &ResourceId, known: &Self) {
+        let other = known.other_registries.get(id).cloned().unwrap_or_default();
+        let own = std::mem::take(&mut self.network);
+        self.registry = other.registry;
+        self.access = other.access;
+        self.network = NetworkFacts {
+            virtual_networks: own.virtual_networks.into_iter().chain(other.network.virtual_networks).collect(),
+            managed_networks: own.managed_networks,
+            route_tables: own.route_tables,
+            security_groups: own.security_groups.into_iter().chain(other.network.security_groups).collect(),
+            ..other.network
+        };
+    }
+}
+
+/// Another registry, with the way to it and the kubelet identity's rights on it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OtherRegistry {
+    /// The registry and what belongs to it.
+    pub registry: RegistryFacts,
+    /// Its endpoints and zones.
+    pub network: NetworkFacts,
+    /// Role assignments on it.
+    pub access: AccessFacts,
 }
 
 /// A part of the evidence that a check may need. The sections of the chosen checks decide what is asked.

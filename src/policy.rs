@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use crate::check;
 use crate::finding::{Finding, Severity};
+use crate::manifest::paths::ImagePath;
 use crate::report::model::Report;
 use crate::text;
 
@@ -31,6 +32,29 @@ pub struct PolicyFile {
     #[serde(default)]
     #[schemars(with = "Vec<SuppressionEntry>")]
     suppress: Vec<Spanned<SuppressionEntry>>,
+    /// What preflight reads besides what it knows.
+    #[serde(default)]
+    preflight: PreflightEntry,
+}
+
+/// What preflight reads besides what it knows.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PreflightEntry {
+    /// Where images stand in custom resources.
+    #[serde(default)]
+    #[schemars(with = "Vec<ImagePathEntry>")]
+    images: Vec<Spanned<ImagePathEntry>>,
+}
+
+/// Where images stand in a custom resource.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ImagePathEntry {
+    /// The kind, with or without its group: `Widget.example.com`.
+    kind: String,
+    /// Keys separated by dots, `[]` for every item of a list, `*` for every key: `spec.parts[].image`.
+    path: String,
 }
 
 /// A severity.
@@ -73,6 +97,7 @@ pub struct Policy {
     file: String,
     severities: BTreeMap<String, Severity>,
     suppressions: Vec<Suppression>,
+    image_paths: Vec<ImagePath>,
 }
 
 #[derive(Debug)]
@@ -190,7 +215,24 @@ impl Policy {
                 until,
             });
         }
+        for entry in file.preflight.images {
+            let at = line(entry.span().start);
+            let entry = entry.into_inner();
+            let path = ImagePath::new(&entry.kind, &entry.path).map_err(|why| {
+                let why = text::clean(&text::bounded(&why, 300));
+                problem(
+                    format!("{name}, line {at}: {why}"),
+                    "for example: kind = \"Widget.example.com\", path = \"spec.server.image\"",
+                )
+            })?;
+            policy.image_paths.push(path);
+        }
         Ok(policy)
+    }
+
+    /// Where images stand in custom resources, as far as the operator says so.
+    pub fn image_paths(&self) -> &[ImagePath] {
+        &self.image_paths
     }
 
     /// The severity that the policy gives a rule.
@@ -239,7 +281,7 @@ fn known_rule(rule: &str, file: &str, line: usize) -> Result<(), PolicyError> {
     if check::of_rule(rule).is_some() {
         return Ok(());
     }
-    let rules = check::ALL.iter().flat_map(|check| check.rules.iter().map(|rule| rule.id));
+    let rules = check::everything().flat_map(|check| check.rules.iter().map(|rule| rule.id));
     let near = text::nearest(rule, rules).map_or_else(String::new, |near| format!("did you mean {near}? "));
     let shown = text::clean(&text::bounded(rule, 60));
     Err(problem(

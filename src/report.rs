@@ -9,6 +9,7 @@ pub mod markdown;
 pub mod model;
 pub mod page;
 pub mod permissions;
+pub mod preflight;
 pub mod sarif;
 pub mod script;
 pub mod servicenow;
@@ -109,6 +110,9 @@ pub fn render(
     options: &Options<'_>,
 ) -> serde_json::Result<String> {
     Ok(match format {
+        Format::Table if report.preflight.is_some() => {
+            preflight::render(diagnosis, report, options.width, options.shell)
+        }
         Format::Table => table::render(diagnosis, options.width, options.shell, options.links),
         Format::Json => json::render(report)?,
         Format::Jsonl => json::render_lines(report)?,

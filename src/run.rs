@@ -2,6 +2,9 @@
 
 mod diagnose;
 mod live;
+mod preflight;
+mod reporting;
+mod whatif;
 
 use std::path::Path;
 
@@ -52,6 +55,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let work = async {
         match cli.command {
             Command::Diagnose(args) => diagnose::diagnose(&args, &progress).await,
+            Command::Preflight(args) => preflight::preflight(&args, &progress).await,
             Command::Collect(args) => collect(&args, &progress).await,
             Command::Permissions(args) => permissions(&args),
             Command::Compare { old, new, output, fail_on } => compare(&old, &new, output, fail_on),
@@ -186,11 +190,11 @@ fn explain(name: &str) -> anyhow::Result<Exit> {
         output::print(&page::render(check::LAYERS, width()))?;
         return Ok(Exit::Clean);
     }
-    let whole = check::ALL.iter().find(|check| check.id == name).map(|check| check.doc);
+    let whole = check::everything().find(|check| check.id == name).map(|check| check.doc);
     let section = || check::of_rule(name).and_then(|(check, rule)| check.rule_doc(rule.id));
     let Some(markdown) = whole.or_else(section) else {
-        let rules = check::ALL.iter().flat_map(|check| check.rules.iter().map(|rule| rule.id));
-        let names = check::ALL.iter().map(|check| check.id).chain(rules);
+        let rules = check::everything().flat_map(|check| check.rules.iter().map(|rule| rule.id));
+        let names = check::everything().map(|check| check.id).chain(rules);
         let near = text::nearest(name, names).map_or_else(String::new, |near| format!("did you mean {near}? "));
         let message = format!("there is no check or rule \"{}\"", text::clean(&text::bounded(name, 60)));
         return Err(Problem::new(message, format!("{near}aksiso checks lists them all")).into());

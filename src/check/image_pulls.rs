@@ -6,8 +6,6 @@ mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oci_spec::distribution::Reference;
-
 use super::remedy::{self, DOCS_CACHE, DOCS_PRIVATE_LINK, DOCS_ROLES, DOCS_TROUBLESHOOT, remedy};
 use super::{Check, Judge, NotApplicable};
 use crate::azure::id::ResourceId;
@@ -15,6 +13,7 @@ use crate::evidence::kubernetes::{Node, WaitingPull};
 use crate::evidence::view::is;
 use crate::evidence::{Evidence, Fact, Gap, Section};
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Rule, Subject};
+use crate::image::{self, Image};
 use crate::text::{self, count};
 use message::{Host, Kind, Reading};
 use rules::{
@@ -83,32 +82,6 @@ struct Pull<'e> {
     reading: Reading,
 }
 
-/// The registry that an image comes from: `alpine` is `docker.io/library/alpine`.
-fn parse(image: &str) -> Option<Reference> {
-    image.trim_start_matches("https://").parse().ok()
-}
-
-/// Public registries that everybody knows. A host that nobody knows may be private and reachable.
-fn is_public(registry: &str) -> bool {
-    const KNOWN: [&str; 14] = [
-        "docker.io",
-        "index.docker.io",
-        "registry-1.docker.io",
-        "ghcr.io",
-        "quay.io",
-        "gcr.io",
-        "registry.k8s.io",
-        "k8s.gcr.io",
-        "public.ecr.aws",
-        "nvcr.io",
-        "registry.gitlab.com",
-        "registry.access.redhat.com",
-        "registry.redhat.io",
-        "docker.elastic.co",
-    ];
-    KNOWN.contains(&registry) || registry.ends_with(".gcr.io")
-}
-
 impl<'e> Case<'e> {
     /// Waiting containers by rule and image.
     fn groups(&self, waiting: &'e [WaitingPull]) -> BTreeMap<(&'static str, String), Vec<Pull<'e>>> {
@@ -123,7 +96,7 @@ impl<'e> Case<'e> {
     }
 
     fn rule(&self, waiting: &WaitingPull, reading: &Reading) -> &'static Rule {
-        let registry = parse(&waiting.image).map(|reference| reference.registry().to_owned()).unwrap_or_default();
+        let registry = Image::parse(&waiting.image).map(|image| image.registry).unwrap_or_default();
         let layers = matches!(reading.host, Host::Data | Host::Blob);
         let unreachable = matches!(reading.kind, Kind::Dns | Kind::Network);
         match reading.kind {
@@ -133,7 +106,7 @@ impl<'e> Case<'e> {
             Kind::Tls => &TLS_FAILURE,
             Kind::FirewallDenied => &FORBIDDEN,
             _ if layers && reading.kind != Kind::Other => &LAYER_FAILED,
-            _ if unreachable && is_public(&registry) => &NOT_CACHED,
+            _ if unreachable && image::is_public(&registry) => &NOT_CACHED,
             _ if unreachable && reading.host == Host::Microsoft => &BYPASSES_CACHE,
             Kind::Unauthorized => &UNAUTHORIZED,
             Kind::NotFound => &NOT_FOUND,
@@ -212,10 +185,11 @@ impl<'e> Case<'e> {
 
     /// What to do where nothing else explains the failure; a cause brings its own remediation.
     fn remediation(&self, rule: &Rule, image: &str, pull: &Pull<'_>, nodes: &BTreeSet<&str>) -> Remediation {
-        let own = parse(image).is_some_and(|reference| {
-            self.evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(reference.registry()))
+        let named = Image::parse(image);
+        let own = named.as_ref().is_some_and(|named| {
+            self.evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(&named.registry))
         });
-        let microsoft = parse(image).is_some_and(|reference| message::is_microsoft(reference.registry()));
+        let microsoft = named.is_some_and(|named| named.is_microsoft());
         let investigate =
             |summary: &str, docs: &'static str| remedy(RemediationKind::Investigate, summary, Vec::new(), docs);
         match rule.id {
@@ -323,7 +297,7 @@ fn major(runtime: &str) -> Option<u32> {
 }
 
 /// Whether the operator may have a way out of his own, and what keeps that from being known.
-fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
+pub(super) fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
     let proxy = evidence.cluster.properties.http_proxy_config.as_ref();
     let proxy = proxy.is_some_and(|config| config.enabled != Some(false) && config.https_proxy.is_some());
     let (nodes, gap) = evidence.node_networks();
@@ -344,11 +318,6 @@ fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
     }
     // Once a way is found, what else could not be read does not matter.
     if found { (true, Vec::new()) } else { (!gaps.is_empty(), gaps) }
-}
-
-/// Whether a host is Microsoft's registry.
-pub(super) fn is_microsoft(host: &str) -> bool {
-    message::is_microsoft(host)
 }
 
 /// The rule for a registry that was reached over its public address.

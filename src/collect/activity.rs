@@ -47,6 +47,13 @@ struct RequestBody {
 #[serde(rename_all = "camelCase")]
 struct RequestProperties {
     bootstrap_profile: Option<BootstrapProfile>,
+    network_profile: Option<RequestNetworkProfile>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestNetworkProfile {
+    outbound_type: Option<String>,
 }
 
 impl Collector {
@@ -85,7 +92,12 @@ fn writes(events: &[Event]) -> Vec<BootstrapWrite> {
         .filter_map(|event| {
             let body = event.properties.as_ref()?.requestbody.as_deref()?;
             let body: RequestBody = serde_json::from_str(body).ok()?;
-            Some(BootstrapWrite { at: event.event_timestamp?, profile: body.properties.bootstrap_profile? })
+            let outbound_type = body.properties.network_profile.and_then(|profile| profile.outbound_type);
+            Some(BootstrapWrite {
+                at: event.event_timestamp?,
+                profile: body.properties.bootstrap_profile?,
+                outbound_type,
+            })
         })
         .collect();
     writes.sort_by_key(|write| write.at);

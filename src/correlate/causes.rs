@@ -329,7 +329,7 @@ fn image_of(symptom: &Finding, evidence: &Evidence) -> Option<Origin> {
     let own = evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(&registry));
     let named =
         evidence.registry_id().is_some_and(|id| registry.starts_with(&format!("{}.", id.name().to_lowercase())));
-    Some(if crate::check::is_microsoft_registry(&registry) {
+    Some(if crate::image::is_microsoft(&registry) {
         Origin::Microsoft
     } else if own || named {
         Origin::Registry

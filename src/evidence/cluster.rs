@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
-use super::lenient::null_is_default;
+use super::lenient::{null_is_default, text_or_number};
 use super::resource::{Machine, Part, Resource, TrackedResource, filled_id};
 use crate::azure::id::ResourceId;
 
@@ -262,10 +262,22 @@ pub struct AgentPool {
     /// Whether each node has a public address of its own.
     #[serde(rename = "enableNodePublicIP")]
     pub enable_node_public_ip: Option<bool>,
+    /// How the pool is upgraded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade_settings: Option<UpgradeSettings>,
     /// Snapshot that the pool was made from.
     pub creation_data: Option<CreationData>,
     /// The last failed operation.
     pub status: Option<ResourceStatus>,
+}
+
+/// `upgradeSettings`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UpgradeSettings {
+    /// Nodes that are added while others are made anew: a number or a percentage.
+    #[serde(deserialize_with = "text_or_number")]
+    pub max_surge: Option<String>,
 }
 
 /// `creationData`.
@@ -311,6 +323,9 @@ pub struct BootstrapWrite {
     pub at: Timestamp,
     /// The profile that it set.
     pub profile: BootstrapProfile,
+    /// The outbound type that it set, where it says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound_type: Option<String>,
 }
 
 /// Everything about the pools that is not in the cluster itself.

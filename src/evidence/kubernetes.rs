@@ -22,6 +22,9 @@ pub struct Node {
     pub node_pool: Option<String>,
     /// The label `kubernetes.azure.com/node-image-version`.
     pub image_version: Option<String>,
+    /// The label `kubernetes.io/arch`, such as `amd64`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
     /// Whether the node is a virtual node (`type=virtual-kubelet`).
     pub is_virtual: bool,
     /// Whether the `Ready` condition is `True`.
@@ -74,6 +77,9 @@ pub struct ImageUse {
     pub containers: usize,
     /// One of them: `namespace/pod`.
     pub example: String,
+    /// The workloads that own their pods, such as `Deployment shop/web`; twenty at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<String>,
 }
 
 /// What pods tell about images.

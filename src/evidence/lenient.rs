@@ -31,6 +31,15 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     })
 }
 
+/// Reads a text that some answers write as a number; anything else is none.
+pub fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match serde_json::Value::deserialize(from)? {
+        serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse_timestamp;

@@ -1,7 +1,7 @@
 //! Which images pods use, and what is said of those that were not pulled. Memory grows with distinct images and with
 //! failing containers, not with pods.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -26,6 +26,13 @@ pub enum PodPulls {
         /// The image.
         usage: ImageUse,
     },
+    /// The workloads that use an image.
+    Workloads {
+        /// The image.
+        image: String,
+        /// The first of them.
+        workloads: Vec<String>,
+    },
 }
 
 /// Gathers the images of pods.
@@ -34,7 +41,12 @@ pub(super) struct ImagesOfPods {
     waiting: Vec<WaitingPull>,
     /// By node, then by image.
     used: HashMap<String, HashMap<String, ImageUse>>,
+    /// By image.
+    workloads: HashMap<String, BTreeSet<String>>,
 }
+
+/// Most workloads that are named of one image.
+const WORKLOADS: usize = 20;
 
 impl ImagesOfPods {
     pub(super) fn add(&mut self, pod: &RawPod) {
@@ -42,6 +54,7 @@ impl ImagesOfPods {
             return;
         }
         for container in pod.spec.all().filter(|container| container.image_pull_policy != "Never") {
+            self.note_workload(pod, &container.image);
             let node = match self.used.get_mut(&pod.spec.node_name) {
                 Some(node) => node,
                 None => self.used.entry(pod.spec.node_name.clone()).or_default(),
@@ -55,6 +68,7 @@ impl ImagesOfPods {
                         image: container.image.clone(),
                         containers: 1,
                         example: format!("{}/{}", pod.metadata.namespace, pod.metadata.name),
+                        workloads: Vec::new(),
                     },
                 )),
             }
@@ -78,13 +92,42 @@ impl ImagesOfPods {
         }
     }
 
+    /// The first workloads of an image in the order in which they come; once there are enough, nothing is made for more.
+    fn note_workload(&mut self, pod: &RawPod, image: &str) {
+        let known = match self.workloads.get_mut(image) {
+            Some(known) => known,
+            None => self.workloads.entry(image.to_owned()).or_default(),
+        };
+        if known.len() < WORKLOADS {
+            known.insert(workload(pod));
+        }
+    }
+
     pub(super) fn finish(self) -> Vec<PodPulls> {
+        let workloads = self.workloads.into_iter();
+        let workloads =
+            workloads.map(|(image, names)| PodPulls::Workloads { image, workloads: names.into_iter().collect() });
         let used = self.used.into_iter();
         let used = used.flat_map(|(node, images)| images.into_values().map(move |usage| (node.clone(), usage)));
         let mut used: Vec<(String, ImageUse)> = used.collect();
         used.sort_by(|one, other| (&one.0, &one.1.image).cmp(&(&other.0, &other.1.image)));
         let used = used.into_iter().map(|(node, usage)| PodPulls::Used { node, usage });
-        self.waiting.into_iter().map(PodPulls::Waiting).chain(used).collect()
+        self.waiting.into_iter().map(PodPulls::Waiting).chain(used).chain(workloads).collect()
+    }
+}
+
+/// What a person would look for: the owner of a pod, a Deployment for its ReplicaSet, or the pod itself.
+fn workload(pod: &RawPod) -> String {
+    let namespace = &pod.metadata.namespace;
+    let Some(owner) = pod.metadata.owner_references.first() else {
+        return format!("Pod {namespace}/{}", pod.metadata.name);
+    };
+    // A Deployment's ReplicaSets end in a hash, which Kubernetes writes with these characters only.
+    let hash =
+        |text: &str| (5..=10).contains(&text.len()) && text.chars().all(|c| "bcdfghjklmnpqrstvwxz2456789".contains(c));
+    match owner.name.rsplit_once('-') {
+        Some((name, end)) if owner.kind == "ReplicaSet" && hash(end) => format!("Deployment {namespace}/{name}"),
+        _ => format!("{} {namespace}/{}", owner.kind, owner.name),
     }
 }
 
@@ -143,6 +186,7 @@ pub fn images(pods: Vec<PodPulls>, events: Option<&FailedPulls>, nodes: Option<&
     let is_virtual = |name: &str| virtual_nodes.contains(name);
     let mut images = PodImages::default();
     let mut used: BTreeMap<String, ImageUse> = BTreeMap::new();
+    let mut named: Vec<(String, Vec<String>)> = Vec::new();
     for pull in pods {
         match pull {
             PodPulls::Waiting(mut waiting) if !is_virtual(&waiting.node) => {
@@ -156,7 +200,13 @@ pub fn images(pods: Vec<PodPulls>, events: Option<&FailedPulls>, nodes: Option<&
                 Some(known) => known.containers += usage.containers,
                 None => drop(used.insert(usage.image.clone(), usage)),
             },
+            PodPulls::Workloads { image, workloads } => named.push((image, workloads)),
             _ => {}
+        }
+    }
+    for (image, workloads) in named {
+        if let Some(usage) = used.get_mut(&image) {
+            usage.workloads = workloads;
         }
     }
     images.waiting.sort();

@@ -82,6 +82,7 @@ impl From<RawNode> for Node {
             agent_pool: labels.remove("kubernetes.azure.com/agentpool").or_else(|| labels.remove("agentpool")),
             node_pool: labels.remove("karpenter.sh/nodepool"),
             image_version: labels.remove("kubernetes.azure.com/node-image-version"),
+            architecture: labels.remove("kubernetes.io/arch"),
             is_virtual: labels.get("type").is_some_and(|kind| kind == "virtual-kubelet"),
             ready,
             container_runtime: raw.status.node_info.container_runtime_version,
@@ -146,12 +147,24 @@ pub(super) struct RawPod {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct RawPodMetadata {
     #[serde(deserialize_with = "null_is_default")]
     pub(super) name: String,
     #[serde(deserialize_with = "null_is_default")]
     pub(super) namespace: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) owner_references: Vec<RawOwner>,
+}
+
+/// What a pod belongs to.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawOwner {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) kind: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) name: String,
 }
 
 #[derive(Default, Deserialize)]

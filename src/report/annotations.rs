@@ -15,7 +15,11 @@ pub fn github(report: &Report) -> String {
             _ => "notice",
         };
         let title = github_property(&format!("{}: {}", finding.rule, finding.title));
-        format!("::{command} title={title}::{}\n", github_value(&message(finding)))
+        let place =
+            finding.locations.first().filter(|place| place.file != "-").map_or_else(String::new, |place| {
+                format!("file={},line={},", github_property(&place.file), place.line)
+            });
+        format!("::{command} {place}title={title}::{}\n", github_value(&message(finding)))
     })
 }
 
@@ -26,8 +30,11 @@ pub fn azure_pipelines(report: &Report) -> String {
         if finding.severity == "info" {
             return String::new();
         }
+        let place = finding.locations.first().filter(|place| place.file != "-").map_or_else(String::new, |place| {
+            format!("sourcepath={};linenumber={};", azure_property(&place.file), place.line)
+        });
         format!(
-            "##vso[task.logissue type={kind};code={}]{}\n",
+            "##vso[task.logissue type={kind};{place}code={}]{}\n",
             azure_property(&finding.rule),
             azure_value(&message(finding))
         )
@@ -47,7 +54,9 @@ fn lines(report: &Report, line: impl Fn(&FindingEntry) -> String) -> String {
 
 fn message(finding: &FindingEntry) -> String {
     let first = finding.remediation.commands.first().map_or_else(String::new, |command| format!(" Do: {command}"));
-    text::clean(&text::bounded(&format!("{}{first}", finding.detail), 3_000))
+    let piped = finding.locations.first().filter(|place| place.file == "-");
+    let piped = piped.map_or_else(String::new, |place| format!("{}, {}: ", place.object, place.container));
+    text::clean(&text::bounded(&format!("{piped}{}{first}", finding.detail), 3_000))
 }
 
 /// What stands after the last `::` is text; only these three would end it or start an escape.

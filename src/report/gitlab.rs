@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::model::Report;
-use super::sarif::path;
+use super::sarif::{file, path};
 use crate::text;
 
 #[derive(Serialize)]
@@ -40,7 +40,13 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
             "warning" => "major",
             _ => "info",
         },
-        location: Location { path: path(&finding.subject.id), lines: Lines { begin: 1 } },
+        location: finding.locations.first().map_or_else(
+            || Location { path: path(&finding.subject.id), lines: Lines { begin: 1 } },
+            |place| Location {
+                path: file(place),
+                lines: Lines { begin: u32::try_from(place.line).unwrap_or(1).max(1) },
+            },
+        ),
     });
     super::json::printed(&issues.collect::<Vec<_>>())
 }

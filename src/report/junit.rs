@@ -18,7 +18,7 @@ pub fn render(report: &Report) -> String {
 }
 
 fn case(report: &Report, check: &CheckEntry) -> String {
-    let title = check::ALL.iter().find(|own| own.id == check.id).map_or("", |own| own.title);
+    let title = check::everything().find(|own| own.id == check.id).map_or("", |own| own.title);
     let own: Vec<&FindingEntry> = report.findings.iter().filter(|finding| finding.check == check.id).collect();
     let mut inner = String::new();
     let reason = check.reason.as_deref().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Markdown for a step summary, a pull request or a ticket: at most 1 MiB, and nothing in it is obeyed.
 
 use super::model::{FindingEntry, Report};
+use crate::pull::Verdict;
 use crate::text;
 
 /// What GitHub takes as a step summary, in bytes, with room for the last line.
@@ -8,7 +9,7 @@ const LIMIT: usize = (1 << 20) - 4_096;
 
 /// Renders the report.
 pub fn render(report: &Report) -> String {
-    let mut out = head(report);
+    let mut out = head(report) + &what_if(report) + &images(report);
     for finding in &report.findings {
         let section = section(finding, report);
         if out.len() + section.len() > LIMIT {
@@ -38,6 +39,46 @@ fn head(report: &Report) -> String {
         code(report.cluster.resource_group.as_deref().unwrap_or("?")),
         report.collected_at
     )
+}
+
+/// What changes would do that one thinks of.
+fn what_if(report: &Report) -> String {
+    let Some(effect) = &report.what_if else { return String::new() };
+    let changes = effect.changes.iter().map(|change| code(change)).collect::<Vec<_>>().join(", ");
+    let mut out = format!("\n**What if**: {changes}. Nothing was changed.\n\n");
+    for (word, moved) in [
+        ("stops pulling", &effect.stops_pulling),
+        ("starts pulling", &effect.starts_pulling),
+        ("unclear", &effect.unclear),
+    ] {
+        for moved in moved.iter().take(IMAGES) {
+            out.push_str(&format!("- {word}: {} ({})\n", code(&moved.image), escape(&moved.workloads.join(", "))));
+        }
+    }
+    out
+}
+
+/// Most rows of the table of images, and most images of a list.
+const IMAGES: usize = 200;
+
+/// One row an image, those that cannot be pulled first.
+fn images(report: &Report) -> String {
+    let Some(preflight) = &report.preflight else { return String::new() };
+    let mut rows: Vec<_> = preflight.images.iter().collect();
+    rows.sort_by_key(|image| Verdict::rank(&image.verdict));
+    let mut out = "\n| image | verdict | write instead | where |\n|---|---|---|---|\n".to_owned();
+    for image in rows.iter().take(IMAGES) {
+        let place = image
+            .locations
+            .first()
+            .map_or_else(String::new, |place| format!("{}:{}, {}", place.file, place.line, place.object));
+        let instead = image.reference.as_deref().map(code).unwrap_or_default();
+        out.push_str(&format!("| {} | {} | {instead} | {} |\n", code(&image.image), image.verdict, escape(&place)));
+    }
+    if rows.len() > IMAGES {
+        out.push_str(&format!("\n*And {} more images.*\n", rows.len() - IMAGES));
+    }
+    out
 }
 
 fn section(finding: &FindingEntry, report: &Report) -> String {

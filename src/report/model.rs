@@ -6,12 +6,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check;
+use crate::check::preflight::Judged;
 use crate::command::{Command, Shell};
-use crate::correlate::{Diagnosis, Judged, plan};
-use crate::evidence::Gap;
+use crate::correlate::{self, Diagnosis, plan};
+use crate::evidence::{Evidence, Gap};
 use crate::finding::{Finding, Observation, Severity};
+use crate::manifest::{Manifests, Place};
 use crate::policy::{Notice, SuppressedBy};
 use crate::text;
+use crate::whatif::{Effect, Moved};
 
 /// The version of the schema: additions keep it, everything else raises it.
 pub const SCHEMA_VERSION: &str = "1";
@@ -45,6 +48,96 @@ pub struct Report {
     /// What is wrong with the policy itself: suppressions that have expired or that nothing matched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<Notice>,
+    /// What `--what-if` would do; absent where the cluster was judged as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what_if: Option<WhatIfEntry>,
+    /// The images of manifests; only in a report of `preflight`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<PreflightEntry>,
+}
+
+/// What changes would do that one thinks of. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WhatIfEntry {
+    /// The changes.
+    pub changes: Vec<String>,
+    /// Images in use that could be pulled before and no longer.
+    pub stops_pulling: Vec<MovedEntry>,
+    /// Images in use that could not be pulled before and could then.
+    pub starts_pulling: Vec<MovedEntry>,
+    /// Images in use of which it would no longer be known.
+    pub unclear: Vec<MovedEntry>,
+    /// Fingerprints of the findings that the changes bring.
+    pub brings: Vec<String>,
+}
+
+/// An image in use, and the workloads that use it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MovedEntry {
+    /// The image.
+    pub image: String,
+    /// How many containers use it.
+    pub containers: usize,
+    /// The first workloads that use it.
+    pub workloads: Vec<String>,
+    /// Why.
+    pub detail: String,
+}
+
+/// What `preflight` looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreflightEntry {
+    /// How many files were read.
+    pub files: usize,
+    /// How many objects of Kubernetes were in them.
+    pub objects: usize,
+    /// Whether the registry was asked for tags and platforms.
+    pub registry_asked: bool,
+    /// One verdict an image.
+    pub images: Vec<ImageEntry>,
+    /// Images in fields of custom resources that no path names, and that were not judged.
+    pub unjudged: Vec<LocationEntry>,
+}
+
+/// The verdict on one image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageEntry {
+    /// The image as it is written.
+    pub image: String,
+    /// `pullable`, `pullable-after-rewrite`, `needs-cache-rule`, `blocked`, `never`, `unknown`, `invalid` or `not-pulled`.
+    pub verdict: String,
+    /// Why.
+    pub detail: String,
+    /// The reference to write instead, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What makes it pullable.
+    pub commands: Vec<String>,
+    /// The rules of `diagnose` that explain it.
+    pub rules: Vec<String>,
+    /// Where it stands.
+    pub locations: Vec<LocationEntry>,
+}
+
+/// A place in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LocationEntry {
+    /// The file; `-` is standard input.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The template that Helm rendered it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Kind, namespace and name.
+    pub object: String,
+    /// The container, or the path in a custom resource.
+    pub container: String,
+    /// What stands there.
+    pub image: String,
 }
 
 /// A program.
@@ -143,6 +236,9 @@ pub struct FindingEntry {
     pub fingerprint: String,
     /// Fingerprints of the findings that explain this one.
     pub caused_by: Vec<String>,
+    /// Where in manifests it stands, the first hundred places; only in a report of `preflight`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<LocationEntry>,
 }
 
 /// What a finding is about.
@@ -222,11 +318,20 @@ impl Report {
         let prints: Vec<String> = diagnosis.findings.iter().map(Finding::fingerprint).collect();
         let causes = |causes: &Vec<usize>| causes.iter().map(|cause| prints[*cause].clone()).collect();
         let findings = diagnosis.findings.iter().zip(&diagnosis.caused_by);
+        let preflight = diagnosis.evidence.manifests.as_ref();
+        let preflight = preflight.map(|manifests| preflight_entry(diagnosis.evidence, manifests, shell));
+        let located = |mut entry: FindingEntry| {
+            let image =
+                preflight.iter().flat_map(|preflight| &preflight.images).find(|image| image.image == entry.subject.id);
+            entry.locations =
+                image.map(|image| image.locations.iter().take(LOCATIONS).cloned().collect()).unwrap_or_default();
+            entry
+        };
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
             tool: Tool { name: "aksiso".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             collected_at: diagnosis.evidence.collected_at,
-            cluster: cluster(diagnosis),
+            cluster: cluster(diagnosis.evidence),
             verdict: diagnosis.verdict().as_str().to_owned(),
             summary: Summary {
                 error: diagnosis.count(Severity::Error),
@@ -235,23 +340,74 @@ impl Report {
                 undetermined: diagnosis.undetermined(),
             },
             checks: diagnosis.checks.iter().map(check_entry).collect(),
-            findings: findings.map(|(finding, by)| finding_entry(finding, causes(by), shell)).collect(),
+            findings: findings.map(|(finding, by)| located(finding_entry(finding, causes(by), shell))).collect(),
             plan: plan::steps(diagnosis).iter().enumerate().map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
             suppressed: diagnosis
                 .suppressed
                 .iter()
                 .map(|(finding, by)| SuppressedEntry {
-                    finding: finding_entry(finding, Vec::new(), shell),
+                    finding: located(finding_entry(finding, Vec::new(), shell)),
                     suppressed_by: by.clone(),
                 })
                 .collect(),
             policy: diagnosis.notices.clone(),
+            what_if: diagnosis.effect.as_ref().map(what_if_entry),
+            preflight,
         }
     }
 }
 
-fn cluster(diagnosis: &Diagnosis<'_>) -> Cluster {
-    let evidence = diagnosis.evidence;
+/// Most places of one finding that a report lists.
+const LOCATIONS: usize = 100;
+
+fn preflight_entry(evidence: &Evidence, manifests: &Manifests, shell: Shell) -> PreflightEntry {
+    let image = |judged: Judged<'_>| ImageEntry {
+        image: text::bounded(judged.image, 2_000),
+        verdict: judged.answer.verdict.as_str().to_owned(),
+        detail: text::bounded(&judged.answer.why, 2_000),
+        reference: judged.answer.reference.clone(),
+        commands: judged.answer.remediation.map(|remediation| lines(&remediation.commands, shell)).unwrap_or_default(),
+        rules: judged.answer.rules.iter().map(|rule| (*rule).to_owned()).collect(),
+        locations: judged.places.into_iter().map(location_entry).collect(),
+    };
+    PreflightEntry {
+        files: manifests.files,
+        objects: manifests.objects,
+        registry_asked: manifests.registry.is_some(),
+        images: check::preflight::verdicts(evidence, manifests).into_iter().map(image).collect(),
+        unjudged: manifests.unjudged.iter().map(location_entry).collect(),
+    }
+}
+
+fn location_entry(place: &Place) -> LocationEntry {
+    LocationEntry {
+        file: place.file.to_string(),
+        line: place.line,
+        source: place.source.as_deref().map(|source| text::bounded(source, 500)),
+        object: text::bounded(&place.object, 500),
+        container: text::bounded(&place.container, 500),
+        image: text::bounded(&place.image, 2_000),
+    }
+}
+
+fn what_if_entry(effect: &Effect) -> WhatIfEntry {
+    let moved = |moved: &Moved| MovedEntry {
+        image: text::bounded(&moved.image, 2_000),
+        containers: moved.containers,
+        workloads: moved.workloads.clone(),
+        detail: text::bounded(&moved.why, 2_000),
+    };
+    WhatIfEntry {
+        changes: effect.changes.clone(),
+        stops_pulling: effect.stops.iter().map(moved).collect(),
+        starts_pulling: effect.starts.iter().map(moved).collect(),
+        unclear: effect.unclear.iter().map(moved).collect(),
+        brings: effect.brings.clone(),
+    }
+}
+
+/// The cluster, as a report names it.
+pub fn cluster(evidence: &Evidence) -> Cluster {
     let properties = &evidence.cluster.properties;
     Cluster {
         id: evidence.cluster.id.to_string(),
@@ -273,7 +429,7 @@ fn word(text: Option<&String>) -> Option<String> {
     text.map(|text| text::bounded(text, 200))
 }
 
-fn check_entry(judged: &Judged) -> CheckEntry {
+fn check_entry(judged: &correlate::Judged) -> CheckEntry {
     CheckEntry {
         id: judged.check.id.to_owned(),
         status: judged.status.as_str().to_owned(),
@@ -332,6 +488,7 @@ fn finding_entry(finding: &Finding, caused_by: Vec<String>, shell: Shell) -> Fin
         },
         fingerprint: finding.fingerprint(),
         caused_by,
+        locations: Vec::new(),
     }
 }
 

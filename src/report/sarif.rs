@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::model::{FindingEntry, Report};
+use super::model::{FindingEntry, LocationEntry, Report};
 use crate::check;
 use crate::text;
 
@@ -40,7 +40,7 @@ struct Run {
 /// A report that is no JSON, which does not happen.
 pub fn render(report: &Report) -> serde_json::Result<String> {
     let checks: Vec<&'static check::Check> =
-        check::ALL.iter().filter(|check| report.checks.iter().any(|own| own.id == check.id)).copied().collect();
+        check::everything().filter(|check| report.checks.iter().any(|own| own.id == check.id)).collect();
     let rules: Vec<(&check::Check, &crate::finding::Rule)> =
         checks.iter().flat_map(|check| check.rules.iter().map(move |rule| (*check, *rule))).collect();
     let index = |rule: &str| rules.iter().position(|(_, own)| own.id == rule);
@@ -110,17 +110,11 @@ fn result(finding: &FindingEntry, rule: Option<usize>, suppressed: Option<&str>)
     }
     put("level", json!(level(&finding.severity)));
     put("message", json!({ "text": cut(message.trim()) }));
-    put(
-        "locations",
-        json!([{
-            "physicalLocation": { "artifactLocation": { "uri": path(&finding.subject.id) }, "region": { "startLine": 1 } },
-            "logicalLocations": [{
-                "name": text::bounded(&finding.subject.name, 300),
-                "fullyQualifiedName": finding.subject.id,
-                "kind": "resource",
-            }],
-        }]),
-    );
+    put("locations", json!([location(finding, finding.locations.first())]));
+    let further: Vec<Value> = finding.locations.iter().skip(1).map(|place| location(finding, Some(place))).collect();
+    if !further.is_empty() {
+        put("relatedLocations", json!(further));
+    }
     put("partialFingerprints", json!({ "aksisoFinding/v1": finding.fingerprint }));
     put(
         "properties",
@@ -130,6 +124,25 @@ fn result(finding: &FindingEntry, rule: Option<usize>, suppressed: Option<&str>)
         put("suppressions", json!([{ "kind": "external", "justification": reason }]));
     }
     Value::Object(result)
+}
+
+/// A line of a manifest; else the resource, under a path that no file has.
+fn location(finding: &FindingEntry, place: Option<&LocationEntry>) -> Value {
+    let (uri, line) = place.map_or_else(|| (path(&finding.subject.id), 1), |place| (file(place), place.line.max(1)));
+    json!({
+        "physicalLocation": { "artifactLocation": { "uri": uri }, "region": { "startLine": line } },
+        "logicalLocations": [{
+            "name": text::bounded(&finding.subject.name, 300),
+            "fullyQualifiedName": finding.subject.id,
+            "kind": "resource",
+        }],
+    })
+}
+
+/// The path of a manifest as a relative URI; what came over a pipe is named by the template that Helm says.
+pub(super) fn file(place: &LocationEntry) -> String {
+    let path = if place.file == "-" { place.source.as_deref().unwrap_or("standard-input") } else { &place.file };
+    encoded(&path.replace('\\', "/"))
 }
 
 /// What could not be seen is no result, and no silence either.
@@ -152,8 +165,12 @@ fn cut(message: &str) -> String {
 
 /// A path in a repository that does not exist: the id without its first slash, with every other character encoded.
 pub(super) fn path(id: &str) -> String {
-    let mut out = String::from("azure/");
-    for byte in id.trim_start_matches('/').bytes() {
+    format!("azure/{}", encoded(id.trim_start_matches('/')))
+}
+
+fn encoded(path: &str) -> String {
+    let mut out = String::new();
+    for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             out.push(char::from(byte));
         } else {

@@ -11,14 +11,20 @@ use crate::correlate::{Diagnosis, Status, Verdict, plan};
 use crate::evidence::Gap;
 use crate::finding::{Finding, Observation, Severity};
 use crate::text::{self, count};
+use crate::whatif::{Effect, Moved};
 
 /// Column at which the text of a finding begins.
-const INDENT: usize = 10;
+pub(super) const INDENT: usize = 10;
+/// Most images that a list names; the other formats have them all.
+const IMAGES: usize = 30;
 
 /// Renders the report for lines of `width` characters.
 pub fn render(diagnosis: &Diagnosis<'_>, width: usize, shell: Shell, links: bool) -> String {
     let mut page = Page { out: String::new(), width, shell, links };
     page.head(diagnosis);
+    if let Some(effect) = &diagnosis.effect {
+        page.effect(effect);
+    }
     for root in diagnosis.roots() {
         page.finding(&diagnosis.findings[root]);
         page.symptoms(diagnosis, root);
@@ -35,7 +41,7 @@ pub fn render_checks(width: usize) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(cells(width));
     table.set_header(vec!["CHECK / rule", "SEVERITY", "WHAT"]);
-    for check in crate::check::ALL {
+    for check in crate::check::everything() {
         table.add_row(vec![check.id, "", check.title]);
         for rule in check.rules {
             table.add_row(vec![format!("  {}", rule.id).as_str(), rule.severity.as_str(), rule.title]);
@@ -53,7 +59,7 @@ fn cells(width: usize) -> u16 {
     u16::try_from(width).unwrap_or(u16::MAX)
 }
 
-fn severity_style(severity: Severity) -> Style {
+pub(super) fn severity_style(severity: Severity) -> Style {
     let color = match severity {
         Severity::Error => AnsiColor::Red,
         Severity::Warning => AnsiColor::Yellow,
@@ -62,11 +68,12 @@ fn severity_style(severity: Severity) -> Style {
     color.on_default().bold()
 }
 
-fn styled(text: &str, style: Style) -> String {
+pub(super) fn styled(text: &str, style: Style) -> String {
     format!("{style}{text}{style:#}")
 }
 
-struct Page {
+/// A page that grows line by line.
+pub(super) struct Page {
     out: String,
     width: usize,
     shell: Shell,
@@ -74,12 +81,21 @@ struct Page {
 }
 
 impl Page {
-    fn line(&mut self, line: &str) {
+    pub(super) fn new(width: usize, shell: Shell) -> Self {
+        Self { out: String::new(), width, shell, links: false }
+    }
+
+    /// The page, safe for a terminal and for a CI log.
+    pub(super) fn finish(self) -> String {
+        text::for_ci_log(&self.out)
+    }
+
+    pub(super) fn line(&mut self, line: &str) {
         self.out.push_str(line);
         self.out.push('\n');
     }
 
-    fn head(&mut self, diagnosis: &Diagnosis<'_>) {
+    pub(super) fn head(&mut self, diagnosis: &Diagnosis<'_>) {
         let evidence = diagnosis.evidence;
         let (word, style) = match diagnosis.verdict() {
             Verdict::Healthy => ("HEALTHY", AnsiColor::Green.on_default().bold()),
@@ -108,6 +124,41 @@ impl Page {
             evidence.collected_at,
         );
         self.paragraph("", &cluster, "Cluster: ".len());
+    }
+
+    /// What changes would do that one thinks of: what follows is the report of the changed cluster.
+    pub(super) fn effect(&mut self, effect: &Effect) {
+        self.line("");
+        self.field(
+            "What if",
+            &format!("{} (nothing was changed; what follows is judged as if)", effect.changes.join("; ")),
+            INDENT,
+        );
+        let mut list = |label: &str, moved: &[Moved]| {
+            for (at, moved) in moved.iter().take(IMAGES).enumerate() {
+                let line = format!(
+                    "{}, {}: {}. {}",
+                    moved.image,
+                    count(moved.containers, "container"),
+                    moved.workloads.join(", "),
+                    text::bounded(&moved.why, 300)
+                );
+                self.field(if at == 0 { label } else { "" }, &line, INDENT);
+            }
+            if moved.len() > IMAGES {
+                self.field("", &format!("and {} more images", moved.len() - IMAGES), INDENT);
+            }
+        };
+        list("Stops", &effect.stops);
+        list("Starts", &effect.starts);
+        list("Unclear", &effect.unclear);
+        if effect.stops.is_empty() && effect.unclear.is_empty() {
+            self.field("Stops", "no image in use stops being pulled", INDENT);
+        }
+        let brings = effect.brings.len();
+        if brings > 0 {
+            self.field("Brings", &format!("{} that the cluster does not have now", count(brings, "finding")), INDENT);
+        }
     }
 
     fn finding(&mut self, finding: &Finding) {
@@ -179,7 +230,7 @@ impl Page {
     }
 
     /// Commands stand on lines of their own and are never broken: they are there to be copied.
-    fn commands(&mut self, heading: &str, commands: &[Command]) {
+    pub(super) fn commands(&mut self, heading: &str, commands: &[Command]) {
         if commands.is_empty() {
             return;
         }
@@ -212,7 +263,7 @@ impl Page {
         self.line(&trimmed(&table.to_string()));
     }
 
-    fn unseen(&mut self, diagnosis: &Diagnosis<'_>) {
+    pub(super) fn unseen(&mut self, diagnosis: &Diagnosis<'_>) {
         let mut seen: Vec<(&Gap, Vec<&str>)> = Vec::new();
         for judged in &diagnosis.checks {
             for gap in &judged.gaps {
@@ -243,7 +294,7 @@ impl Page {
     }
 
     /// What the policy or the baseline takes out, by which line, and what is wrong with the policy.
-    fn suppressed(&mut self, diagnosis: &Diagnosis<'_>) {
+    pub(super) fn suppressed(&mut self, diagnosis: &Diagnosis<'_>) {
         if !diagnosis.suppressed.is_empty() {
             self.line("\nSuppressed, so not counted:");
         }
@@ -263,12 +314,12 @@ impl Page {
     }
 
     /// A label and a wrapped paragraph beside it; an empty label goes on with the one above.
-    fn field(&mut self, label: &str, body: &str, indent: usize) {
+    pub(super) fn field(&mut self, label: &str, body: &str, indent: usize) {
         self.paragraph(&format!("  {label:<width$}", width = indent - 2), body, indent);
     }
 
     /// A wrapped paragraph: what its first line begins with, and how far the others are indented.
-    fn paragraph(&mut self, first: &str, body: &str, indent: usize) {
+    pub(super) fn paragraph(&mut self, first: &str, body: &str, indent: usize) {
         let body = text::clean(body);
         let rest = " ".repeat(indent);
         let options =

@@ -12,14 +12,16 @@ use crate::azure::api;
 use crate::azure::arm::{Arm, Limits};
 use crate::azure::cloud::Endpoints;
 use crate::azure::credential;
+use crate::azure::data_plane::DataPlane;
 use crate::azure::error::Failure;
 use crate::azure::id::ResourceId;
-use crate::check::Check;
+use crate::check::{self, Check};
 use crate::cli::TargetArgs;
 use crate::collect::Collector;
 use crate::evidence::resource::Named;
 use crate::evidence::{Evidence, Reason, Section};
 use crate::kubernetes::connect::Wish;
+use crate::manifest::{Asked, Manifests};
 use crate::progress::Progress;
 use crate::{target, text};
 
@@ -59,6 +61,26 @@ pub(super) async fn live(
         Ok(evidence) => Ok(evidence),
         Err(failure) => Err(cluster_problem(&collector.arm, &id, &failure, &host).await.into()),
     }
+}
+
+/// Asks the bootstrap registry for the images of manifests that nodes would pull from it.
+pub(super) async fn ask_registry(
+    args: &TargetArgs,
+    evidence: &Evidence,
+    manifests: &Manifests,
+    progress: &Progress,
+) -> anyhow::Result<Asked> {
+    let Some(server) = evidence.login_server() else { return Ok(Asked::new()) };
+    let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout, concurrency: args.concurrency.into() };
+    let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref())
+        .map_err(|why| Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]"))?;
+    let transport = Transport::new(new_http_client(None));
+    let sign_in = credential::sign_in(args.auth, &endpoints, &transport, limits.deadline, progress).await;
+    let sign_in = sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?;
+    let wanted = check::preflight::in_registry(evidence, manifests);
+    let asked = DataPlane::new(server, sign_in.credential, transport, limits, progress.clone()).ask(wanted).await;
+    progress.finish();
+    Ok(asked)
 }
 
 /// Why the cluster itself could not be read, with what a person would look up next.

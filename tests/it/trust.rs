@@ -37,6 +37,14 @@ fn arguments(subcommand: &str, site: &Site) -> Vec<Vec<String>> {
             live(&format!("collect -o {}", file("s.json"))),
             live(&format!("collect --anonymize --anonymize-map {} -o {}", file("m.json"), file("a.json"))),
         ],
+        "preflight" => {
+            let manifests = fixtures::folder().join("manifests/shop.yaml").display().to_string();
+            vec![
+                live(&format!("preflight {manifests}")),
+                live(&format!("preflight {manifests} --registry --output json")),
+                words(&format!("preflight {manifests} --from {snapshot}")),
+            ]
+        }
         "checks" | "permissions" => vec![words(subcommand), words(&format!("{subcommand} --output json"))],
         "explain" => vec![words("explain cache-rules"), words("explain layers")],
         "compare" => {
@@ -69,7 +77,7 @@ fn no_subcommand_ever_writes() {
         sent.extend(site.server.requests());
         site.server.stop();
     }
-    let reading_posts = ["/oauth2/v2.0/token", "/listClusterUserCredential"];
+    let reading_posts = ["/oauth2/v2.0/token", "/listClusterUserCredential", "/oauth2/exchange", "/oauth2/token"];
     for (method, url) in &sent {
         let path = url.split('?').next().unwrap_or_default();
         let reads = method == "GET" || (method == "POST" && reading_posts.iter().any(|end| path.ends_with(end)));

@@ -148,9 +148,7 @@ fn classify(host: Option<&str>, server: Option<&str>) -> Host {
 
 /// Microsoft's registry, its data endpoints and its content delivery.
 pub fn is_microsoft(host: &str) -> bool {
-    ["mcr.microsoft.com", "mcr.azure.cn", "mcr.azk8s.cn"].contains(&host)
-        || host.ends_with(".data.mcr.microsoft.com")
-        || host.ends_with(".cdn.mscr.io")
+    crate::image::is_microsoft(host) || host.ends_with(".data.mcr.microsoft.com") || host.ends_with(".cdn.mscr.io")
 }
 
 #[cfg(test)]

@@ -3,16 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use oci_spec::distribution::Reference;
-
-use super::{is_public, message, outside_rule, own_egress, parse};
+use super::{outside_rule, own_egress};
 use crate::azure::id::ResourceId;
 use crate::check::Judge;
-use crate::check::remedy::{self, DOCS_CACHE, remedy};
-use crate::command::Command;
+use crate::check::remedy::{DOCS_CACHE, remedy};
 use crate::evidence::Evidence;
 use crate::evidence::kubernetes::ImageUse;
 use crate::finding::{Finding, Observation, Remediation, RemediationKind, Severity, Subject};
+use crate::image::{Caching, Image, caching, is_public};
+use crate::pull::rewrite;
 use crate::text::count;
 
 /// Judges the images in use; those that already fail as not cached are not told twice. Says whether there were any.
@@ -23,7 +22,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, used: &[ImageUse], failing: &BTreeSet
     }
     let outside = used.iter().filter(|usage| !failing.contains(&usage.image));
     let outside: Vec<&ImageUse> =
-        outside.filter(|usage| parse(&usage.image).is_some_and(|image| is_outside(&image))).collect();
+        outside.filter(|usage| Image::parse(&usage.image).is_some_and(|image| is_public(&image.registry))).collect();
     if outside.is_empty() {
         return false;
     }
@@ -40,10 +39,6 @@ pub(super) fn judge(judge: &mut Judge<'_>, used: &[ImageUse], failing: &BTreeSet
         judge.report(finding);
     }
     true
-}
-
-fn is_outside(image: &Reference) -> bool {
-    is_public(image.registry()) && !message::is_microsoft(image.registry())
 }
 
 fn finding(evidence: &Evidence, usage: &ImageUse) -> Finding {
@@ -66,85 +61,40 @@ fn finding(evidence: &Evidence, usage: &ImageUse) -> Finding {
     }
 }
 
-/// The cache rule and the reference that would make an image pullable.
-struct Rewrite {
-    source: String,
-    target: String,
-    reference: String,
-    /// The rule that the registry already has for it.
-    existing: Option<String>,
-}
-
-fn plan(evidence: &Evidence, image: &str) -> Option<Rewrite> {
-    let parsed = parse(image)?;
-    let server = evidence.login_server()?;
-    let registry = if parsed.registry() == "index.docker.io" { "docker.io" } else { parsed.registry() };
-    let repository = format!("{registry}/{}", parsed.repository());
-    let tail = match (parsed.tag(), parsed.digest()) {
-        (_, Some(digest)) => format!("@{digest}"),
-        (Some(tag), None) => format!(":{tag}"),
-        (None, None) => String::new(),
-    };
-    let rules = evidence.registry.cache_rules.known().into_iter().flatten();
-    let existing = rules.filter_map(|rule| {
-        let source = rule.properties.source_repository.as_deref()?;
-        let target = rule.properties.target_repository.as_deref()?;
-        let rest = match source.strip_suffix('*') {
-            Some(prefix) => repository.strip_prefix(prefix)?,
-            None => (source == repository).then_some("")?,
-        };
-        Some((rule.name().to_owned(), format!("{}{rest}", target.trim_end_matches('*'))))
-    });
-    let prefix = registry.split('.').next().unwrap_or(registry).to_owned();
-    let (existing, path) = match existing.into_iter().next() {
-        Some((name, path)) => (Some(name), path),
-        None => (None, format!("{prefix}/{}", parsed.repository())),
-    };
-    Some(Rewrite {
-        source: format!("{registry}/*"),
-        target: format!("{prefix}/*"),
-        reference: format!("{server}/{path}{tail}"),
-        existing,
-    })
-}
-
 /// What would make the image pullable, in a sentence.
 pub(super) fn rewrite(evidence: &Evidence, image: &str) -> Option<String> {
-    let plan = plan(evidence, image)?;
-    Some(match plan.existing {
-        Some(rule) => format!(
-            "Nodes mirror Microsoft's registry only; cache rule {rule} covers the image under {}.",
-            plan.reference
-        ),
-        None => format!(
-            "Nodes mirror Microsoft's registry only; with a cache rule \"{}\" -> \"{}\" it can be pulled as {}.",
-            plan.source, plan.target, plan.reference
-        ),
-    })
+    let image = Image::parse(image)?;
+    evidence.login_server()?;
+    if let Some(covering) = rewrite::covering(evidence, &image) {
+        return Some(format!(
+            "Nodes mirror Microsoft's registry only; cache rule {} covers the image under {}.",
+            covering.rule.name(),
+            covering.reference
+        ));
+    }
+    let proposal = rewrite::proposal(evidence, &image).ok().filter(|_| caching(&image.registry) != Caching::Never)?;
+    Some(format!(
+        "Nodes mirror Microsoft's registry only; with a cache rule \"{}\" -> \"{}\" it can be pulled as {}.",
+        proposal.source, proposal.target, proposal.reference
+    ))
 }
 
 /// The rule, where there is none, and the reference to write into the workload.
 pub(super) fn remediation(evidence: &Evidence, image: &str) -> Remediation {
-    let (Some(plan), Some(registry)) = (plan(evidence, image), evidence.registry_id()) else {
-        return remedy(
-            RemediationKind::RewriteImage,
-            "Cache the image in a registry that the nodes can reach, and name it there.",
-            Vec::new(),
-            DOCS_CACHE,
-        );
+    let rewritten = |summary: String, commands| remedy(RemediationKind::RewriteImage, summary, commands, DOCS_CACHE);
+    let elsewhere = || {
+        let summary = "Copy the image to a registry that the nodes can reach (az acr import), and name it there.";
+        rewritten(summary.to_owned(), Vec::new())
     };
-    let mut summary = format!("Write {} into the workload.", plan.reference);
-    let mut commands: Vec<Command> = Vec::new();
-    if plan.existing.is_none() {
-        let name = plan.target.trim_end_matches("/*").to_owned();
-        let create = remedy::acr("az acr cache create", &registry).with("-n", name);
-        let mut create = create.with("-s", plan.source.as_str()).with("-t", plan.target.as_str());
-        if plan.source.starts_with("docker.io") {
-            create = create.with("-c", "<CREDENTIAL_SET>");
-            summary.push_str(" Docker Hub demands credentials: create a credential set first (az acr credential-set create) and put its name into the command.");
-        }
-        summary.push_str(" Create the cache rule before; a registry that AKS manages keeps rules that you add.");
-        commands.push(remedy::in_subscription(create, &registry));
+    let (Some(image), Some(registry)) = (Image::parse(image), evidence.registry_id()) else { return elsewhere() };
+    if evidence.login_server().is_none() || caching(&image.registry) == Caching::Never {
+        return elsewhere();
     }
-    remedy(RemediationKind::RewriteImage, summary, commands, DOCS_CACHE)
+    if let Some(covering) = rewrite::covering(evidence, &image) {
+        return rewritten(format!("Write {} into the workload.", covering.reference), Vec::new());
+    }
+    let Ok(proposal) = rewrite::proposal(evidence, &image) else { return elsewhere() };
+    let advice = proposal.advice(evidence);
+    let summary = format!("Create the cache rule, then write {} into the workload.{advice}", proposal.reference);
+    rewritten(summary, proposal.commands(&registry))
 }

@@ -179,7 +179,7 @@ mod tests {
     use crate::azure::id::ResourceId;
 
     fn write(at: &str, source: &str, registry: Option<&str>) -> BootstrapWrite {
-        BootstrapWrite { at: at.parse().expect("a date"), profile: profile(source, registry) }
+        BootstrapWrite { at: at.parse().expect("a date"), profile: profile(source, registry), outbound_type: None }
     }
 
     fn profile(source: &str, registry: Option<&str>) -> BootstrapProfile {

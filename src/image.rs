@@ -1,0 +1,141 @@
+//! Image references, and the registries that they name.
+
+use oci_spec::distribution::Reference;
+
+/// Docker Hub, under the name that references and cache rules have for it.
+pub const DOCKER_HUB: &str = "docker.io";
+
+/// A reference that was read: `alpine` is `docker.io/library/alpine`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Host of the registry, in lower case, with its port if it has one.
+    pub registry: String,
+    /// Path in the registry.
+    pub repository: String,
+    /// `:tag` or `@digest`, as a reference ends; empty = `latest`.
+    pub tail: String,
+}
+
+impl Image {
+    /// Reads a reference; `None` where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let reference: Reference = text.trim_start_matches("https://").parse().ok()?;
+        let registry = match reference.registry().to_lowercase().as_str() {
+            "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
+            other => other.to_owned(),
+        };
+        // Runtimes refuse what the parser lets through.
+        if reference.repository().chars().any(|c| c.is_ascii_uppercase()) {
+            return None;
+        }
+        let tail = match (reference.tag(), reference.digest()) {
+            (_, Some(digest)) => format!("@{digest}"),
+            (Some(tag), None) => format!(":{tag}"),
+            (None, None) => String::new(),
+        };
+        Some(Self { registry, repository: reference.repository().to_owned(), tail })
+    }
+
+    /// The repository as the source of a cache rule names it: `docker.io/library/redis`.
+    pub fn source(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// The tag or digest alone.
+    pub fn version(&self) -> &str {
+        match self.tail.get(1..) {
+            Some(version) if !version.is_empty() => version,
+            _ => "latest",
+        }
+    }
+
+    /// Whether the registry is Microsoft's: what nodes of an isolated cluster mirror.
+    pub fn is_microsoft(&self) -> bool {
+        is_microsoft(&self.registry)
+    }
+
+    /// Whether the registry is an Azure Container Registry, by its host.
+    pub fn is_azure(&self) -> bool {
+        [".azurecr.io", ".azurecr.us", ".azurecr.cn"].iter().any(|suffix| self.registry.ends_with(suffix))
+    }
+}
+
+/// Whether a host is Microsoft's registry.
+pub fn is_microsoft(host: &str) -> bool {
+    const HOSTS: [&str; 3] = ["mcr.microsoft.com", "mcr.azure.cn", "mcr.azk8s.cn"];
+    HOSTS.iter().any(|known| host.eq_ignore_ascii_case(known))
+}
+
+/// Public registries that everybody knows. A host that nobody knows may be private and reachable.
+pub fn is_public(registry: &str) -> bool {
+    const KNOWN: [&str; 13] = [
+        DOCKER_HUB,
+        "ghcr.io",
+        "lscr.io",
+        "quay.io",
+        "gcr.io",
+        "registry.k8s.io",
+        "k8s.gcr.io",
+        "public.ecr.aws",
+        "nvcr.io",
+        "registry.gitlab.com",
+        "registry.access.redhat.com",
+        "registry.redhat.io",
+        "docker.elastic.co",
+    ];
+    KNOWN.contains(&registry) || registry.ends_with(".gcr.io")
+}
+
+/// How a registry's artifact cache pulls from an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caching {
+    /// Without credentials, or with them.
+    Open,
+    /// With a credential set only.
+    WithCredentials,
+    /// Not at all: it is no documented upstream.
+    Never,
+}
+
+/// What the artifact cache's list of upstreams says of a registry
+/// (<https://learn.microsoft.com/azure/container-registry/artifact-cache-overview#upstream-support>).
+pub fn caching(registry: &str) -> Caching {
+    match registry {
+        DOCKER_HUB => Caching::WithCredentials,
+        "public.ecr.aws" | "ghcr.io" | "quay.io" | "registry.k8s.io" | "gcr.io" => Caching::Open,
+        host if is_microsoft(host) => Caching::Open,
+        host if host.ends_with(".pkg.dev") => Caching::WithCredentials,
+        _ => Caching::Never,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_read_as_the_container_runtime_reads_them() {
+        let read = |text: &str| {
+            let image = Image::parse(text).unwrap_or_else(|| panic!("{text}"));
+            (image.source(), image.tail)
+        };
+        assert_eq!(read("redis"), ("docker.io/library/redis".into(), ":latest".into()));
+        assert_eq!(read("bitnami/redis:7"), ("docker.io/bitnami/redis".into(), ":7".into()));
+        assert_eq!(read("index.docker.io/library/redis:7"), ("docker.io/library/redis".into(), ":7".into()));
+        assert_eq!(read("localhost:5000/a/b:1"), ("localhost:5000/a/b".into(), ":1".into()));
+        let digest = format!("ghcr.io/a/b:1@sha256:{}", "a".repeat(64));
+        assert_eq!(read(&digest).1, format!("@sha256:{}", "a".repeat(64)));
+        for bad in ["", "UPPER/case:1", "a b", "{{ .Values.image }}", "ghcr.io/a:", ":1", "http://x/y"] {
+            assert_eq!(Image::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn upstreams_are_those_of_the_documentation() {
+        assert_eq!(caching(DOCKER_HUB), Caching::WithCredentials);
+        assert_eq!(caching("europe-docker.pkg.dev"), Caching::WithCredentials);
+        assert_eq!(caching("quay.io"), Caching::Open);
+        assert_eq!(caching("docker.elastic.co"), Caching::Never);
+        assert!(is_public("eu.gcr.io") && !is_public("mcr.microsoft.com") && !is_public("harbor.example.com"));
+    }
+}

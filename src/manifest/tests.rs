@@ -1,0 +1,107 @@
+//! Tests of what is found in manifests.
+
+use super::*;
+
+fn images(text: &str) -> Vec<String> {
+    let manifests = read_text("f.yaml", text, &[]).expect("manifests");
+    manifests
+        .places
+        .iter()
+        .map(|place| format!("{}:{} {} | {}", place.line, place.image, place.object, place.container))
+        .collect()
+}
+
+#[test]
+fn every_built_in_kind_is_looked_into() {
+    let pod = "containers: [{name: c, image: \"a:1\"}], initContainers: [{name: i, image: b}], ephemeralContainers: [{name: e, image: c}], volumes: [{name: v, image: {reference: d}}]";
+    let template = format!("spec: {{template: {{spec: {{{pod}}}}}}}");
+    let kinds = [
+        ("v1", "Pod", format!("spec: {{{pod}}}")),
+        ("v1", "PodTemplate", format!("template: {{spec: {{{pod}}}}}")),
+        ("v1", "ReplicationController", template.clone()),
+        ("apps/v1", "Deployment", template.clone()),
+        ("apps/v1", "ReplicaSet", template.clone()),
+        ("apps/v1", "StatefulSet", template.clone()),
+        ("apps/v1", "DaemonSet", template.clone()),
+        ("batch/v1", "Job", template.clone()),
+        ("batch/v1", "CronJob", format!("spec: {{jobTemplate: {{{template}}}}}")),
+        ("argoproj.io/v1alpha1", "Rollout", template.clone()),
+        ("serving.knative.dev/v1", "Service", template),
+    ];
+    for (version, kind, body) in kinds {
+        let text = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: n, namespace: s}}\n{body}\n");
+        let expected = [
+            format!("4:b {kind} s/n | init container i"),
+            format!("4:a:1 {kind} s/n | c"),
+            format!("4:c {kind} s/n | ephemeral container e"),
+            format!("4:d {kind} s/n | volume v"),
+        ];
+        assert_eq!(images(&text), expected, "{kind}");
+    }
+}
+
+#[test]
+fn lists_json_and_several_documents_are_read() {
+    let pod = |name: &str| {
+        format!(
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}},"spec":{{"containers":[{{"name":"c","image":"{name}"}}]}}}}"#
+        )
+    };
+    let list =
+        format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n{},\n{}\n]}}\n", pod("a"), pod("b"));
+    assert_eq!(images(&list), ["2:a Pod a | c", "3:b Pod b | c"]);
+    assert_eq!(images(&format!("---\n{}\n---\n{}\n", pod("a"), pod("b"))), ["2:a Pod a | c", "4:b Pod b | c"]);
+    assert_eq!(images(&format!("[{}]", pod("a"))), ["1:a Pod a | c"]);
+}
+
+#[test]
+fn operators_resources_are_known_and_what_is_not_is_told() {
+    let text = "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: p}\nspec:\n  image: quay.io/prometheus/prometheus:v3\n  containers:\n  - name: proxy\n    image: quay.io/x/proxy:1\n";
+    let found = images(text);
+    assert_eq!(
+        found,
+        ["5:quay.io/prometheus/prometheus:v3 Prometheus p | spec.image", "8:quay.io/x/proxy:1 Prometheus p | proxy"]
+    );
+    let widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec:\n  server:\n    image: ghcr.io/a/b:1\n    other: {image: {repository: ghcr.io/c/d, tag: 1}}\n";
+    let manifests = read_text("-", widget, &[]).expect("manifests");
+    assert!(manifests.places.is_empty());
+    let unjudged: Vec<(&str, &str)> =
+        manifests.unjudged.iter().map(|place| (place.image.as_str(), place.container.as_str())).collect();
+    assert_eq!(unjudged, [("ghcr.io/a/b:1", "spec.server.image"), ("ghcr.io/c/d", "spec.server.other.image")]);
+    let own = [ImagePath::parse("Widget.example.com:spec.server.image").expect("a path")];
+    let manifests = read_text("-", widget, &own).expect("manifests");
+    assert_eq!((manifests.places.len(), manifests.unjudged.len()), (1, 1));
+}
+
+#[test]
+fn arguments_that_name_images_are_found() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: o\n    image: x\n    args:\n    - --prometheus-config-reloader=quay.io/prometheus-operator/prometheus-config-reloader:v0.80.0\n    - --log=info\n    - --registry=ghcr.io\n    env:\n    - {name: SOLVER, value: \"quay.io/jetstack/solver:v1\"}\n    - {name: URL, value: \"https://quay.io/x:y\"}\n";
+    let manifests = read_text("-", text, &[]).expect("manifests");
+    let found: Vec<(&str, bool)> =
+        manifests.places.iter().map(|place| (place.image.as_str(), place.argument)).collect();
+    assert_eq!(
+        found,
+        [
+            ("x", false),
+            ("quay.io/prometheus-operator/prometheus-config-reloader:v0.80.0", true),
+            ("quay.io/jetstack/solver:v1", true)
+        ]
+    );
+}
+
+#[test]
+fn secrets_of_service_accounts_count() {
+    let text = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, namespace: s}\nimagePullSecrets: [{name: x}]\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: s}\nspec: {serviceAccountName: a, containers: [{name: c, image: h/i}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: q, namespace: s}\nspec: {containers: [{name: c, image: h/i, imagePullPolicy: Never}]}\n";
+    let manifests = read_text("-", text, &[]).expect("manifests");
+    let seen: Vec<(bool, bool)> = manifests.places.iter().map(|place| (place.secret, place.never)).collect();
+    assert_eq!(seen, [(true, false), (false, true)]);
+}
+
+#[test]
+fn templates_and_nothing_are_errors() {
+    let error = read_text("t.yaml", "{{- if .Values.x }}\napiVersion: v1\n{{- end }}\n", &[]).expect_err("a template");
+    assert!(error.to_string().contains("not rendered") && error.hint.contains("helm template"), "{error}");
+    let error = read_text("t.yaml", "a: [1\n", &[]).expect_err("no YAML");
+    assert!(error.to_string().starts_with("t.yaml, line "), "{error}");
+    assert_eq!(read_text("v.yaml", "replicaCount: 1\n", &[]).expect("a file").objects, 0);
+}

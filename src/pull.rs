@@ -1,0 +1,480 @@
+//! How the nodes of a cluster would pull an image: the one question behind `preflight`, and behind what a change does to
+//! running workloads.
+
+pub mod chain;
+pub mod rewrite;
+
+use crate::check;
+use crate::check::remedy::{self, DOCS_CACHE, remedy};
+use crate::command::Command;
+use crate::evidence::view::is;
+use crate::evidence::{Evidence, Gap, Reason};
+use crate::finding::{Finding, Remediation, RemediationKind, Severity};
+use crate::image::{self, Caching, Image, caching};
+use crate::text;
+use chain::Chain;
+
+/// What became of the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nodes can pull it as it is named.
+    Pullable,
+    /// Nodes can pull it once the reference names the registry.
+    Rewrite,
+    /// It needs a cache rule, and a reference that names the registry.
+    CacheRule,
+    /// The reference is right, but the cluster's own chain is broken.
+    Blocked,
+    /// No cache rule can bring it.
+    Never,
+    /// Something that decides it could not be seen.
+    Unknown,
+    /// It is no image reference.
+    Invalid,
+    /// The kubelet is told never to pull it: it must be on the node.
+    NotPulled,
+}
+
+impl Verdict {
+    /// Every verdict, worst first.
+    pub const ALL: [Self; 8] = [
+        Self::Invalid,
+        Self::Never,
+        Self::Blocked,
+        Self::CacheRule,
+        Self::Rewrite,
+        Self::Unknown,
+        Self::Pullable,
+        Self::NotPulled,
+    ];
+
+    /// The place of a word in the order of [`Self::ALL`].
+    pub fn rank(word: &str) -> usize {
+        Self::ALL.iter().position(|verdict| verdict.as_str() == word).unwrap_or(usize::MAX)
+    }
+
+    /// The word in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pullable => "pullable",
+            Self::Rewrite => "pullable-after-rewrite",
+            Self::CacheRule => "needs-cache-rule",
+            Self::Blocked => "blocked",
+            Self::Never => "never",
+            Self::Unknown => "unknown",
+            Self::Invalid => "invalid",
+            Self::NotPulled => "not-pulled",
+        }
+    }
+}
+
+/// The answer for one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in sentences.
+    pub why: String,
+    /// The reference to write instead, where there is one.
+    pub reference: Option<String>,
+    /// What makes it pullable.
+    pub remediation: Option<Remediation>,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+    /// The rules of `diagnose` that explain it.
+    pub rules: Vec<&'static str>,
+}
+
+impl Answer {
+    /// An answer without anything to do or to name.
+    pub fn new(verdict: Verdict, why: impl Into<String>) -> Self {
+        Self { verdict, why: why.into(), reference: None, remediation: None, gaps: Vec::new(), rules: Vec::new() }
+    }
+
+    fn unknown(gaps: Vec<Gap>, why: impl Into<String>) -> Self {
+        Self { gaps, ..Self::new(Verdict::Unknown, why) }
+    }
+
+    /// Whether nodes get the image as it is named.
+    pub fn pulls(&self) -> bool {
+        self.verdict == Verdict::Pullable
+    }
+}
+
+/// Answers for the images of one cluster.
+#[derive(Debug)]
+pub struct Puller<'e> {
+    evidence: &'e Evidence,
+    chain: Chain,
+    /// Whether nodes may have a way out of the operator's own, and what keeps that from being known.
+    own_egress: (bool, Vec<Gap>),
+}
+
+impl<'e> Puller<'e> {
+    /// Looks at the cluster once.
+    pub fn new(evidence: &'e Evidence) -> Self {
+        Self { evidence, chain: Chain::of(evidence), own_egress: check::own_egress(evidence) }
+    }
+
+    /// How nodes would pull an image; `secret` = its pod names an imagePullSecret.
+    pub fn judge(&self, image: &Image, secret: bool) -> Answer {
+        let own = self.evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(&image.registry));
+        if own {
+            self.in_registry(image)
+        } else if image.is_microsoft() {
+            self.through_mirror(image)
+        } else if image::is_public(&image.registry) || caching(&image.registry) != Caching::Never {
+            self.in_public_registry(image)
+        } else {
+            self.in_unknown_registry(image, secret)
+        }
+    }
+
+    /// An image that fails in the cluster now, whatever should be the case.
+    pub fn failing(&self, reference: &str) -> Option<Answer> {
+        let finding = self.chain.failing.iter().find(|finding| finding.subject.name == reference)?;
+        let mut answer = Answer::new(
+            Verdict::Blocked,
+            format!("It fails in the cluster now ({}): {}", finding.rule.id, finding.detail),
+        );
+        answer.rules.push(finding.rule.id);
+        Some(answer)
+    }
+
+    fn egress(&self) -> Answer {
+        let outbound = self.evidence.outbound_type();
+        Answer::new(
+            Verdict::Pullable,
+            format!(
+                "Over the cluster's own egress (outboundType {outbound}), not through the registry: no longer once egress is closed."
+            ),
+        )
+    }
+
+    /// Through the mirror that nodes of an isolated cluster have for Microsoft's registry.
+    fn through_mirror(&self, image: &Image) -> Answer {
+        if !self.evidence.uses_cache() && !self.evidence.egress_closed() {
+            return self.egress();
+        }
+        let direct = || !self.evidence.egress_closed();
+        if let Some(broken) = self.broken() {
+            // containerd goes on to the registry itself where its mirror fails.
+            return if direct() { self.egress() } else { broken };
+        }
+        if let Some(gap) = self.evidence.registry.cache_rules.gap() {
+            return Answer::unknown(
+                vec![gap.clone().about("the registry's cache rules")],
+                "Whether a cache rule covers it could not be seen.",
+            );
+        }
+        let worst = |finding: &&Finding| finding.severity == Severity::Error && concerns(finding, self.evidence);
+        if let Some(finding) = self.chain.cache.iter().find(worst) {
+            if direct() {
+                return self.egress();
+            }
+            let missing = ["cache-rule-missing", "cache-rule-mismatch"].contains(&finding.rule.id);
+            let verdict = if missing { Verdict::CacheRule } else { Verdict::Blocked };
+            let mut answer = Answer::new(verdict, finding.detail.clone());
+            answer.remediation = Some(finding.remediation.clone());
+            answer.rules.push(finding.rule.id);
+            return answer;
+        }
+        self.on_nodes(self.unseen().unwrap_or_else(|| {
+            let overridden = self.chain.cache.iter().find(|finding| {
+                finding.rule.id == "cache-rule-conflict"
+                    && finding
+                        .evidence
+                        .iter()
+                        .any(|seen| seen.value.ends_with(&format!("aks-managed-repository/{}", image.repository)))
+            });
+            let mut answer = Answer::new(
+                Verdict::Pullable,
+                format!("Through the registry's cache of {}{}.", image.registry, legacy(&self.chain)),
+            );
+            if let Some(conflict) = overridden {
+                answer.why.push_str(&format!(" Not the image that is meant: {}", conflict.detail));
+                answer.verdict = Verdict::Blocked;
+                answer.rules.push(conflict.rule.id);
+            }
+            self.with_warnings(answer)
+        }))
+    }
+
+    /// Nodes that were not reimaged have no mirror.
+    fn on_nodes(&self, mut answer: Answer) -> Answer {
+        if !answer.pulls() || !self.evidence.egress_closed() {
+            return answer;
+        }
+        let (proved, probable): (Vec<&Finding>, Vec<&Finding>) =
+            self.chain.stale.iter().partition(|finding| finding.severity == Severity::Error);
+        let names = |findings: &[&Finding]| {
+            findings.iter().map(|finding| finding.subject.name.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let pools = self.evidence.pools.agent_pools.known().map_or(0, Vec::len);
+        if !proved.is_empty() && proved.len() >= pools {
+            answer.verdict = Verdict::Blocked;
+            answer.why = format!(
+                "No pool's nodes were reimaged since the registry became their source ({}): they ask Microsoft's registry itself, which they cannot reach.",
+                names(&proved)
+            );
+            answer.rules.push("node-not-reimaged");
+        } else if !proved.is_empty() {
+            answer.why.push_str(&format!(" Not on nodes of pool {}, which were not reimaged.", names(&proved)));
+        } else if !probable.is_empty() {
+            answer.why.push_str(&format!(
+                " Probably not on nodes of pool {}, which are older than the registry or its rule.",
+                names(&probable)
+            ));
+        }
+        answer
+    }
+
+    /// From the bootstrap registry, as the reference says.
+    fn in_registry(&self, image: &Image) -> Answer {
+        if let Some(answer) = self.broken().or_else(|| self.unseen()) {
+            return answer;
+        }
+        let Some((rule, upstream)) = rewrite::filling(self.evidence, &image.repository) else {
+            let why = match self.evidence.registry.cache_rules.gap() {
+                Some(_) => "From the registry. Whether the image is in it was not asked.",
+                None => {
+                    "From the registry. No cache rule fills this repository, so the image must have been pushed or imported; whether it is there was not asked (--registry)."
+                }
+            };
+            return self.with_warnings(Answer::new(Verdict::Pullable, why));
+        };
+        if let Some(answer) = self.sick(rule.name()) {
+            return answer;
+        }
+        let why = format!("From the registry, whose cache rule {} fills this repository from {upstream}.", rule.name());
+        self.with_warnings(Answer::new(Verdict::Pullable, why))
+    }
+
+    /// Through a cache rule that is in trouble.
+    fn sick(&self, rule: &str) -> Option<Answer> {
+        let about = |finding: &&Finding| {
+            let named =
+                finding.subject.name.eq_ignore_ascii_case(rule) || finding.detail.contains(&format!(" rule {rule} "));
+            named && ["cache-rule-failed", "credential-set-unhealthy"].contains(&finding.rule.id)
+        };
+        let finding = self.chain.cache.iter().find(about)?;
+        let mut answer = Answer::new(Verdict::Blocked, format!("Cache rule {rule} covers it, but: {}", finding.detail));
+        answer.remediation = Some(finding.remediation.clone());
+        answer.rules.push(finding.rule.id);
+        Some(answer)
+    }
+
+    /// From a public registry: nodes mirror Microsoft's only.
+    fn in_public_registry(&self, image: &Image) -> Answer {
+        if !self.evidence.egress_closed() {
+            return self.egress();
+        }
+        if self.own_egress.0 {
+            let host = &image.registry;
+            let mut gaps = self.own_egress.1.clone();
+            if gaps.is_empty() {
+                gaps.push(Gap::new(Reason::NotVisible, format!("whether the operator's own way out (a default route, NAT gateway, virtual WAN or proxy) leads to {host}: no call shows it")));
+            }
+            let mut answer = Answer::unknown(
+                gaps,
+                format!(
+                    "The nodes may have a way out of your own, and nobody can see from here whether it leads to {host}."
+                ),
+            );
+            if let Some(covering) = rewrite::covering(self.evidence, image) {
+                answer.why.push_str(&format!(
+                    " Certain is {}, through cache rule {}.",
+                    covering.reference,
+                    covering.rule.name()
+                ));
+                answer.reference = Some(covering.reference);
+            }
+            return answer;
+        }
+        if self.evidence.registry.cache_rules.gap().is_some() && self.evidence.uses_cache() {
+            let gap = self.evidence.registry.cache_rules.gap().cloned().unwrap_or_else(Gap::not_collected);
+            return Answer::unknown(
+                vec![gap.about("the registry's cache rules")],
+                "As it is named nodes cannot pull it; whether a cache rule covers it could not be seen.",
+            );
+        }
+        if let Some(covering) = rewrite::covering(self.evidence, image) {
+            if let Some(answer) = self.sick(covering.rule.name()).or_else(|| self.broken()) {
+                return Answer { reference: Some(covering.reference), ..answer };
+            }
+            let why = format!(
+                "Nodes mirror Microsoft's registry only; cache rule {} covers the image as {}.",
+                covering.rule.name(),
+                covering.reference
+            );
+            let summary = format!("Write {} into the manifest.", covering.reference);
+            return Answer {
+                remediation: Some(remedy(RemediationKind::RewriteImage, summary, Vec::new(), DOCS_CACHE)),
+                reference: Some(covering.reference),
+                ..self.with_warnings(Answer::new(Verdict::Rewrite, why))
+            };
+        }
+        self.without_rule(image)
+    }
+
+    fn without_rule(&self, image: &Image) -> Answer {
+        let host = &image.registry;
+        let Some(registry) = self.evidence.registry_id() else {
+            return Answer::new(
+                Verdict::Never,
+                format!("Egress is closed, and the cluster names no registry through which {host} could be cached."),
+            );
+        };
+        if caching(host) == Caching::Never {
+            return self.import(image, &registry);
+        }
+        match rewrite::proposal(self.evidence, image) {
+            Ok(proposal) => {
+                let why = format!(
+                    "No cache rule covers {host}; with a rule \"{}\" -> \"{}\" it can be pulled as {}.",
+                    proposal.source, proposal.target, proposal.reference
+                );
+                let summary = format!(
+                    "Create the cache rule, then write {} into the manifest.{}",
+                    proposal.reference,
+                    proposal.advice(self.evidence)
+                );
+                let commands = proposal.commands(&registry);
+                Answer {
+                    remediation: Some(remedy(RemediationKind::RewriteImage, summary, commands, DOCS_CACHE)),
+                    reference: Some(proposal.reference),
+                    ..Answer::new(Verdict::CacheRule, why)
+                }
+            }
+            Err(rule) => Answer::new(
+                Verdict::CacheRule,
+                format!(
+                    "No cache rule covers {host}, and {rule} leaves no room for one: wildcard targets must not overlap, and no repository may stand under the target. Replace a rule with target * first (aksiso explain cache-rule-legacy-target), or choose a target of your own."
+                ),
+            ),
+        }
+    }
+
+    /// Not through the cache; a copy in the registry can be pulled.
+    fn import(&self, image: &Image, registry: &crate::azure::id::ResourceId) -> Answer {
+        let host = &image.registry;
+        let server = self.evidence.login_server().unwrap_or("<LOGIN_SERVER>");
+        let copy = format!("{host}/{}{}", image.repository, if image.tail.starts_with('@') { "" } else { &image.tail });
+        let reference = format!("{server}/{host}/{}{}", image.repository, image.tail);
+        let import = Command::new("az acr import")
+            .with("-n", registry.name())
+            .with("--source", format!("{host}/{}{}", image.repository, image.tail));
+        let import = remedy::in_subscription(import.with("-t", copy), registry);
+        let moved =
+            if host == "k8s.gcr.io" { " Its images have moved to registry.k8s.io, which can be cached." } else { "" };
+        let summary = format!(
+            "Import a copy, then write {reference} into the manifest; import again for each new version.{moved}"
+        );
+        let docs = "https://learn.microsoft.com/azure/container-registry/container-registry-import-images";
+        Answer {
+            remediation: Some(remedy(RemediationKind::RewriteImage, summary, vec![import], docs)),
+            reference: Some(reference),
+            ..Answer::new(
+                Verdict::Never,
+                format!(
+                    "The artifact cache cannot pull from {host}: it is not among its upstreams. Only a copy in a registry that the nodes reach can be pulled."
+                ),
+            )
+        }
+    }
+
+    /// From a registry of which the evidence says nothing.
+    fn in_unknown_registry(&self, image: &Image, secret: bool) -> Answer {
+        let host = &image.registry;
+        let identity = if secret {
+            "The pod names an imagePullSecret for it, or for another registry."
+        } else if image.is_azure() {
+            "Whether the kubelet identity may pull from it was not asked either, and the pod names no imagePullSecret."
+        } else {
+            "The pod names no imagePullSecret, so the registry must let everybody pull."
+        };
+        let seen = self.evidence.kubernetes.images.known().into_iter().flat_map(|images| &images.used);
+        let seen = seen.filter(|usage| Image::parse(&usage.image).is_some_and(|used| used.registry == *host));
+        let containers: usize = seen.map(|usage| usage.containers).sum();
+        let hint = if containers > 0 {
+            format!(
+                " {} of the cluster use images of it, which does not prove that they could be pulled again.",
+                text::count(containers, "container")
+            )
+        } else {
+            String::new()
+        };
+        let gap = Gap::new(Reason::NotVisible, format!("whether the nodes reach registry {host}"));
+        Answer::unknown(
+            vec![gap],
+            format!(
+                "Registry {host} is neither the bootstrap registry nor one that everybody knows: whether the nodes reach it could not be seen. {identity}{hint}"
+            ),
+        )
+    }
+
+    /// What breaks every pull from the registry.
+    fn broken(&self) -> Option<Answer> {
+        let first = self.chain.broken.first()?;
+        let mut rules: Vec<&'static str> = self.chain.broken.iter().map(|finding| finding.rule.id).collect();
+        rules.dedup();
+        let mut answer = Answer::new(
+            Verdict::Blocked,
+            format!("The cluster's own chain is broken ({}): {}", rules.join(", "), first.detail),
+        );
+        answer.remediation = Some(first.remediation.clone());
+        answer.rules = rules;
+        Some(answer)
+    }
+
+    /// What of the chain could not be seen; nobody knows then whether anything can be pulled.
+    fn unseen(&self) -> Option<Answer> {
+        self.evidence.registry_id()?;
+        let first = self.chain.unseen.first()?;
+        Some(Answer::unknown(
+            self.chain.unseen.clone(),
+            format!("The way from the nodes to the registry could not be seen whole: {}.", first.detail),
+        ))
+    }
+
+    fn with_warnings(&self, mut answer: Answer) -> Answer {
+        for warning in &self.chain.warnings {
+            answer.why.push_str(&format!(" At risk ({}): {}", warning.rule.id, warning.rule.title.to_lowercase()));
+            answer.why.push('.');
+        }
+        answer
+    }
+}
+
+/// Whether an error of the check is about the cache of Microsoft's registry and not about another rule.
+fn concerns(finding: &Finding, evidence: &Evidence) -> bool {
+    match finding.rule.id {
+        "cache-rule-failed" => {
+            let rules = evidence.registry.cache_rules.known().into_iter().flatten();
+            let source = rules
+                .filter(|rule| rule.id == finding.subject.id)
+                .find_map(|rule| rule.properties.source_repository.clone());
+            evidence.mcr_hosts().iter().any(|host| is(source.as_ref(), &format!("{host}/*")))
+        }
+        "credential-set-unhealthy" => false,
+        _ => true,
+    }
+}
+
+fn legacy(chain: &Chain) -> &'static str {
+    if chain.cache.iter().any(|finding| finding.rule.id == "cache-rule-legacy-target") {
+        ", by a rule with the preview's target *: nodes that bootstrap with today's configuration look elsewhere"
+    } else {
+        ""
+    }
+}
+
+/// The repository of the bootstrap registry from which nodes would pull an image.
+pub fn repository_in_registry(evidence: &Evidence, image: &Image) -> Option<String> {
+    let server = evidence.login_server()?;
+    if server.eq_ignore_ascii_case(&image.registry) {
+        return Some(image.repository.clone());
+    }
+    let mirrored = image.is_microsoft() && evidence.uses_cache();
+    mirrored.then(|| format!("aks-managed-repository/{}", image.repository))
+}

@@ -1,0 +1,225 @@
+//! Cache rules and images: which rule covers an image, under which reference, and which rule could be made for it.
+
+use crate::azure::id::ResourceId;
+use crate::check::remedy;
+use crate::command::Command;
+use crate::evidence::registry::CacheRule;
+use crate::evidence::view::is;
+use crate::evidence::{Evidence, Ownership};
+use crate::image::{Caching, DOCKER_HUB, Image, caching};
+
+/// An existing rule that covers an image.
+#[derive(Debug)]
+pub struct Covering<'e> {
+    /// The rule.
+    pub rule: &'e CacheRule,
+    /// The reference under which the registry has the image.
+    pub reference: String,
+}
+
+/// The rule that covers an image: one for its repository alone before wildcards, and the narrowest of these.
+pub fn covering<'e>(evidence: &'e Evidence, image: &Image) -> Option<Covering<'e>> {
+    let server = evidence.login_server()?;
+    let rules = evidence.registry.cache_rules.known()?.iter();
+    let matching = rules.filter_map(|rule| Some((rule, path_under(rule, &image.source())?)));
+    let (rule, path) = matching.max_by_key(|(rule, _)| specificity(rule))?;
+    Some(Covering { rule, reference: format!("{server}/{path}{}", image.tail) })
+}
+
+/// The rule that fills a repository of the registry, and the upstream repository that it is filled from.
+pub fn filling<'e>(evidence: &'e Evidence, repository: &str) -> Option<(&'e CacheRule, String)> {
+    let rules = evidence.registry.cache_rules.known()?.iter();
+    let matching = rules.filter_map(|rule| {
+        let source = rule.properties.source_repository.as_deref()?;
+        let rest = rest(rule.properties.target_repository.as_deref()?, repository)?;
+        Some((rule, format!("{}{rest}", source.trim_end_matches('*'))))
+    });
+    matching.max_by_key(|(rule, _)| rule.properties.target_repository.as_ref().map_or(0, String::len))
+}
+
+/// The repository under which a rule keeps an upstream repository.
+fn path_under(rule: &CacheRule, source: &str) -> Option<String> {
+    let rest = rest(&normalized(rule.properties.source_repository.as_deref()?), source)?.to_owned();
+    let target = rule.properties.target_repository.as_deref()?;
+    Some(format!("{}{rest}", target.trim_end_matches('*')))
+}
+
+/// What a pattern's `*` stands for in a path; a pattern without one stands for itself.
+fn rest<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => path.strip_prefix(prefix).filter(|rest| !rest.is_empty()),
+        None => (pattern == path).then_some(""),
+    }
+}
+
+/// A source under the host's usual name; Docker Hub's own images stand under `library`, named or not.
+fn normalized(source: &str) -> String {
+    let (host, path) = source.split_once('/').unwrap_or((source, ""));
+    let host = host.to_lowercase();
+    match host.as_str() {
+        "index.docker.io" | "registry-1.docker.io" | DOCKER_HUB if !path.contains(['/', '*']) => {
+            format!("{DOCKER_HUB}/library/{path}")
+        }
+        "index.docker.io" | "registry-1.docker.io" => format!("{DOCKER_HUB}/{path}"),
+        _ => format!("{host}/{path}"),
+    }
+}
+
+fn specificity(rule: &CacheRule) -> (bool, usize, bool) {
+    let source = rule.properties.source_repository.as_deref().unwrap_or_default();
+    (!source.ends_with('*'), source.len(), !is(rule.properties.provisioning_state.as_ref(), "Failed"))
+}
+
+/// A rule that could be made.
+#[derive(Debug)]
+pub struct Proposal {
+    /// Its name.
+    pub name: String,
+    /// `ghcr.io/*`.
+    pub source: String,
+    /// `ghcr.io/*`, under the registry.
+    pub target: String,
+    /// The reference under which the image would be pulled.
+    pub reference: String,
+    /// The credential set that its upstream demands, where it demands one: one that another rule of this upstream has, or
+    /// the name for a new one.
+    pub credentials: Option<Credentials>,
+}
+
+/// A credential set.
+#[derive(Debug)]
+pub enum Credentials {
+    /// Another rule of the same upstream has it.
+    Existing(String),
+    /// It must be made.
+    New(String),
+}
+
+/// Proposes a rule for an image's registry: with a target that overlaps no other and under which, as far as is seen, no
+/// repository stands yet.
+///
+/// # Errors
+/// The existing rule whose target leaves no room.
+pub fn proposal(evidence: &Evidence, image: &Image) -> Result<Proposal, String> {
+    let server = evidence.login_server().unwrap_or("<LOGIN_SERVER>");
+    let host = &image.registry;
+    let rules = || evidence.registry.cache_rules.known().into_iter().flatten();
+    let taken = |target: &str| {
+        let own =
+            |rule: &&CacheRule| overlaps(rule.properties.target_repository.as_deref().unwrap_or_default(), target);
+        rules().find(own).map(|rule| rule.name().to_owned())
+    };
+    let targets = [format!("{host}/*"), format!("cache/{host}/*"), format!("upstream/{host}/*")];
+    let free = targets.iter().find(|target| taken(target).is_none() && repositories_under(evidence, target).is_empty());
+    let Some(target) = free else {
+        return Err(taken(&targets[0]).unwrap_or_else(|| targets[0].clone()));
+    };
+    let name = host.replace(['.', ':', '_'], "-");
+    let names: Vec<&str> = rules().map(CacheRule::name).collect();
+    let name = if names.iter().any(|known| known.eq_ignore_ascii_case(&name)) { format!("{name}-all") } else { name };
+    let same_upstream = rules().find_map(|rule| {
+        let source = normalized(rule.properties.source_repository.as_deref()?);
+        let set = rule.properties.credential_set_resource_id.as_ref()?;
+        source.starts_with(&format!("{host}/")).then(|| set.name().to_owned())
+    });
+    let credentials = match (same_upstream, caching(host)) {
+        (Some(set), _) => Some(Credentials::Existing(set)),
+        (None, Caching::WithCredentials) => Some(Credentials::New(name.clone())),
+        _ => None,
+    };
+    Ok(Proposal {
+        reference: format!("{server}/{}{}{}", target.trim_end_matches('*'), image.repository, image.tail),
+        name,
+        source: format!("{host}/*"),
+        target: target.clone(),
+        credentials,
+    })
+}
+
+/// Repositories of the registry that images in use show to stand under a target already, other than by a rule.
+pub fn repositories_under(evidence: &Evidence, target: &str) -> Vec<String> {
+    let Some(server) = evidence.login_server() else { return Vec::new() };
+    let used = evidence.kubernetes.images.known().into_iter().flat_map(|images| &images.used);
+    let used = used.filter_map(|usage| Image::parse(&usage.image));
+    let own = used.filter(|image| image.registry.eq_ignore_ascii_case(server));
+    let under = own.filter(|image| rest(target, &image.repository).is_some());
+    under.filter(|image| filling(evidence, &image.repository).is_none()).map(|image| image.repository).collect()
+}
+
+/// Whether the artifact cache refuses the second target beside the first: wildcards must not overlap.
+pub fn overlaps(one: &str, other: &str) -> bool {
+    match (one.strip_suffix('*'), other.strip_suffix('*')) {
+        (Some(one), Some(other)) => one.starts_with(other) || other.starts_with(one),
+        _ => one == other,
+    }
+}
+
+impl Proposal {
+    /// The commands that make the rule, and the credential set before it.
+    pub fn commands(&self, registry: &ResourceId) -> Vec<Command> {
+        let mut commands = Vec::new();
+        let mut create = remedy::acr("az acr cache create", registry).with("-n", self.name.as_str());
+        create = create.with("-s", self.source.as_str()).with("-t", self.target.as_str());
+        if let Some(credentials) = &self.credentials {
+            let (Credentials::Existing(set) | Credentials::New(set)) = credentials;
+            create = create.with("-c", set.as_str());
+            if matches!(credentials, Credentials::New(_)) {
+                let login = self.source.trim_end_matches("/*");
+                let new = remedy::acr("az acr credential-set create", registry).with("-n", set.as_str());
+                let new = new.with("-l", login).with("-u", "<SECRET_URI_OF_USERNAME>");
+                commands.push(remedy::in_subscription(new.with("-p", "<SECRET_URI_OF_PASSWORD>"), registry));
+            }
+        }
+        commands.push(remedy::in_subscription(create, registry));
+        commands
+    }
+
+    /// What to mind when the rule is made.
+    pub fn advice(&self, evidence: &Evidence) -> String {
+        let mut advice = String::new();
+        if matches!(self.credentials, Some(Credentials::New(_))) {
+            advice.push_str(" Its upstream demands credentials: the credential set names two secrets in a Key Vault, which its identity must be allowed to read (role Key Vault Secrets User).");
+        }
+        if evidence.ownership() == Ownership::Managed {
+            advice.push_str(" A registry that AKS manages keeps rules that you add.");
+            let profile = evidence.cluster.properties.node_resource_group_profile.as_ref();
+            if profile.is_some_and(|profile| is(profile.restriction_level.as_ref(), "ReadOnly")) {
+                advice.push_str(" The node resource group is locked (ReadOnly), which refuses the new rule: unlock it first, or use a registry of your own.");
+            }
+        }
+        advice.push_str(&format!(
+            " It is refused with TargetRepositoryPrefixMatchesExistingRegistries where a repository stands under {} already; the data plane was not asked for that.",
+            self.target
+        ));
+        advice
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_compared_under_one_name() {
+        assert_eq!(normalized("docker.io/redis"), "docker.io/library/redis");
+        assert_eq!(normalized("registry-1.docker.io/bitnami/*"), "docker.io/bitnami/*");
+        assert_eq!(normalized("docker.io/*"), "docker.io/*");
+        assert_eq!(normalized("Quay.io/a/b"), "quay.io/a/b");
+    }
+
+    #[test]
+    fn wildcards_stand_for_something() {
+        assert_eq!(rest("a/*", "a/b/c"), Some("b/c"));
+        assert_eq!(rest("a/*", "a/"), None);
+        assert_eq!(rest("a/b", "a/b"), Some(""));
+        assert_eq!(rest("a/b", "a/b/c"), None);
+    }
+
+    #[test]
+    fn only_wildcards_overlap() {
+        assert!(overlaps("*", "aks-managed-repository/*"));
+        assert!(overlaps("a/b/*", "a/*"));
+        assert!(!overlaps("a/*", "ab/*"));
+        assert!(!overlaps("a/*", "a/b"), "a static rule overrides a wildcard");
+    }
+}

@@ -1,0 +1,124 @@
+//! The verdicts on images for people: those that cannot be pulled first, each with where it stands and what to write.
+
+use anstyle::{AnsiColor, Style};
+
+use super::model::{ImageEntry, PreflightEntry, Report};
+use super::table::{Page, styled};
+use crate::command::Shell;
+use crate::correlate::Diagnosis;
+use crate::pull::Verdict;
+use crate::text::{self, count};
+
+/// Places of one image that are listed.
+const PLACES: usize = 5;
+/// Column at which the text begins.
+const INDENT: usize = 10;
+
+/// Renders the verdicts for lines of `width` characters.
+pub fn render(diagnosis: &Diagnosis<'_>, report: &Report, width: usize, shell: Shell) -> String {
+    let mut page = Page::new(width, shell);
+    page.head(diagnosis);
+    if let Some(effect) = &diagnosis.effect {
+        page.effect(effect);
+    }
+    let Some(preflight) = &report.preflight else { return page.finish() };
+    images(&mut page, preflight, diagnosis);
+    summary(&mut page, preflight);
+    page.unseen(diagnosis);
+    page.suppressed(diagnosis);
+    page.finish()
+}
+
+fn images(page: &mut Page, preflight: &PreflightEntry, diagnosis: &Diagnosis<'_>) {
+    // A cache rule that many images need is told once.
+    let mut printed: Vec<Vec<String>> = Vec::new();
+    for verdict in Verdict::ALL {
+        let own: Vec<&ImageEntry> = preflight.images.iter().filter(|image| image.verdict == verdict.as_str()).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let color = match verdict {
+            Verdict::Pullable | Verdict::NotPulled => AnsiColor::Green,
+            Verdict::Unknown => AnsiColor::Yellow,
+            _ => AnsiColor::Red,
+        };
+        page.line("");
+        let title = format!("{} ({})", verdict.as_str().to_uppercase(), count(own.len(), "image"));
+        page.line(&styled(&title, color.on_default().bold()));
+        for image in own {
+            one(page, image, verdict, diagnosis, &mut printed);
+        }
+    }
+}
+
+/// What is well takes one line and its first place; what is not says why and what to do.
+fn one(
+    page: &mut Page,
+    image: &ImageEntry,
+    verdict: Verdict,
+    diagnosis: &Diagnosis<'_>,
+    printed: &mut Vec<Vec<String>>,
+) {
+    let well = matches!(verdict, Verdict::Pullable | Verdict::NotPulled);
+    page.line(&format!("  {}", styled(&text::clean(&text::bounded(&image.image, 300)), Style::new().bold())));
+    page.field("Why", &image.detail, INDENT);
+    if let Some(reference) = &image.reference {
+        page.field("Write", reference, INDENT);
+    }
+    if !well {
+        let finding = diagnosis.findings.iter().find(|finding| finding.subject.id.as_str() == image.image);
+        if let Some(remediation) = finding.map(|finding| &finding.remediation) {
+            if !image.commands.is_empty() && printed.contains(&image.commands) {
+                page.field("Do", "The same as above, then write this reference.", INDENT);
+            } else {
+                page.field("Do", &remediation.summary, INDENT);
+                page.commands("", &remediation.commands);
+                printed.push(image.commands.clone());
+            }
+        }
+    }
+    let listed = if well { 1 } else { PLACES };
+    for (at, place) in image.locations.iter().take(listed).enumerate() {
+        let source = place.source.as_ref().map_or_else(String::new, |source| format!(" (from {source})"));
+        let line = format!("{}:{}{source}, {}, {}", place.file, place.line, place.object, place.container);
+        page.field(if at == 0 { "Where" } else { "" }, &line, INDENT);
+    }
+    if image.locations.len() > listed {
+        page.field("", &format!("and {} more places", image.locations.len() - listed), INDENT);
+    }
+}
+
+fn summary(page: &mut Page, preflight: &PreflightEntry) {
+    page.line("");
+    let places: usize = preflight.images.iter().map(|image| image.locations.len()).sum();
+    let counts = Verdict::ALL.iter().filter_map(|verdict| {
+        let number = preflight.images.iter().filter(|image| image.verdict == verdict.as_str()).count();
+        (number > 0).then(|| format!("{number} {}", verdict.as_str()))
+    });
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let line = format!(
+        "{} in {}, {}: {}",
+        count(preflight.objects, "object"),
+        count(preflight.files, "file"),
+        count(places, "image place"),
+        if counts.is_empty() { "no image".to_owned() } else { counts }
+    );
+    page.paragraph("", &line, 0);
+    let asked = if preflight.registry_asked {
+        "The registry was asked for tags and platforms; upstreams of cache rules were not."
+    } else {
+        "Whether tags exist, and for which platforms, was not asked (--registry asks the registry)."
+    };
+    page.paragraph("", asked, 0);
+    if !preflight.unjudged.is_empty() {
+        page.line("\nNot judged: fields of custom resources that may name images (--image-path KIND.GROUP:PATH, or aksiso.toml):");
+        for place in preflight.unjudged.iter().take(20) {
+            let line =
+                format!("{}:{}, {}: {} = {}", place.file, place.line, place.object, place.container, place.image);
+            page.paragraph("  ", &line, 2);
+        }
+        if preflight.unjudged.len() > 20 {
+            page.line(&format!("  and {} more", preflight.unjudged.len() - 20));
+        }
+    }
+}
