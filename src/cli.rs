@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::azure::cloud::Cloud;
 use crate::azure::credential::Method;
-use crate::azure::id::is_subscription;
+use crate::azure::id::{ResourceId, is_subscription};
 use crate::check;
 use crate::command::Shell;
+use crate::cutover;
 use crate::exit::FailOn;
 use crate::manifest::paths::ImagePath;
+use crate::report::cutover::Format as CutoverFormat;
 use crate::report::permissions::Part;
 use crate::report::{ListFormat, Output, compare};
 use crate::schema::SchemaOf;
@@ -39,6 +41,18 @@ const PREFLIGHT_EXAMPLES: &str = "Examples:
   kustomize build overlays/prod | aksiso preflight - --from prod.json
   aksiso preflight manifests/ -g prod-rg -n prod-aks --output table --output sarif=images.sarif
   aksiso preflight manifests/ --from prod.json --what-if 'set outbound none'";
+
+const CUTOVER_CODES: &str = "Exit codes:
+  0  the next step is safe, or none is left
+  1  a gate is closed, or the cluster is broken (S5)
+  2  could not run
+  3  the next step, or the state, rests on something that could not be seen";
+
+const CUTOVER_EXAMPLES: &str = "Examples:
+  aksiso cutover -g prod-rg -n prod-aks
+  aksiso cutover -g prod-rg -n prod-aks --to-registry /subscriptions/…/registries/contosoboot
+  aksiso cutover --from prod.json --policy conservative
+  aksiso cutover -g prod-rg -n prod-aks --to direct";
 
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
 ///
@@ -72,6 +86,13 @@ pub enum Command {
     /// verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown.
     #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{PREFLIGHT_EXAMPLES}"))]
     Preflight(Box<Preflight>),
+    /// Say where a cluster stands on the way to isolation, which step is next, and whether it is safe
+    ///
+    /// S0 Direct, prerequisites missing; S1 Direct, prerequisites there; S2 Cache with egress, nodes not reimaged; S3 Cache with
+    /// egress, all nodes reimaged; S4 isolated; S5 isolated with nodes that cannot pull: broken. Also for another registry
+    /// (--to-registry) and for going back (--to direct).
+    #[command(after_help = CUTOVER_CODES, after_long_help = format!("{CUTOVER_CODES}\n\n{CUTOVER_EXAMPLES}"))]
+    Cutover(Box<Cutover>),
     /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
     ///
     /// The snapshot holds no token, key or secret. It does describe the cluster's network: keep it as you keep that.
@@ -240,6 +261,9 @@ pub struct Preflight {
     /// Also ask the registry whether it has the images, and for which platforms; needs a way to it and the right to read
     #[arg(long, conflicts_with = "from")]
     pub registry: bool,
+    /// Look at another Azure Container Registry that images come from, and at the way to it; may be repeated
+    #[arg(long, value_name = "ARM_ID", value_parser = registry_id, conflicts_with = "from")]
+    pub other_registry: Vec<ResourceId>,
     /// Where images stand in a custom resource, such as Widget.example.com:spec.server.image; may be repeated
     #[arg(long, value_name = "KIND.GROUP:PATH", value_parser = ImagePath::parse)]
     pub image_path: Vec<ImagePath>,
@@ -249,6 +273,47 @@ pub struct Preflight {
     /// The report.
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// `cutover`.
+#[derive(Debug, Args)]
+pub struct Cutover {
+    /// The cluster.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Use a snapshot of the cluster instead of asking it; - reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
+    pub from: Option<PathBuf>,
+    /// Where to
+    #[arg(long, value_enum, default_value = "isolated")]
+    pub to: Destination,
+    /// The registry to go to: one of your own, or another than the cluster has now [default: the cluster's, else one that AKS manages]
+    #[arg(long, value_name = "ARM_ID", value_parser = registry_id, conflicts_with = "to")]
+    pub to_registry: Option<ResourceId>,
+    /// How many times nodes are made anew
+    #[arg(long, value_enum, default_value = "documented")]
+    pub policy: cutover::Policy,
+    /// Look from where the cluster would stand after a change, such as 'reimage all' (see aksiso diagnose --help); may be repeated
+    #[arg(long, value_name = "CHANGE")]
+    pub what_if: Vec<String>,
+    /// Output format
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub output: CutoverFormat,
+    /// Shell that commands are printed for
+    #[arg(long, value_enum, default_value = "posix")]
+    pub shell: Shell,
+    /// Exit with 0 although something could not be seen
+    #[arg(long)]
+    pub allow_incomplete: bool,
+}
+
+/// Where a cut-over goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Destination {
+    /// A network isolated cluster
+    Isolated,
+    /// Back to Microsoft's registry over egress
+    Direct,
 }
 
 /// `collect`.
@@ -269,6 +334,9 @@ pub struct Collect {
     /// Anonymize a snapshot that is already there; - reads standard input
     #[arg(long, value_name = "FILE", requires = "anonymize", conflicts_with_all = TARGET_FLAGS)]
     pub from: Option<PathBuf>,
+    /// Look at another registry too: one that the cluster shall use (cutover), or that images come from (preflight); may be repeated
+    #[arg(long, value_name = "ARM_ID", value_parser = registry_id)]
+    pub other_registry: Vec<ResourceId>,
     /// Which checks' facts.
     #[command(flatten)]
     pub checks: CheckArgs,
@@ -384,6 +452,13 @@ fn scope(text: &str) -> Result<String, String> {
         "expected /subscriptions/ID, /subscriptions/ID/resourceGroups/GROUP or \
          /providers/Microsoft.Management/managementGroups/GROUP"
             .to_owned()
+    })
+}
+
+/// The id of a registry.
+fn registry_id(text: &str) -> Result<ResourceId, String> {
+    ResourceId::parse(text, "Microsoft.ContainerRegistry/registries").map_err(|why| {
+        format!("{why}; expected /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ContainerRegistry/registries/NAME")
     })
 }
 

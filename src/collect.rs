@@ -10,6 +10,7 @@ mod endpoints;
 mod followup;
 mod networks;
 mod nodes;
+mod others;
 mod pools;
 mod registry;
 

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod collect;
 pub mod command;
 pub mod correlate;
+pub mod cutover;
 pub mod evidence;
 pub mod exit;
 pub mod finding;

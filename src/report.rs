@@ -2,6 +2,7 @@
 
 pub mod annotations;
 pub mod compare;
+pub mod cutover;
 pub mod gitlab;
 pub mod json;
 pub mod junit;

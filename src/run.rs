@@ -1,5 +1,6 @@
 //! One short function per subcommand.
 
+mod cutover;
 mod diagnose;
 mod live;
 mod preflight;
@@ -11,6 +12,7 @@ use std::path::Path;
 use clap::CommandFactory as _;
 
 use crate::anonymize::{self, Pseudonyms};
+use crate::azure::id::ResourceId;
 use crate::check::{self, Check};
 use crate::cli::{CheckArgs, Cli, Collect, Command, TargetArgs};
 use crate::correlate::Diagnosis;
@@ -55,6 +57,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let work = async {
         match cli.command {
             Command::Diagnose(args) => diagnose::diagnose(&args, &progress).await,
+            Command::Cutover(args) => cutover::cutover(&args, &progress).await,
             Command::Preflight(args) => preflight::preflight(&args, &progress).await,
             Command::Collect(args) => collect(&args, &progress).await,
             Command::Permissions(args) => permissions(&args),
@@ -124,7 +127,7 @@ fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
 
 async fn collect(args: &Collect, progress: &Progress) -> anyhow::Result<Exit> {
     let checks = chosen(&args.checks);
-    let evidence = read_or_ask(args.from.as_deref(), &args.target, &checks, progress).await?;
+    let evidence = read_or_ask(args.from.as_deref(), &args.target, &checks, &args.other_registry, progress).await?;
     let written = if args.anonymize { &anonymized(&evidence, args.anonymize_map.as_deref())? } else { &evidence };
     if args.output.as_os_str() == "-" {
         output::print(&text::escape_json(&snapshot::render(written)?))?;
@@ -142,11 +145,12 @@ async fn read_or_ask(
     from: Option<&Path>,
     target: &TargetArgs,
     checks: &[&'static Check],
+    others: &[ResourceId],
     progress: &Progress,
 ) -> anyhow::Result<Evidence> {
     let evidence = match from {
         Some(path) => snapshot::read(path).map_err(|error| Problem::new(error.to_string(), error.hint()))?,
-        None => live::live(target, checks, progress).await?,
+        None => live::live(target, checks, others, progress).await?,
     };
     progress.finish();
     Ok(evidence)

@@ -13,6 +13,8 @@ pub enum SchemaOf {
     Report,
     /// The comparison of compare --output json
     Comparison,
+    /// The report of cutover --output json
+    Cutover,
     /// The snapshot of collect
     Snapshot,
     /// The policy, aksiso.toml
@@ -25,6 +27,7 @@ impl SchemaOf {
         let mut schema = match self {
             Self::Report => schema_for!(crate::report::model::Report),
             Self::Comparison => schema_for!(crate::report::compare::Comparison),
+            Self::Cutover => schema_for!(crate::report::cutover::CutoverReport),
             Self::Snapshot => schema_for!(crate::snapshot::Snapshot),
             Self::Config => schema_for!(crate::policy::PolicyFile),
         };
@@ -37,6 +40,7 @@ impl SchemaOf {
         match self {
             Self::Report => "report",
             Self::Comparison => "comparison",
+            Self::Cutover => "cutover",
             Self::Snapshot => "snapshot",
             Self::Config => "config",
         }

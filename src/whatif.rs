@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::ToSpan as _;
+
 use crate::azure::id::ResourceId;
 use crate::evidence::access::RoleAssignment;
 use crate::evidence::cluster::{BootstrapProfile, BootstrapWrite, NetworkProfile};
@@ -339,7 +341,8 @@ fn change_registry(evidence: &mut Evidence, id: &ResourceId) {
 }
 
 fn reimage(evidence: &mut Evidence, pool: Option<&str>) -> Result<(), String> {
-    let now = evidence.collected_at;
+    // After every change that one thinks of, which happen now.
+    let now = evidence.collected_at.checked_add(1.second()).unwrap_or(evidence.collected_at);
     let pools = evidence.pools.agent_pools.known().map_or(&[] as &[_], Vec::as_slice);
     if let Some(name) = pool
         && !pools.iter().any(|own| own.name.eq_ignore_ascii_case(name))

@@ -1,6 +1,6 @@
 //! The nodes: were they made anew since the bootstrap configuration changed, and how old are their images.
 
-mod stale;
+pub mod stale;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,16 +50,19 @@ pub const CHECK: Check = Check {
 };
 
 /// Images from before this day lack the fixes (AgentBaker's change of 2025-08-14 ships with the images of August).
-const FIXED: Date = date(2025, 8, 1);
+pub const FIXED: Date = date(2025, 8, 1);
 /// An image that is further behind than this is a warning.
 const FAR_BEHIND_DAYS: i32 = 60;
 
 /// Nodes that are made and remade together.
-struct Group<'e> {
-    name: &'e str,
+#[derive(Debug)]
+pub struct Group<'e> {
+    /// Pool name.
+    pub name: &'e str,
     /// The ARM pool; none for a NodePool of node auto-provisioning.
-    pool: Option<&'e AgentPool>,
-    nodes: Vec<&'e Node>,
+    pub pool: Option<&'e AgentPool>,
+    /// Its nodes.
+    pub nodes: Vec<&'e Node>,
 }
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
@@ -92,7 +95,7 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
 
 /// ARM pools with their nodes, and NodePools. Virtual nodes, and hosted system nodes that no pool of ours makes, belong
 /// to neither; deallocated nodes of a pool that scales down so are no nodes until they start.
-fn groups<'e>(pools: &'e [AgentPool], nodes: &'e [Node]) -> Vec<Group<'e>> {
+pub fn groups<'e>(pools: &'e [AgentPool], nodes: &'e [Node]) -> Vec<Group<'e>> {
     let deallocates = |pool: &AgentPool| is(pool.scale_down_mode.as_ref(), "Deallocate");
     let mut groups: Vec<Group<'e>> = pools
         .iter()
@@ -125,7 +128,8 @@ impl Group<'_> {
         Subject::new(kind, &evidence.cluster.id.child(folder).child(self.name))
     }
 
-    fn title(&self) -> String {
+    /// `Pool NAME` or `NodePool NAME`.
+    pub fn title(&self) -> String {
         if self.pool.is_some() { format!("Pool {}", self.name) } else { format!("NodePool {}", self.name) }
     }
 

@@ -144,7 +144,7 @@ fn suppressed(report: &Report) -> String {
 }
 
 /// A fence that is longer than any run of backticks in it.
-fn fenced(commands: &str) -> String {
+pub(super) fn fenced(commands: &str) -> String {
     let longest = commands.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("\n{fence}sh\n{}{fence}\n", clean_lines(commands))

@@ -438,7 +438,8 @@ fn check_entry(judged: &correlate::Judged) -> CheckEntry {
     }
 }
 
-fn gap_entry(gap: &Gap) -> GapEntry {
+/// A gap, as a report names it.
+pub fn gap_entry(gap: &Gap) -> GapEntry {
     GapEntry {
         needed: gap.needed.clone(),
         scope: Some(gap.scope.clone()).filter(|scope| !scope.is_empty()),

@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::command::{Command, Shell};
 use crate::correlate::{Diagnosis, Status, Verdict, plan};
-use crate::evidence::Gap;
+use crate::evidence::{Evidence, Gap};
 use crate::finding::{Finding, Observation, Severity};
 use crate::text::{self, count};
 use crate::whatif::{Effect, Moved};
@@ -112,6 +112,11 @@ impl Page {
             let _ = write!(summary, "; {} could not see everything", count(unseen, "check"));
         }
         self.line(&format!("Verdict: {} - {summary}", styled(word, style)));
+        self.cluster(evidence);
+    }
+
+    /// Which cluster, in what shape, seen when.
+    pub(super) fn cluster(&mut self, evidence: &Evidence) {
         let place = evidence.cluster.id.resource_group().unwrap_or("?");
         let cluster = format!(
             "Cluster: {} in resource group {place}, Kubernetes {}, artifact source {}, outbound type {}, registry {} ({}), seen at {}",

@@ -22,7 +22,7 @@ pub(super) async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Re
     let give_up = Instant::now() + args.wait_timeout;
     let mut asked = checks.clone();
     loop {
-        let answer = read_or_ask(args.from.as_deref(), &args.target, &asked, progress).await;
+        let answer = read_or_ask(args.from.as_deref(), &args.target, &asked, &[], progress).await;
         let mut next = Instant::now() + args.wait_interval;
         let mut evidence = match answer {
             Ok(evidence) => evidence,

@@ -33,6 +33,7 @@ const CALL: Duration = Duration::from_secs(10);
 pub(super) async fn live(
     args: &TargetArgs,
     checks: &[&'static Check],
+    others: &[ResourceId],
     progress: &Progress,
 ) -> anyhow::Result<Evidence> {
     let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout, concurrency: args.concurrency.into() };
@@ -55,7 +56,10 @@ pub(super) async fn live(
     let sections: BTreeSet<Section> = checks.iter().flat_map(|check| check.needs).copied().collect();
     let collector =
         Collector { arm, credential: sign_in.credential, limits, progress: progress.clone(), kubernetes, sections };
-    let collected = collector.collect(&id, Timestamp::now()).await;
+    let mut collected = collector.collect(&id, Timestamp::now()).await;
+    if let Ok(evidence) = &mut collected {
+        collector.others(evidence, others).await;
+    }
     collector.arm.log_budgets();
     match collected {
         Ok(evidence) => Ok(evidence),

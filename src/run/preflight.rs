@@ -21,7 +21,7 @@ pub(super) async fn preflight(args: &Preflight, progress: &Progress) -> anyhow::
     let paths: Vec<_> = args.image_path.iter().chain(reporting.policy.image_paths()).cloned().collect();
     let mut manifests =
         manifest::read(&args.manifests, &paths).map_err(|error| Problem::new(error.to_string(), error.hint))?;
-    let evidence = read_or_ask(args.from.as_deref(), &args.target, check::ALL, progress).await?;
+    let evidence = read_or_ask(args.from.as_deref(), &args.target, check::ALL, &args.other_registry, progress).await?;
     let (mut evidence, effect) = changed(evidence, &changes, &args.what_if)?;
     if args.registry {
         manifests.registry = Some(live::ask_registry(&args.target, &evidence, &manifests, progress).await?);

@@ -71,21 +71,44 @@ pub fn healthy(name: &str) -> Evidence {
 
 pub fn case(path: &Path) -> (Case, Value) {
     let case: Case = serde_json::from_value(json(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut snapshot = healthy_json(&case.base);
+    let snapshot = case.patched(healthy_json(&case.base));
+    (case, snapshot)
+}
+
+/// A file of another folder of fixtures.
+pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    serde_json::from_value(json(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+impl Case {
+    /// The snapshot with the case's changes.
+    pub fn patched(&self, snapshot: Value) -> Value {
+        patched(snapshot, &self.set, &self.append, &self.insert, &self.remove)
+    }
+}
+
+/// A snapshot with changes.
+pub fn patched(
+    mut snapshot: Value,
+    set: &BTreeMap<String, Value>,
+    append: &BTreeMap<String, Vec<Value>>,
+    insert: &BTreeMap<String, BTreeMap<String, Value>>,
+    remove: &[String],
+) -> Value {
     let root = &mut snapshot["evidence"];
-    for (at, value) in &case.set {
+    for (at, value) in set {
         let (parent, key) = split(root, at);
         put(parent, &key, value.clone());
     }
-    for (at, items) in &case.append {
+    for (at, items) in append {
         let list = walk(root, at).as_array_mut().unwrap_or_else(|| panic!("{at} is no list"));
         list.extend(items.clone());
     }
-    for (at, entries) in &case.insert {
+    for (at, entries) in insert {
         let map = walk(root, at).as_object_mut().unwrap_or_else(|| panic!("{at} is no map"));
         map.extend(entries.clone());
     }
-    for at in &case.remove {
+    for at in remove {
         let (parent, key) = split(root, at);
         match parent {
             Value::Array(list) => drop(list.remove(key.parse().expect("an index"))),
@@ -96,7 +119,7 @@ pub fn case(path: &Path) -> (Case, Value) {
             }
         }
     }
-    (case, snapshot)
+    snapshot
 }
 
 fn put(parent: &mut Value, key: &str, value: Value) {

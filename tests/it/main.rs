@@ -5,6 +5,7 @@
 mod anonymize;
 mod checks;
 mod cli;
+mod cutover;
 mod docs;
 mod examples;
 mod fixtures;
@@ -13,6 +14,7 @@ mod formats;
 mod live;
 #[cfg(target_os = "linux")]
 mod matrix;
+mod preflight;
 mod properties;
 mod recorded;
 mod secrecy;

@@ -45,6 +45,15 @@ fn arguments(subcommand: &str, site: &Site) -> Vec<Vec<String>> {
                 words(&format!("preflight {manifests} --from {snapshot}")),
             ]
         }
+        "cutover" => {
+            let registry = fixtures::healthy("byo").registry_id().expect("a registry").to_string();
+            vec![
+                live("cutover"),
+                live(&format!("cutover --output json --to-registry {registry}")),
+                live("cutover --to direct"),
+                words(&format!("cutover --from {snapshot}")),
+            ]
+        }
         "checks" | "permissions" => vec![words(subcommand), words(&format!("{subcommand} --output json"))],
         "explain" => vec![words("explain cache-rules"), words("explain layers")],
         "compare" => {

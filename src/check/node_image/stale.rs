@@ -52,7 +52,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, groups: &[Group<'_>]) {
 ///
 /// A full write that repeats the profile is no change, and the oldest write in the log has none before it to differ
 /// from. A last write that set something else than the cluster has now did not take effect, and proves nothing.
-fn history(writes: &[BootstrapWrite], present: &BootstrapProfile) -> (Option<Timestamp>, Option<Timestamp>) {
+pub fn history(writes: &[BootstrapWrite], present: &BootstrapProfile) -> (Option<Timestamp>, Option<Timestamp>) {
     let tail = writes.iter().rposition(|write| !same(&write.profile, present)).map_or(0, |at| at + 1);
     let Some(first) = writes.get(tail) else {
         return (None, None);
@@ -60,7 +60,8 @@ fn history(writes: &[BootstrapWrite], present: &BootstrapProfile) -> (Option<Tim
     (if tail > 0 { Some(first.at) } else { None }, Some(first.at))
 }
 
-fn same(left: &BootstrapProfile, right: &BootstrapProfile) -> bool {
+/// Whether two profiles name the same source and, as far as both name one, the same registry.
+pub fn same(left: &BootstrapProfile, right: &BootstrapProfile) -> bool {
     let source = |profile: &BootstrapProfile| profile.artifact_source.as_deref().unwrap_or("Direct").to_lowercase();
     // A managed registry's id is not in the operator's own write.
     let registries = left.container_registry_id.as_ref().zip(right.container_registry_id.as_ref());
@@ -68,7 +69,7 @@ fn same(left: &BootstrapProfile, right: &BootstrapProfile) -> bool {
 }
 
 /// The younger of the two things that a node's bootstrap needs.
-fn created(evidence: &Evidence) -> Option<(Timestamp, &'static str)> {
+pub fn created(evidence: &Evidence) -> Option<(Timestamp, &'static str)> {
     let registry = evidence.known_registry().and_then(|registry| registry.properties.creation_date);
     let hosts = evidence.mcr_hosts();
     let rules = evidence.registry.cache_rules.known().into_iter().flatten();

@@ -1,0 +1,454 @@
+//! The way from Direct to a network isolated cluster, and back: where a cluster stands, what stands in the way, and which step
+//! is next. The order is the one that Azure Resource Manager enforces: Cache, reimage, then outbound type none, never two in one update.
+
+pub mod age;
+pub mod gates;
+pub mod steps;
+
+use clap::ValueEnum;
+
+use crate::azure::id::ResourceId;
+use crate::evidence::{Evidence, Gap};
+use crate::exit::Exit;
+use age::{Age, PoolAge, Times};
+use gates::{Gate, Pass};
+use steps::Step;
+
+/// Where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// Isolated, with a registry that AKS manages or the one that the cluster has, or with this one.
+    Isolated(Option<ResourceId>),
+    /// Back to Microsoft's registry over egress.
+    Direct,
+}
+
+impl Goal {
+    /// The registry that the operator named.
+    pub fn registry(&self) -> Option<&ResourceId> {
+        match self {
+            Self::Isolated(registry) => registry.as_ref(),
+            Self::Direct => None,
+        }
+    }
+
+    /// The word in every format.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Isolated(_) => "isolated",
+            Self::Direct => "direct",
+        }
+    }
+}
+
+/// How many times nodes are made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Policy {
+    /// One reimage, after the switch to Cache: today's documentation
+    Documented,
+    /// A reimage after each milestone: the switch, the registry's wiring, the closing of egress
+    Conservative,
+}
+
+impl Policy {
+    /// The word in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Documented => "documented",
+            Self::Conservative => "conservative",
+        }
+    }
+
+    /// Why one would choose it.
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Documented => {
+                "One reimage, after the switch to Cache: since node images of 2025-08 a node needs no other, and the how-to page asks for no other (2025-10). Node images from before need a second one, after egress is closed."
+            }
+            Self::Conservative => {
+                "A reimage after each milestone: the switch to Cache, a change of the registry or its rule, and the closing of egress. AKS' page on node disruption still lists outbound changes as needing one, and a pool whose scale set model was last pushed before egress was closed can fail at scale-out (exit 50). One reimage counts for every milestone before it."
+            }
+        }
+    }
+}
+
+/// Where a cluster stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Direct, with egress; something that isolation needs is missing.
+    S0,
+    /// Direct, with egress, and everything that isolation needs is there.
+    S1,
+    /// Cache, with egress; nodes were not reimaged since.
+    S2,
+    /// Cache, with egress, all nodes reimaged: safe to close.
+    S3,
+    /// Isolated, all nodes reimaged: done.
+    S4,
+    /// Isolated with nodes that were not reimaged, or without a cache: broken.
+    S5,
+    /// Isolated, with nodes that still pull through the former registry.
+    ChangingRegistry,
+    /// Either of the two: the nodes' age could not be told.
+    Between(Either, Either),
+}
+
+/// A state that cannot be told from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Either {
+    /// See [`State::S0`].
+    S0,
+    /// See [`State::S1`].
+    S1,
+    /// See [`State::S2`].
+    S2,
+    /// See [`State::S3`].
+    S3,
+    /// See [`State::S4`].
+    S4,
+    /// See [`State::S5`].
+    S5,
+}
+
+impl State {
+    /// The word in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::S0 => "S0",
+            Self::S1 => "S1",
+            Self::S2 => "S2",
+            Self::S3 => "S3",
+            Self::S4 => "S4",
+            Self::S5 => "S5",
+            Self::ChangingRegistry => "changing-registry",
+            Self::Between(Either::S0, _) => "S0-or-S1",
+            Self::Between(Either::S2, _) => "S2-or-S3",
+            Self::Between(..) => "S4-or-S5",
+        }
+    }
+
+    /// What the state means.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::S0 => "Direct, with egress; prerequisites are missing",
+            Self::S1 => "Direct, with egress; the prerequisites are there",
+            Self::S2 => "Cache, with egress; nodes were not reimaged since the switch",
+            Self::S3 => "Cache, with egress; every node was reimaged",
+            Self::S4 => "isolated, and every node was reimaged",
+            Self::S5 => "isolated, with nodes that cannot pull: broken",
+            Self::ChangingRegistry => "isolated, with nodes that still pull through the former registry",
+            Self::Between(Either::S0, _) => "Direct, with egress; not every prerequisite could be seen",
+            Self::Between(Either::S2, _) => "Cache, with egress; whether every node was reimaged could not be told",
+            Self::Between(..) => "isolated; whether every node was reimaged could not be told",
+        }
+    }
+}
+
+/// Whether a step may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// Everything that it rests on was seen, and is right.
+    Safe,
+    /// It rests on something that could not be seen.
+    Undetermined,
+    /// Something stands in the way.
+    Unsafe,
+}
+
+impl Safety {
+    /// The word in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Undetermined => "undetermined",
+            Self::Unsafe => "not-safe",
+        }
+    }
+}
+
+/// Where a cluster stands on the way, and what is next.
+#[derive(Debug)]
+pub struct Cutover<'e> {
+    /// What it rests on.
+    pub evidence: &'e Evidence,
+    /// Where to.
+    pub goal: Goal,
+    /// How many reimages.
+    pub policy: Policy,
+    /// Where it stands.
+    pub state: State,
+    /// Its pools.
+    pub pools: Vec<PoolAge>,
+    /// Why pools or nodes are not known.
+    pub unseen: Option<Gap>,
+    /// The gates of the next step.
+    pub gates: Vec<Gate>,
+    /// The next step; none where the goal is reached.
+    pub next: Option<Step>,
+    /// Whether it may be taken.
+    pub safety: Safety,
+    /// The steps after it, by name.
+    pub after: Vec<&'static str>,
+}
+
+impl<'e> Cutover<'e> {
+    /// Looks where a cluster stands.
+    pub fn of(evidence: &'e Evidence, goal: Goal, policy: Policy) -> Self {
+        let times = Times::of(evidence);
+        let (pools, unseen) = match age::pools(evidence, &times) {
+            Ok(pools) => (pools, None),
+            Err(gap) => (Vec::new(), Some(gap)),
+        };
+        let mut cutover = Self {
+            evidence,
+            goal,
+            policy,
+            state: State::S4,
+            pools,
+            unseen,
+            gates: Vec::new(),
+            next: None,
+            safety: Safety::Safe,
+            after: Vec::new(),
+        };
+        cutover.state = cutover.stands(&times);
+        cutover.plan(&times);
+        cutover.safety = cutover.weigh();
+        cutover
+    }
+
+    /// The worst age of all nodes.
+    fn nodes(&self) -> Age {
+        let with_nodes = self.pools.iter().map(|pool| pool.age).filter(|age| *age != Age::Empty);
+        match (&self.unseen, with_nodes.max()) {
+            (_, Some(Age::Stale)) => Age::Stale,
+            (Some(_), _) | (None, None) => Age::Unknown,
+            (None, Some(worst)) => worst,
+        }
+    }
+
+    fn stands(&self, times: &Times) -> State {
+        let nodes = self.nodes();
+        match (self.evidence.uses_cache(), self.evidence.egress_closed()) {
+            (false, false) => {
+                let gates = gates::of_switch(self.evidence, &Goal::Isolated(self.goal.registry().cloned()));
+                match gates.first().map(|gate| gate.pass) {
+                    Some(Pass::Closed) => State::S0,
+                    Some(Pass::Unknown) => State::Between(Either::S0, Either::S1),
+                    _ => State::S1,
+                }
+            }
+            (false, true) => State::S5,
+            (true, false) => match nodes {
+                Age::Stale => State::S2,
+                Age::Fresh => State::S3,
+                _ => State::Between(Either::S2, Either::S3),
+            },
+            (true, true) => match nodes {
+                Age::Stale if self.former_registry(times) => State::ChangingRegistry,
+                Age::Stale => State::S5,
+                Age::Fresh => State::S4,
+                _ => State::Between(Either::S4, Either::S5),
+            },
+        }
+    }
+
+    /// Whether stale nodes still have a registry: the one before, as long as it is there and none of their pulls fails.
+    fn former_registry(&self, times: &Times) -> bool {
+        let cached = times.former.as_ref().is_some_and(|former| {
+            former.artifact_source.as_deref().is_some_and(|source| source.eq_ignore_ascii_case("Cache"))
+                && former.container_registry_id.is_some()
+        });
+        let stale = self.pools.iter().flat_map(|pool| &pool.nodes).filter(|node| node.age == Age::Stale);
+        let waiting = self.evidence.kubernetes.images.known().map_or(&[] as &[_], |images| images.waiting.as_slice());
+        cached && !stale.into_iter().any(|node| waiting.iter().any(|pull| pull.node == node.name))
+    }
+
+    /// The gates, the next step and those after it.
+    fn plan(&mut self, times: &Times) {
+        let evidence = self.evidence;
+        let goal = self.goal.clone();
+        if goal == Goal::Direct {
+            return self.back(&goal);
+        }
+        let other = goal.registry().is_some_and(|id| evidence.registry_id().as_ref() != Some(id));
+        if !evidence.uses_cache() || other {
+            self.gates = if evidence.egress_closed() && evidence.uses_cache() {
+                gates::of_isolation(evidence, &goal)
+            } else {
+                gates::of_switch(evidence, &goal)
+            };
+            self.next = Some(steps::switch(evidence, &goal));
+            self.after = if evidence.egress_closed() { vec!["reimage"] } else { vec!["reimage", "close-egress"] };
+            if other && evidence.uses_cache() && self.nodes() != Age::Fresh {
+                // Half of the nodes on each of three registries is nobody's wish.
+                self.gates.insert(0, self.unfinished());
+            }
+        } else if self.nodes() != Age::Fresh {
+            self.gates = gates::of_reimage(evidence);
+            self.next = Some(self.renew(&goal));
+            self.after = if evidence.egress_closed() { Vec::new() } else { vec!["close-egress"] };
+        } else if let Some(step) = self.wiring_round(times, &goal) {
+            self.gates = gates::of_reimage(evidence);
+            self.next = Some(step);
+            self.after = if evidence.egress_closed() { Vec::new() } else { vec!["close-egress"] };
+        } else if !evidence.egress_closed() {
+            self.gates = gates::of_isolation(evidence, &goal);
+            self.gates.extend(self.stopped_pools());
+            self.next = Some(steps::close(evidence, &goal, &self.pools));
+        } else if let Some(step) = self.last_round(times, &goal) {
+            self.gates = gates::of_reimage(evidence);
+            self.next = Some(step);
+        } else {
+            self.gates = gates::of_isolation(evidence, &goal);
+        }
+        if self.policy == Policy::Conservative && self.after.contains(&"close-egress") {
+            self.after.push("reimage");
+        }
+        if self.policy == Policy::Conservative && self.next.as_ref().is_some_and(|step| step.id == "close-egress") {
+            self.after.push("reimage");
+        }
+    }
+
+    fn unfinished(&self) -> Gate {
+        let pass = if self.nodes() == Age::Stale { Pass::Closed } else { Pass::Unknown };
+        Gate::new(
+            "former-change-unfinished",
+            pass,
+            "Nodes were not all reimaged since the last change of the registry: finish that first.",
+        )
+    }
+
+    /// Makes anew what is stale or cannot be told.
+    fn renew(&self, goal: &Goal) -> Step {
+        let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();
+        let why = match self.state {
+            State::S5 => {
+                "These nodes cannot pull what they do not have yet, and a pod that moves to one does not start. They need no egress for it: they bootstrap from the registry."
+            }
+            State::ChangingRegistry => {
+                "These nodes still pull through the former registry: keep it, its endpoint and its records until the last of them is done."
+            }
+            State::Between(..) => {
+                "Whether these nodes have the present configuration cannot be told; once they are made anew it can."
+            }
+            _ => "These nodes still have the former configuration.",
+        };
+        let all: Vec<&PoolAge>;
+        let pools = if pools.is_empty() {
+            all = self.pools.iter().collect();
+            &all
+        } else {
+            &pools
+        };
+        let mut step = steps::reimage(self.evidence, goal, pools, why);
+        if step.commands.is_empty() {
+            step.commands.push(crate::check::remedy::upgrade_all_pools(self.evidence));
+            "Reimage every pool".clone_into(&mut step.title);
+        }
+        step
+    }
+
+    /// Conservative: nodes older than the registry or its rule are made anew, although their configuration holds neither.
+    fn wiring_round(&self, times: &Times, goal: &Goal) -> Option<Step> {
+        let wired = times.created.filter(|_| self.policy == Policy::Conservative)?;
+        let old = |pool: &&PoolAge| pool.nodes.iter().any(|node| node.created.is_none_or(|created| created < wired));
+        let pools: Vec<&PoolAge> = self.pools.iter().filter(old).collect();
+        let why =
+            format!("Policy conservative: the registry or its cache rule was created on {wired}, after these nodes.");
+        (!pools.is_empty()).then(|| steps::reimage(self.evidence, goal, &pools, &why))
+    }
+
+    /// After egress is closed: node images from before 2025-08 need it in any case, the conservative policy for all.
+    fn last_round(&self, times: &Times, goal: &Goal) -> Option<Step> {
+        let before = |pool: &&PoolAge| {
+            pool.nodes.iter().any(|node| match (node.created, times.closed) {
+                (Some(created), Some(closed)) => created < closed,
+                // No write that closes egress is in the log: it was closed before the log begins.
+                (Some(created), None) => times.log_from.is_none_or(|from| created < from),
+                (None, _) => true,
+            })
+        };
+        let pools: Vec<&PoolAge> = match self.policy {
+            Policy::Conservative => self.pools.iter().filter(before).collect(),
+            Policy::Documented => self.pools.iter().filter(before).filter(|pool| pool.old_image).collect(),
+        };
+        let why = match self.policy {
+            Policy::Conservative => {
+                "Policy conservative: these nodes were made before egress was closed, as far as can be told."
+            }
+            Policy::Documented => {
+                "The images of these nodes are from before 2025-08: such nodes go on testing egress until they are made anew after it was closed."
+            }
+        };
+        let mut step = (!pools.is_empty()).then(|| steps::reimage(self.evidence, goal, &pools, why))?;
+        step.id = "reimage-after-close";
+        Some(step)
+    }
+
+    fn stopped_pools(&self) -> Vec<Gate> {
+        let stopped = self.pools.iter().filter(|pool| pool.stopped);
+        stopped
+            .map(|pool| {
+                Gate::new(
+                    "pool-stopped",
+                    Pass::Unknown,
+                    format!("Pool {} is stopped: its nodes start with what they had, and what that is cannot be seen. Start and reimage it first, or delete it.", pool.name),
+                )
+            })
+            .collect()
+    }
+
+    /// The way back.
+    fn back(&mut self, goal: &Goal) {
+        let evidence = self.evidence;
+        if evidence.uses_cache() || evidence.egress_closed() {
+            self.gates = gates::of_reimage(evidence)
+                .into_iter()
+                .filter(|gate| gate.id == "operation-in-progress" || gate.id == "cluster-stopped")
+                .collect();
+            self.next = Some(steps::back_to_direct(evidence, goal));
+            self.after = vec!["reimage"];
+        } else if self.nodes() != Age::Fresh {
+            self.gates = gates::of_reimage(evidence);
+            let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();
+            let why = "These nodes still pull through the registry: keep it until the last of them is done.";
+            self.next = Some(steps::reimage(evidence, goal, &pools, why));
+        }
+    }
+
+    /// A step is safe where every gate is open; one that rests on something undetermined never is.
+    fn weigh(&self) -> Safety {
+        if self.next.is_none() {
+            return if self.unseen.is_some() || self.nodes() == Age::Unknown {
+                Safety::Undetermined
+            } else {
+                Safety::Safe
+            };
+        }
+        match self.gates.iter().map(|gate| gate.pass).min() {
+            Some(Pass::Closed) => Safety::Unsafe,
+            Some(Pass::Unknown) => Safety::Undetermined,
+            _ => Safety::Safe,
+        }
+    }
+
+    /// What to do now: the next step, or what opens the first gate that is closed.
+    pub fn now(&self) -> Option<Step> {
+        let closed = self.gates.iter().find(|gate| gate.pass == Pass::Closed);
+        match (closed, &self.next) {
+            (Some(gate), Some(_)) => Some(steps::open(self.evidence, &self.goal, gate)),
+            (_, next) => next.clone(),
+        }
+    }
+
+    /// 1 where something is broken or stands in the way, 3 where something could not be seen, else 0.
+    pub fn exit(&self) -> Exit {
+        match (self.state, self.safety) {
+            (State::S5, _) | (_, Safety::Unsafe) => Exit::Findings,
+            (State::Between(..), _) | (_, Safety::Undetermined) => Exit::Incomplete,
+            _ if self.next.is_none() && self.gates.iter().any(|gate| gate.pass == Pass::Closed) => Exit::Findings,
+            _ => Exit::Clean,
+        }
+    }
+}

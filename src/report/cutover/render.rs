@@ -1,0 +1,188 @@
+//! The three formats of `cutover`.
+
+use anstyle::AnsiColor;
+
+use super::CutoverReport;
+use crate::command::Shell;
+use crate::cutover::gates::Pass;
+use crate::cutover::steps::Step;
+use crate::cutover::{Cutover, Safety, State};
+use crate::report::json::printed;
+use crate::report::markdown::{code, escape, fenced};
+use crate::report::table::{Page, styled};
+use crate::text;
+
+/// Column at which the text begins.
+const INDENT: usize = 10;
+/// Nodes of a pool, and gates of a kind, that are listed.
+const LISTED: usize = 20;
+
+/// For machines.
+///
+/// # Errors
+/// A report that is no JSON, which does not happen.
+pub fn json(report: &CutoverReport) -> serde_json::Result<String> {
+    printed(report)
+}
+
+/// For people, in lines of `width` characters.
+pub fn table(cutover: &Cutover<'_>, report: &CutoverReport, width: usize, shell: Shell) -> String {
+    let mut page = Page::new(width, shell);
+    let color = match cutover.state {
+        State::S5 => AnsiColor::Red,
+        State::S4 | State::S3 => AnsiColor::Green,
+        _ => AnsiColor::Yellow,
+    };
+    page.line(&format!(
+        "State: {} - {}",
+        styled(cutover.state.as_str(), color.on_default().bold()),
+        cutover.state.title()
+    ));
+    page.cluster(cutover.evidence);
+    let to = cutover.goal.registry().map_or_else(String::new, |id| format!(" with registry {}", id.name()));
+    page.field(
+        "Goal",
+        &format!("{}{to}; policy {}: {}", cutover.goal.as_str(), report.policy.id, report.policy.why),
+        INDENT,
+    );
+    pools(&mut page, cutover);
+    gates(&mut page, cutover);
+    match cutover.now() {
+        Some(step) => next(&mut page, cutover, &step),
+        None => done(&mut page, cutover),
+    }
+    page.finish()
+}
+
+fn pools(page: &mut Page, cutover: &Cutover<'_>) {
+    page.line("\nPools:");
+    if let Some(gap) = &cutover.unseen {
+        page.paragraph("  ", &format!("not seen: {}{}", gap.detail, needs(gap)), 4);
+    }
+    for pool in &cutover.pools {
+        page.paragraph("  ", &format!("{}: {}, {}", pool.name, pool.age.as_str(), pool.why), 4);
+        for node in pool.nodes.iter().take(LISTED) {
+            let created = node.created.map_or_else(|| "unknown".to_owned(), |created| created.to_string());
+            page.paragraph("    ", &format!("{} {} {created}", node.name, node.age.as_str()), 6);
+        }
+        if pool.nodes.len() > LISTED {
+            page.line(&format!("    and {} more", pool.nodes.len() - LISTED));
+        }
+    }
+}
+
+fn needs(gap: &crate::evidence::Gap) -> String {
+    let role = gap.role.as_ref().map_or_else(String::new, |role| format!("; smallest role: {role}"));
+    gap.needed.as_ref().map_or_else(String::new, |needed| format!(" (needs {needed}{role})"))
+}
+
+fn gates(page: &mut Page, cutover: &Cutover<'_>) {
+    let Some(step) = &cutover.next else {
+        return notes(page, cutover);
+    };
+    page.line(&format!("\nGates of the next step, {}:", step.id));
+    if cutover.gates.is_empty() {
+        page.line("  all open");
+    }
+    for pass in [Pass::Closed, Pass::Unknown, Pass::Caution, Pass::Open] {
+        let own: Vec<_> = cutover.gates.iter().filter(|gate| gate.pass == pass).collect();
+        for gate in own.iter().take(LISTED) {
+            let missing = gate.gap.as_ref().map(needs).unwrap_or_default();
+            page.paragraph("  ", &format!("{} {}: {}{missing}", pass.as_str().to_uppercase(), gate.id, gate.why), 4);
+            if let Some(remediation) = gate.remediation.as_ref().filter(|_| pass == Pass::Closed) {
+                page.paragraph("    ", &format!("[{}] {}", remediation.kind.as_str(), remediation.summary), 6);
+                page.commands("", &remediation.commands);
+            }
+        }
+        if own.len() > LISTED {
+            page.line(&format!("  and {} more {}", own.len() - LISTED, pass.as_str()));
+        }
+    }
+}
+
+/// What a cluster that has arrived should mind.
+fn notes(page: &mut Page, cutover: &Cutover<'_>) {
+    if cutover.gates.is_empty() {
+        return;
+    }
+    page.line("\nTo be minded (aksiso diagnose says more):");
+    for gate in cutover.gates.iter().take(LISTED) {
+        page.paragraph("  ", &format!("{} {}: {}", gate.pass.as_str().to_uppercase(), gate.id, gate.why), 4);
+    }
+}
+
+fn next(page: &mut Page, cutover: &Cutover<'_>, step: &Step) {
+    let (word, color) = match cutover.safety {
+        Safety::Safe => ("safe", AnsiColor::Green),
+        Safety::Undetermined => ("NOT CALLED SAFE: it rests on something that could not be seen", AnsiColor::Yellow),
+        Safety::Unsafe => ("gates are closed; this one first", AnsiColor::Red),
+    };
+    page.line(&format!(
+        "\nNext: {} ({})",
+        text::clean(&text::bounded(&step.title, 300)),
+        styled(word, color.on_default().bold())
+    ));
+    page.field("Why", &step.why, INDENT);
+    page.commands("", &step.commands);
+    page.field("Disturbs", &step.disturbs, INDENT + 1);
+    page.field("Takes", &step.takes, INDENT);
+    page.field("Verify", "that it worked:", INDENT);
+    page.commands("", &step.verify);
+    page.field("Back", &step.back, INDENT);
+    page.commands("", &step.back_commands);
+    page.field("More", step.docs, INDENT);
+    let main = cutover.next.as_ref().map_or("", |own| own.id);
+    let then: Vec<&str> = [main].into_iter().filter(|id| *id != step.id).chain(cutover.after.iter().copied()).collect();
+    if !then.is_empty() {
+        page.field("Then", &then.join(", "), INDENT);
+    }
+}
+
+fn done(page: &mut Page, cutover: &Cutover<'_>) {
+    let words = if cutover.safety == Safety::Safe { "nothing is left to do." } else { "nothing more can be told." };
+    page.line(&format!("\nNext: {words}"));
+}
+
+/// Markdown, for a change request.
+pub fn markdown(report: &CutoverReport) -> String {
+    let mut out = format!(
+        "## aksiso cutover: {} is at {}\n\n{}. Goal {}, policy {}, seen at {}.\n",
+        escape(&report.cluster.name),
+        report.state.id,
+        escape(&report.state.title),
+        report.goal,
+        report.policy.id,
+        report.collected_at
+    );
+    if !report.gates.is_empty() {
+        out.push_str("\n| gate | status | why |\n|---|---|---|\n");
+        for gate in &report.gates {
+            out.push_str(&format!("| {} | {} | {} |\n", code(&gate.id), gate.status, escape(&gate.why)));
+        }
+    }
+    if let Some(step) = &report.next {
+        out.push_str(&format!("\n### Next: {} ({})\n\n{}\n", escape(&step.title), step.safety, escape(&step.why)));
+        if !step.commands.is_empty() {
+            out.push_str(&fenced(&step.commands.join("\n")));
+        }
+        out.push_str(&format!(
+            "\n- Disturbs: {}\n- Takes: {}\n- Back: {}\n",
+            escape(&step.disturbs),
+            escape(&step.takes),
+            escape(&step.back)
+        ));
+        if !step.back_commands.is_empty() {
+            out.push_str(&fenced(&step.back_commands.join("\n")));
+        }
+        out.push_str(&format!("\nVerify:\n{}", fenced(&step.verify.join("\n"))));
+    } else {
+        out.push_str("\nNothing is left to do.\n");
+    }
+    if !report.pools.is_empty() {
+        out.push_str("\n| pool | nodes | why |\n|---|---|---|\n");
+        for pool in &report.pools {
+            out.push_str(&format!("| {} | {} | {} |\n", code(&pool.name), pool.age, escape(&pool.why)));
+        }
+    }
+    out
+}

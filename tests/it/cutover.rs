@@ -1,0 +1,457 @@
+//! The way to isolation: a whole cut-over told in eight snapshots, what can go wrong on it, and a simulated cluster on which
+//! the printed steps are followed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aksiso::azure::id::ResourceId;
+use aksiso::cutover::age::Age;
+use aksiso::cutover::gates::Pass;
+use aksiso::cutover::{Cutover, Goal, Policy, Safety, State};
+use aksiso::evidence::cluster::{BootstrapProfile, BootstrapWrite};
+use aksiso::evidence::kubernetes::{ImageUse, Node};
+use aksiso::evidence::{Evidence, Fact, Gap, OtherRegistry, Reason};
+use jiff::{Timestamp, ToSpan as _};
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::fixtures;
+
+/// Where a snapshot stands, and what is next.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Stage {
+    about: String,
+    base: String,
+    /// Moves the registry's facts aside, as they are collected for a registry that the cluster does not use yet.
+    #[serde(default)]
+    direct: bool,
+    #[serde(default)]
+    set: BTreeMap<String, Value>,
+    #[serde(default)]
+    append: BTreeMap<String, Vec<Value>>,
+    #[serde(default)]
+    insert: BTreeMap<String, BTreeMap<String, Value>>,
+    #[serde(default)]
+    remove: Vec<String>,
+    /// `isolated` or `direct`; with `toRegistry` its id.
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(default)]
+    to_registry: Option<ResourceId>,
+    #[serde(default)]
+    policy: Option<String>,
+    state: String,
+    /// What to do now; absent where nothing is left.
+    #[serde(default)]
+    next: Option<String>,
+    /// Words that the commands hold.
+    #[serde(default)]
+    commands: Vec<String>,
+    safety: String,
+    exit: u8,
+    #[serde(default)]
+    closed: Vec<String>,
+    #[serde(default)]
+    unknown: Vec<String>,
+    /// Pools by age.
+    #[serde(default)]
+    pools: BTreeMap<String, String>,
+}
+
+/// The cluster before the switch: its registry is one that was looked at besides.
+fn before_the_switch(mut snapshot: Value) -> Value {
+    let evidence = &mut snapshot["evidence"];
+    let id = evidence["cluster"]["properties"]["bootstrapProfile"]["containerRegistryId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let mut network = evidence["network"].clone();
+    let own = json!({ "virtualNetworks": network["virtualNetworks"], "routeTables": network["routeTables"], "securityGroups": network["securityGroups"] });
+    network
+        .as_object_mut()
+        .expect("a map")
+        .retain(|key, _| !["virtualNetworks", "routeTables", "securityGroups"].contains(&key.as_str()));
+    let other = json!({ "registry": evidence["registry"], "network": network, "access": evidence["access"] });
+    evidence["otherRegistries"] = json!({ id: other });
+    evidence["registry"] = json!({});
+    evidence["access"] = json!({});
+    evidence["network"] = own
+        .as_object()
+        .expect("a map")
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    evidence["cluster"]["properties"]["bootstrapProfile"] = json!({ "artifactSource": "Direct" });
+    evidence["cluster"]["properties"]["networkProfile"]["outboundType"] = "loadBalancer".into();
+    snapshot
+}
+
+fn stage(path: &std::path::Path) -> (Stage, Value) {
+    let stage: Stage = fixtures::read(path);
+    let mut snapshot = fixtures::healthy_json(&stage.base);
+    if stage.direct {
+        snapshot = before_the_switch(snapshot);
+    }
+    let snapshot = fixtures::patched(snapshot, &stage.set, &stage.append, &stage.insert, &stage.remove);
+    (stage, snapshot)
+}
+
+fn goal(stage: &Stage) -> Goal {
+    if stage.to.as_deref() == Some("direct") { Goal::Direct } else { Goal::Isolated(stage.to_registry.clone()) }
+}
+
+#[test]
+fn every_stage_stands_where_it_says_and_the_next_step_is_next() {
+    let mut wrong = Vec::new();
+    let mut states = BTreeSet::new();
+    for (name, path) in fixtures::files("cutover") {
+        let (stage, snapshot) = stage(&path);
+        assert!(stage.about.ends_with('.'), "{name}: say in a sentence what it is about");
+        let evidence = fixtures::evidence(&snapshot);
+        let policy =
+            if stage.policy.as_deref() == Some("conservative") { Policy::Conservative } else { Policy::Documented };
+        let cutover = Cutover::of(&evidence, goal(&stage), policy);
+        let now = cutover.now();
+        let of = |pass: Pass| {
+            cutover.gates.iter().filter(|gate| gate.pass == pass).map(|gate| gate.id.clone()).collect::<BTreeSet<_>>()
+        };
+        let set = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<_>>();
+        let commands: String =
+            now.iter().flat_map(|step| &step.commands).map(|command| command.posix() + "\n").collect();
+        let seen = (
+            cutover.state.as_str().to_owned(),
+            now.as_ref().map(|step| step.id.to_owned()),
+            cutover.safety.as_str().to_owned(),
+            cutover.exit().code(),
+            of(Pass::Closed),
+            of(Pass::Unknown),
+        );
+        let expected = (
+            stage.state.clone(),
+            stage.next.clone(),
+            stage.safety.clone(),
+            stage.exit,
+            set(&stage.closed),
+            set(&stage.unknown),
+        );
+        if seen != expected {
+            wrong.push(format!("{name}:\n  seen     {seen:?}\n  expected {expected:?}"));
+        }
+        for words in &stage.commands {
+            if !commands.contains(words.as_str()) {
+                wrong.push(format!("{name}: no \"{words}\" in {commands}"));
+            }
+        }
+        for (pool, age) in &stage.pools {
+            let own = cutover.pools.iter().find(|own| own.name == *pool).map(|own| own.age.as_str());
+            if own != Some(age) {
+                wrong.push(format!("{name}: pool {pool} is {own:?}"));
+            }
+        }
+        states.insert(seen.0);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for state in ["S0", "S1", "S2", "S3", "S4", "S5", "changing-registry", "S0-or-S1", "S2-or-S3", "S4-or-S5"] {
+        assert!(states.contains(state), "no stage is at {state}");
+    }
+}
+
+/// The story is whole: each of the eight snapshots comes after the one before it.
+#[test]
+fn the_story_of_a_cut_over_goes_from_s0_to_s4() {
+    let told: Vec<String> = fixtures::files("cutover")
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("story-"))
+        .map(|(_, path)| stage(&path).0.state)
+        .collect();
+    assert_eq!(told, ["S0", "S1", "S2", "S2", "S2", "S3", "S3", "S4"]);
+}
+
+/// A 403 or a cluster that cannot be reached: nothing that rests on it is called safe.
+#[test]
+fn nothing_is_called_safe_that_was_not_seen() {
+    let ready = fixtures::healthy("cut-over");
+    assert_eq!(Cutover::of(&ready, Goal::Isolated(None), Policy::Documented).safety, Safety::Safe);
+    let forbidden = || Gap::new(Reason::Forbidden, "403");
+    let blanks: [(&str, fn(&mut Evidence, Gap)); 7] = [
+        ("nodes", |evidence, gap| evidence.kubernetes.nodes = Fact::Missing(gap)),
+        ("pods", |evidence, gap| evidence.kubernetes.images = Fact::Missing(gap)),
+        ("pools", |evidence, gap| evidence.pools.agent_pools = Fact::Missing(gap)),
+        ("registry", |evidence, gap| evidence.registry.registry = Fact::Missing(gap)),
+        ("rules", |evidence, gap| evidence.registry.cache_rules = Fact::Missing(gap)),
+        ("roles", |evidence, gap| evidence.access.role_assignments = Fact::Missing(gap)),
+        ("extensions", |evidence, gap| evidence.pools.extensions = Fact::Missing(gap)),
+    ];
+    for (what, blank) in blanks {
+        let mut evidence = ready.clone();
+        blank(&mut evidence, forbidden());
+        let cutover = Cutover::of(&evidence, Goal::Isolated(None), Policy::Documented);
+        let closes = cutover.now().is_some_and(|step| step.id == "close-egress");
+        assert!(!(closes && cutover.safety == Safety::Safe), "{what}");
+        assert_ne!(cutover.exit().code(), 0, "{what}");
+    }
+}
+
+// What follows is a cluster that does what the steps say, and some things of its own.
+
+struct Simulation {
+    evidence: Evidence,
+    registry: ResourceId,
+    managed: bool,
+    /// What each node really has: whether it pulls through the registry.
+    cached: BTreeMap<String, bool>,
+    /// What the next node of each pool gets.
+    model: BTreeMap<String, bool>,
+    facts: OtherRegistry,
+    names: usize,
+}
+
+const POOLS: [&str; 2] = ["system", "apps"];
+
+impl Simulation {
+    fn new(managed: bool, faults: &[usize], sizes: [usize; 2]) -> Self {
+        let snapshot = fixtures::healthy_json(if managed { "managed" } else { "byo" });
+        let healthy = fixtures::evidence(&snapshot);
+        let registry = healthy.registry_id().expect("a registry");
+        let facts = OtherRegistry {
+            registry: healthy.registry.clone(),
+            network: healthy.network.clone(),
+            access: healthy.access.clone(),
+        };
+        let mut evidence = fixtures::evidence(&before_the_switch(snapshot));
+        evidence.pools.bootstrap_writes = Fact::Known(Vec::new());
+        evidence.kubernetes.nodes = Fact::Known(Vec::new());
+        let mut simulation =
+            Self { evidence, registry, managed, cached: BTreeMap::new(), model: BTreeMap::new(), facts, names: 0 };
+        for (pool, size) in POOLS.into_iter().zip(sizes) {
+            simulation.model.insert(pool.to_owned(), false);
+            (0..size).for_each(|_| simulation.add_node(pool));
+        }
+        faults.iter().for_each(|fault| simulation.break_something(*fault));
+        simulation
+    }
+
+    fn tick(&mut self) {
+        self.evidence.collected_at = self.evidence.collected_at.checked_add(30.minutes()).expect("a time");
+    }
+
+    fn nodes(&mut self) -> &mut Vec<Node> {
+        match &mut self.evidence.kubernetes.nodes {
+            Fact::Known(nodes) => nodes,
+            Fact::Missing(_) => panic!("nodes are known here"),
+        }
+    }
+
+    fn has_nodes(&mut self, pool: &str) -> bool {
+        self.nodes().iter().any(|node| node.agent_pool.as_deref() == Some(pool))
+    }
+
+    fn add_node(&mut self, pool: &str) {
+        self.names += 1;
+        let name = format!("aks-{pool}-{}", self.names);
+        self.cached.insert(name.clone(), self.model[pool]);
+        let created = Some(self.evidence.collected_at);
+        let image = Some("AKSUbuntu-2204gen2containerd-202611.10.0".to_owned());
+        let node = Node {
+            name,
+            created,
+            agent_pool: Some(pool.to_owned()),
+            image_version: image,
+            ready: true,
+            ..Node::default()
+        };
+        self.nodes().push(node);
+    }
+
+    fn break_something(&mut self, fault: usize) {
+        let properties = &mut self.evidence.cluster.properties;
+        match fault {
+            0 => {
+                properties.auto_upgrade_profile =
+                    serde_json::from_value(json!({ "nodeOSUpgradeChannel": "Unmanaged" })).expect("a profile")
+            }
+            1 => properties.current_kubernetes_version = Some("1.29.4".to_owned()),
+            2 => self.use_image("docker.io/library/redis:7"),
+            3 => properties.provisioning_state = Some("Updating".to_owned()),
+            _ if self.managed => {}
+            _ => {
+                let other = self.evidence.other_registries.values_mut().next().expect("the registry");
+                other.registry.cache_rules = Fact::Known(Vec::new());
+            }
+        }
+    }
+
+    fn use_image(&mut self, image: &str) {
+        if let Fact::Known(images) = &mut self.evidence.kubernetes.images {
+            images.used.push(ImageUse {
+                image: image.to_owned(),
+                containers: 1,
+                example: "shop/x".to_owned(),
+                workloads: Vec::new(),
+            });
+        }
+    }
+
+    /// Does what a gate's remediation says.
+    fn open_gate(&mut self, gate: &str) {
+        let properties = &mut self.evidence.cluster.properties;
+        match gate {
+            "node-os-channel-unsupported" => properties.auto_upgrade_profile = None,
+            "kubernetes-version-unsupported" => properties.current_kubernetes_version = Some("1.33.5".to_owned()),
+            "operation-in-progress" => properties.provisioning_state = Some("Succeeded".to_owned()),
+            "image-outside-cache" => {
+                if let Fact::Known(images) = &mut self.evidence.kubernetes.images {
+                    images.used.retain(|usage| !usage.image.starts_with("docker.io/"));
+                }
+            }
+            "cache-rule-missing" => {
+                let other = self.evidence.other_registries.values_mut().next().expect("the registry");
+                other.registry.cache_rules = self.facts.registry.cache_rules.clone();
+            }
+            other => panic!("nobody knows how gate {other} is opened"),
+        }
+    }
+
+    fn write(&mut self) {
+        let at = self.evidence.collected_at;
+        let profile = self.evidence.bootstrap();
+        let outbound_type = Some(self.evidence.outbound_type().to_owned());
+        if let Fact::Known(writes) = &mut self.evidence.pools.bootstrap_writes {
+            writes.push(BootstrapWrite { at, profile, outbound_type });
+        }
+    }
+
+    fn switch(&mut self) {
+        if self.managed {
+            // AKS makes its registry now.
+            let at: Option<Timestamp> = Some(self.evidence.collected_at);
+            if let Fact::Known(Some(registry)) = &mut self.facts.registry.registry {
+                registry.properties.creation_date = at;
+            }
+            if let Fact::Known(rules) = &mut self.facts.registry.cache_rules {
+                rules.iter_mut().for_each(|rule| rule.properties.creation_date = at);
+            }
+        }
+        let facts = self.facts.clone();
+        self.evidence.cluster.properties.bootstrap_profile = Some(BootstrapProfile {
+            artifact_source: Some("Cache".to_owned()),
+            container_registry_id: Some(self.registry.clone()),
+        });
+        self.evidence.registry = facts.registry;
+        self.evidence.network = facts.network;
+        self.evidence.access = facts.access;
+        self.write();
+    }
+
+    /// Makes a pool's nodes anew; where it is held up, only the first.
+    fn reimage(&mut self, pool: &str, held_up: bool) {
+        self.model.insert(pool.to_owned(), self.evidence.uses_cache());
+        let (at, cached) = (self.evidence.collected_at, self.evidence.uses_cache());
+        let mut done = Vec::new();
+        for node in self.nodes().iter_mut().filter(|node| node.agent_pool.as_deref() == Some(pool)) {
+            node.created = Some(at);
+            done.push(node.name.clone());
+            if held_up {
+                break;
+            }
+        }
+        self.cached.extend(done.into_iter().map(|name| (name, cached)));
+    }
+}
+
+fn pools_of(step: &aksiso::cutover::steps::Step) -> Vec<String> {
+    let upgrades = step.commands.iter().filter(|command| command.posix().contains("nodepool upgrade"));
+    let name = |words: &[String]| words.iter().position(|word| word == "-n").map(|at| words[at + 1].clone());
+    upgrades.filter_map(|command| name(command.words())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever is wrong at first and whatever happens in between: whoever follows the printed steps arrives at S4, never
+    /// passes S5, and never closes egress while a node still lacks the registry.
+    #[test]
+    fn following_the_steps_arrives_and_never_breaks_anything(
+        managed in any::<bool>(),
+        conservative in any::<bool>(),
+        known_before in any::<bool>(),
+        faults in proptest::collection::btree_set(0..5_usize, 0..4),
+        sizes in (1..4_usize, 0..4_usize),
+        events in proptest::collection::vec(0..8_usize, 40),
+    ) {
+        let faults: Vec<usize> = faults.into_iter().collect();
+        let mut simulation = Simulation::new(managed, &faults, [sizes.0, sizes.1]);
+        let policy = if conservative { Policy::Conservative } else { Policy::Documented };
+        let goal = Goal::Isolated((!managed).then(|| simulation.registry.clone()));
+        if known_before {
+            simulation.write(); // the log shows the cluster as it was before
+        }
+        let mut arrived = false;
+        for event in events {
+            simulation.tick();
+            // Things happen that nobody planned.
+            match event {
+                // A pool that is enlarged from nothing before it is reimaged cannot be told from one that was: see the README.
+                0 if simulation.model["apps"] == simulation.evidence.uses_cache() || simulation.has_nodes("apps") => {
+                    simulation.add_node("apps");
+                }
+                1 => simulation.evidence.cluster.properties.provisioning_state = Some("Upgrading".to_owned()),
+                2 if !simulation.evidence.egress_closed() => simulation.use_image("docker.io/library/nginx:1"),
+                _ => {}
+            }
+            let mut seen = simulation.evidence.clone();
+            if event == 3 {
+                seen.kubernetes.nodes = Fact::Missing(Gap::new(Reason::Unreachable, "no route"));
+            }
+            let cutover = Cutover::of(&seen, goal.clone(), policy);
+            prop_assert_ne!(cutover.state, State::S5);
+            let Some(step) = cutover.now() else {
+                prop_assert_eq!(cutover.state, State::S4);
+                arrived = true;
+                break;
+            };
+            if cutover.safety == Safety::Undetermined && step.id == "close-egress" {
+                continue; // whoever follows waits until it can be seen
+            }
+            match step.id {
+                "open-gate" => {
+                    let gate = cutover.gates.iter().find(|gate| gate.pass == Pass::Closed).expect("a closed gate").id.clone();
+                    simulation.open_gate(&gate);
+                }
+                "switch-to-cache" => simulation.switch(),
+                "reimage" | "reimage-after-close" => {
+                    let pools = pools_of(&step);
+                    let pools = if pools.is_empty() { POOLS.map(str::to_owned).to_vec() } else { pools };
+                    pools.iter().for_each(|pool| simulation.reimage(pool, event == 4));
+                }
+                "close-egress" => {
+                    prop_assert_eq!(cutover.safety, Safety::Safe);
+                    pools_of(&step).iter().for_each(|pool| simulation.reimage(pool, false));
+                    let lacking: Vec<&String> = simulation.cached.iter().filter(|(_, cached)| !**cached).map(|(name, _)| name).collect();
+                    prop_assert!(lacking.is_empty(), "egress closes while {:?} still need it", lacking);
+                    prop_assert!(simulation.model.values().all(|cached| *cached), "the next node of a pool would need egress");
+                    simulation.evidence.cluster.properties.network_profile.as_mut().expect("a profile").outbound_type = Some("none".to_owned());
+                    simulation.write();
+                }
+                other => prop_assert!(false, "{} is no step of this way", other),
+            }
+        }
+        prop_assert!(arrived, "it does not arrive: {:?}", Cutover::of(&simulation.evidence, goal, policy).now().map(|step| step.title));
+    }
+}
+
+/// A pool's ages are those of its nodes.
+#[test]
+fn a_node_that_came_between_switch_and_reimage_is_not_called_fresh() {
+    let mut simulation = Simulation::new(true, &[], [2, 2]);
+    simulation.write();
+    simulation.tick();
+    simulation.switch();
+    simulation.tick();
+    simulation.add_node("apps");
+    let cutover = Cutover::of(&simulation.evidence, Goal::Isolated(None), Policy::Documented);
+    let apps = cutover.pools.iter().find(|pool| pool.name == "apps").expect("the pool");
+    assert_eq!(apps.nodes.iter().map(|node| node.age).collect::<Vec<_>>(), [Age::Stale, Age::Stale, Age::Unknown]);
+}
