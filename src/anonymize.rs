@@ -17,6 +17,7 @@ pub use pseudonyms::{MapError, Pseudonyms};
 pub const OPEN: &[&str] = &[
     "access",
     "actions",
+    "architecture",
     "artifactSource",
     "at",
     "code",
@@ -39,6 +40,7 @@ pub const OPEN: &[&str] = &[
     "lastSeen",
     "latestNodeImageVersion",
     "location",
+    "maxSurge",
     "mode",
     "needed",
     "networkPlugin",
@@ -86,6 +88,7 @@ pub const MAPS: &[&str] = &[
     "instances",
     "interfaces",
     "networkManagers",
+    "otherRegistries",
     "privateEndpoints",
     "roleDefinitions",
     "routeTables",
@@ -130,7 +133,7 @@ pub fn restore(evidence: &Evidence, pseudonyms: &Pseudonyms) -> serde_json::Resu
 
 /// What Azure's words, versions, port ranges and times are made of; anything else in such a field is not one.
 fn is_plain(text: &str) -> bool {
-    text.len() <= 100 && text.chars().all(|c| c.is_ascii_alphanumeric() || " ._:/*+-,()".contains(c))
+    text.len() <= 100 && text.chars().all(|c| c.is_ascii_alphanumeric() || " ._:/*+-,()%".contains(c))
 }
 
 fn locations(value: &Value, pseudonyms: &mut Pseudonyms) {

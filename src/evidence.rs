@@ -78,6 +78,18 @@ impl Evidence {
         }
     }
 
+    /// The evidence as it would be if the cluster named one of the other registries, and its nodes were made since.
+    #[must_use]
+    pub fn seen_from(&self, id: &ResourceId) -> Self {
+        let mut view = self.clone();
+        view.cluster.properties.bootstrap_profile = Some(cluster::BootstrapProfile {
+            artifact_source: Some("Cache".to_owned()),
+            container_registry_id: Some(id.clone()),
+        });
+        view.look_at_registry(id, self);
+        view
+    }
+
     /// Looks at another registry as if it were the bootstrap registry; what of it is not in `known` is a gap.
     pub fn look_at_registry(&mut self, id: &ResourceId, known: &Self) {
         let other = known.other_registries.get(id).cloned().unwrap_or_default();

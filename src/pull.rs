@@ -4,6 +4,8 @@
 pub mod chain;
 pub mod rewrite;
 
+use std::collections::BTreeMap;
+
 use crate::check;
 use crate::check::remedy::{self, DOCS_CACHE, remedy};
 use crate::command::Command;
@@ -108,12 +110,19 @@ pub struct Puller<'e> {
     chain: Chain,
     /// Whether nodes may have a way out of the operator's own, and what keeps that from being known.
     own_egress: (bool, Vec<Gap>),
+    /// Other registries that were looked at, by login server, with the way to each.
+    others: BTreeMap<String, (String, Chain)>,
 }
 
 impl<'e> Puller<'e> {
     /// Looks at the cluster once.
     pub fn new(evidence: &'e Evidence) -> Self {
-        Self { evidence, chain: Chain::of(evidence), own_egress: check::own_egress(evidence) }
+        let others = evidence.other_registries.iter().filter_map(|(id, facts)| {
+            let registry = facts.registry.registry.known()?.as_ref()?;
+            let server = registry.properties.login_server.as_ref()?.to_lowercase();
+            Some((server, (id.name().to_owned(), Chain::of(&evidence.seen_from(id)))))
+        });
+        Self { evidence, chain: Chain::of(evidence), own_egress: check::own_egress(evidence), others: others.collect() }
     }
 
     /// How nodes would pull an image; `secret` = its pod names an imagePullSecret.
@@ -121,6 +130,8 @@ impl<'e> Puller<'e> {
         let own = self.evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(&image.registry));
         if own {
             self.in_registry(image)
+        } else if let Some((name, chain)) = self.others.get(&image.registry) {
+            in_other_registry(name, chain, secret)
         } else if image.is_microsoft() {
             self.through_mirror(image)
         } else if image::is_public(&image.registry) || caching(&image.registry) != Caching::Never {
@@ -404,7 +415,8 @@ impl<'e> Puller<'e> {
         } else {
             String::new()
         };
-        let gap = Gap::new(Reason::NotVisible, format!("whether the nodes reach registry {host}"));
+        let look = if image.is_azure() { " (--other-registry ARM_ID looks at it)" } else { "" };
+        let gap = Gap::new(Reason::NotVisible, format!("whether the nodes reach registry {host}{look}"));
         Answer::unknown(
             vec![gap],
             format!(
@@ -444,6 +456,30 @@ impl<'e> Puller<'e> {
         }
         answer
     }
+}
+
+/// From another registry that was looked at: the same chain, without the mirror.
+fn in_other_registry(name: &str, chain: &Chain, secret: bool) -> Answer {
+    let access =
+        |finding: &&Finding| check::of_rule(finding.rule.id).is_some_and(|(check, _)| check.id == "kubelet-acrpull");
+    let broken: Vec<&Finding> = chain.broken.iter().filter(|finding| !(secret && access(finding))).collect();
+    if let Some(first) = broken.first() {
+        let mut answer = Answer::new(Verdict::Blocked, format!("Registry {name} is known, but: {}", first.detail));
+        answer.remediation = Some(first.remediation.clone());
+        answer.rules = broken.iter().map(|finding| finding.rule.id).collect();
+        return answer;
+    }
+    if let Some(gap) = chain.unseen.first() {
+        let why = format!("The way from the nodes to registry {name} could not be seen whole: {}.", gap.detail);
+        return Answer::unknown(chain.unseen.clone(), why);
+    }
+    let by = if secret { "the pod's imagePullSecret, which nobody has tried," } else { "the kubelet identity" };
+    Answer::new(
+        Verdict::Pullable,
+        format!(
+            "From registry {name}, which the nodes reach over its private endpoint and {by} may pull from. Whether the image is in it was not asked."
+        ),
+    )
 }
 
 /// Whether an error of the check is about the cache of Microsoft's registry and not about another rule.

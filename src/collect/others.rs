@@ -6,7 +6,6 @@ use futures::future::join_all;
 
 use super::Collector;
 use crate::azure::id::ResourceId;
-use crate::evidence::cluster::BootstrapProfile;
 use crate::evidence::network::NetworkFacts;
 use crate::evidence::{Evidence, OtherRegistry, Section};
 
@@ -41,11 +40,7 @@ impl Collector {
     }
 
     async fn other(&self, evidence: &Evidence, id: &ResourceId) -> OtherRegistry {
-        let mut view = evidence.clone();
-        view.cluster.properties.bootstrap_profile = Some(BootstrapProfile {
-            artifact_source: Some("Cache".to_owned()),
-            container_registry_id: Some(id.clone()),
-        });
+        let mut view = evidence.seen_from(id);
         let (path, access) = tokio::join!(self.registry_path(&view), self.access(&view));
         let own = &evidence.network;
         view.registry = path.registry;

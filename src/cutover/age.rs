@@ -196,10 +196,10 @@ fn judge(evidence: &Evidence, times: &Times, node: &Node) -> (Age, String) {
     if !evidence.uses_cache() {
         return (Age::Fresh, "no change of the bootstrap profile is seen".to_owned());
     }
-    if times.closed.is_some_and(|closed| created >= closed) && node.ready {
+    if times.closed.is_some_and(|closed| created > closed) && node.ready {
         return (Age::Fresh, "came up after egress was closed, so it bootstrapped from the registry".to_owned());
     }
-    if times.created.is_some_and(|limit| created < limit) {
+    if times.created.is_some_and(|limit| created <= limit) {
         return (
             Age::Unknown,
             "registered before the registry or its cache rule was created, so it probably has the former configuration"
@@ -234,7 +234,7 @@ fn by_log(evidence: &Evidence, times: &Times, created: Timestamp) -> (Age, Strin
             Age::Unknown,
             "the Activity Log could not be read, so that nobody knows when the profile was changed".to_owned(),
         ),
-        (Some(since), _) if created >= since => {
+        (Some(since), _) if created > since => {
             (Age::Fresh, format!("registered after the write of {since}, which set the present profile"))
         }
         (Some(since), _) => (

@@ -6,7 +6,9 @@ use aksiso::anonymize::{self, Pseudonyms};
 use aksiso::check;
 use aksiso::command::Shell;
 use aksiso::correlate::Diagnosis;
+use aksiso::cutover::{Cutover, Goal, Policy};
 use aksiso::evidence::Evidence;
+use aksiso::report::cutover::CutoverReport;
 use aksiso::report::json;
 use aksiso::report::model::Report;
 use serde_json::Value;
@@ -15,7 +17,12 @@ use crate::fixtures;
 
 fn report(evidence: &Evidence) -> Value {
     let diagnosis = Diagnosis::of(evidence, check::ALL);
-    serde_json::from_str(&json::render(&Report::of(&diagnosis, Shell::Posix)).expect("a report")).expect("JSON")
+    let report = json::render(&Report::of(&diagnosis, Shell::Posix)).expect("a report");
+    let mut report: Value = serde_json::from_str(&report).expect("JSON");
+    let goal = Goal::Isolated(evidence.other_registries.keys().next().cloned());
+    let cutover = Cutover::of(evidence, goal, Policy::Documented);
+    report["cutover"] = serde_json::to_value(CutoverReport::of(&cutover, Shell::Posix)).expect("JSON");
+    report
 }
 
 /// What a report says without naming anything: each finding with its rule, severity, remediation and the rules of its
@@ -41,7 +48,10 @@ fn essence(report: &Value) -> (Vec<String>, Vec<String>, Vec<String>) {
     let checks = list(&report["checks"]);
     let checks =
         checks.iter().map(|check| format!("{} {} {}", check["id"], check["status"], list(&check["gaps"]).len()));
-    let plan = list(&report["plan"]).iter().map(|step| step["kind"].to_string()).collect();
+    let plan = list(&report["plan"]).into_iter().map(|step| step["kind"].to_string());
+    let cutover = &report["cutover"];
+    let stands = [&cutover["state"]["id"], &cutover["next"]["id"], &cutover["next"]["safety"]].map(Value::to_string);
+    let plan = plan.chain(stands).collect();
     (findings, checks.collect(), plan)
 }
 

@@ -12,91 +12,9 @@ use aksiso::evidence::kubernetes::{ImageUse, Node};
 use aksiso::evidence::{Evidence, Fact, Gap, OtherRegistry, Reason};
 use jiff::{Timestamp, ToSpan as _};
 use proptest::prelude::*;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::fixtures;
-
-/// Where a snapshot stands, and what is next.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Stage {
-    about: String,
-    base: String,
-    /// Moves the registry's facts aside, as they are collected for a registry that the cluster does not use yet.
-    #[serde(default)]
-    direct: bool,
-    #[serde(default)]
-    set: BTreeMap<String, Value>,
-    #[serde(default)]
-    append: BTreeMap<String, Vec<Value>>,
-    #[serde(default)]
-    insert: BTreeMap<String, BTreeMap<String, Value>>,
-    #[serde(default)]
-    remove: Vec<String>,
-    /// `isolated` or `direct`; with `toRegistry` its id.
-    #[serde(default)]
-    to: Option<String>,
-    #[serde(default)]
-    to_registry: Option<ResourceId>,
-    #[serde(default)]
-    policy: Option<String>,
-    state: String,
-    /// What to do now; absent where nothing is left.
-    #[serde(default)]
-    next: Option<String>,
-    /// Words that the commands hold.
-    #[serde(default)]
-    commands: Vec<String>,
-    safety: String,
-    exit: u8,
-    #[serde(default)]
-    closed: Vec<String>,
-    #[serde(default)]
-    unknown: Vec<String>,
-    /// Pools by age.
-    #[serde(default)]
-    pools: BTreeMap<String, String>,
-}
-
-/// The cluster before the switch: its registry is one that was looked at besides.
-fn before_the_switch(mut snapshot: Value) -> Value {
-    let evidence = &mut snapshot["evidence"];
-    let id = evidence["cluster"]["properties"]["bootstrapProfile"]["containerRegistryId"]
-        .as_str()
-        .expect("an id")
-        .to_owned();
-    let mut network = evidence["network"].clone();
-    let own = json!({ "virtualNetworks": network["virtualNetworks"], "routeTables": network["routeTables"], "securityGroups": network["securityGroups"] });
-    network
-        .as_object_mut()
-        .expect("a map")
-        .retain(|key, _| !["virtualNetworks", "routeTables", "securityGroups"].contains(&key.as_str()));
-    let other = json!({ "registry": evidence["registry"], "network": network, "access": evidence["access"] });
-    evidence["otherRegistries"] = json!({ id: other });
-    evidence["registry"] = json!({});
-    evidence["access"] = json!({});
-    evidence["network"] = own
-        .as_object()
-        .expect("a map")
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    evidence["cluster"]["properties"]["bootstrapProfile"] = json!({ "artifactSource": "Direct" });
-    evidence["cluster"]["properties"]["networkProfile"]["outboundType"] = "loadBalancer".into();
-    snapshot
-}
-
-fn stage(path: &std::path::Path) -> (Stage, Value) {
-    let stage: Stage = fixtures::read(path);
-    let mut snapshot = fixtures::healthy_json(&stage.base);
-    if stage.direct {
-        snapshot = before_the_switch(snapshot);
-    }
-    let snapshot = fixtures::patched(snapshot, &stage.set, &stage.append, &stage.insert, &stage.remove);
-    (stage, snapshot)
-}
+use crate::fixtures::{self, Stage, before_the_switch, stage};
 
 fn goal(stage: &Stage) -> Goal {
     if stage.to.as_deref() == Some("direct") { Goal::Direct } else { Goal::Isolated(stage.to_registry.clone()) }
@@ -169,13 +87,16 @@ fn the_story_of_a_cut_over_goes_from_s0_to_s4() {
     assert_eq!(told, ["S0", "S1", "S2", "S2", "S2", "S3", "S3", "S4"]);
 }
 
+/// Takes something out of the evidence.
+type Blank = fn(&mut Evidence, Gap);
+
 /// A 403 or a cluster that cannot be reached: nothing that rests on it is called safe.
 #[test]
 fn nothing_is_called_safe_that_was_not_seen() {
     let ready = fixtures::healthy("cut-over");
     assert_eq!(Cutover::of(&ready, Goal::Isolated(None), Policy::Documented).safety, Safety::Safe);
     let forbidden = || Gap::new(Reason::Forbidden, "403");
-    let blanks: [(&str, fn(&mut Evidence, Gap)); 7] = [
+    let blanks: [(&str, Blank); 7] = [
         ("nodes", |evidence, gap| evidence.kubernetes.nodes = Fact::Missing(gap)),
         ("pods", |evidence, gap| evidence.kubernetes.images = Fact::Missing(gap)),
         ("pools", |evidence, gap| evidence.pools.agent_pools = Fact::Missing(gap)),
@@ -270,7 +191,7 @@ impl Simulation {
         match fault {
             0 => {
                 properties.auto_upgrade_profile =
-                    serde_json::from_value(json!({ "nodeOSUpgradeChannel": "Unmanaged" })).expect("a profile")
+                    serde_json::from_value(json!({ "nodeOSUpgradeChannel": "Unmanaged" })).expect("a profile");
             }
             1 => properties.current_kubernetes_version = Some("1.29.4".to_owned()),
             2 => self.use_image("docker.io/library/redis:7"),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aksiso::azure::id::ResourceId;
 use aksiso::evidence::Evidence;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
@@ -20,7 +21,7 @@ pub fn files(kind: &str) -> BTreeMap<String, PathBuf> {
     paths.map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), path)).collect()
 }
 
-fn json(path: &Path) -> Value {
+fn load(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).expect("a fixture");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -58,7 +59,7 @@ pub struct Case {
 
 /// A whole snapshot as JSON.
 pub fn healthy_json(name: &str) -> Value {
-    json(&folder().join("healthy").join(format!("{name}.json")))
+    load(&folder().join("healthy").join(format!("{name}.json")))
 }
 
 pub fn evidence(snapshot: &Value) -> Evidence {
@@ -70,14 +71,14 @@ pub fn healthy(name: &str) -> Evidence {
 }
 
 pub fn case(path: &Path) -> (Case, Value) {
-    let case: Case = serde_json::from_value(json(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let case: Case = serde_json::from_value(load(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let snapshot = case.patched(healthy_json(&case.base));
     (case, snapshot)
 }
 
 /// A file of another folder of fixtures.
 pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
-    serde_json::from_value(json(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    serde_json::from_value(load(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 impl Case {
@@ -155,7 +156,89 @@ fn walk<'v>(root: &'v mut Value, path: &str) -> &'v mut Value {
 
 /// Every fixture: healthy ones and cases.
 pub fn all() -> BTreeMap<String, Value> {
-    let healthy = files("healthy").into_iter().map(|(name, path)| (format!("healthy/{name}"), json(&path)));
+    let healthy = files("healthy").into_iter().map(|(name, path)| (format!("healthy/{name}"), load(&path)));
     let cases = files("cases").into_iter().map(|(name, path)| (format!("cases/{name}"), case(&path).1));
-    healthy.chain(cases).collect()
+    let stages = files("cutover").into_iter().map(|(name, path)| (format!("cutover/{name}"), stage(&path).1));
+    healthy.chain(cases).chain(stages).collect()
+}
+
+/// Where a snapshot stands, and what is next.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stage {
+    pub about: String,
+    pub base: String,
+    /// Moves the registry's facts aside, as they are collected for a registry that the cluster does not use yet.
+    #[serde(default)]
+    pub direct: bool,
+    #[serde(default)]
+    pub set: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub append: BTreeMap<String, Vec<Value>>,
+    #[serde(default)]
+    pub insert: BTreeMap<String, BTreeMap<String, Value>>,
+    #[serde(default)]
+    pub remove: Vec<String>,
+    /// `isolated` or `direct`; with `toRegistry` its id.
+    #[serde(default)]
+    pub to: Option<String>,
+    #[serde(default)]
+    pub to_registry: Option<ResourceId>,
+    #[serde(default)]
+    pub policy: Option<String>,
+    pub state: String,
+    /// What to do now; absent where nothing is left.
+    #[serde(default)]
+    pub next: Option<String>,
+    /// Words that the commands hold.
+    #[serde(default)]
+    pub commands: Vec<String>,
+    pub safety: String,
+    pub exit: u8,
+    #[serde(default)]
+    pub closed: Vec<String>,
+    #[serde(default)]
+    pub unknown: Vec<String>,
+    /// Pools by age.
+    #[serde(default)]
+    pub pools: BTreeMap<String, String>,
+}
+
+/// The cluster before the switch: its registry is one that was looked at besides.
+pub fn before_the_switch(mut snapshot: Value) -> Value {
+    let evidence = &mut snapshot["evidence"];
+    let id = evidence["cluster"]["properties"]["bootstrapProfile"]["containerRegistryId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let mut network = evidence["network"].clone();
+    let own = json!({ "virtualNetworks": network["virtualNetworks"], "routeTables": network["routeTables"], "securityGroups": network["securityGroups"] });
+    network
+        .as_object_mut()
+        .expect("a map")
+        .retain(|key, _| !["virtualNetworks", "routeTables", "securityGroups"].contains(&key.as_str()));
+    let other = json!({ "registry": evidence["registry"], "network": network, "access": evidence["access"] });
+    evidence["otherRegistries"] = json!({ id: other });
+    evidence["registry"] = json!({});
+    evidence["access"] = json!({});
+    evidence["network"] = own
+        .as_object()
+        .expect("a map")
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    evidence["cluster"]["properties"]["bootstrapProfile"] = json!({ "artifactSource": "Direct" });
+    evidence["cluster"]["properties"]["networkProfile"]["outboundType"] = "loadBalancer".into();
+    snapshot
+}
+
+pub fn stage(path: &Path) -> (Stage, Value) {
+    let stage: Stage = read(path);
+    let mut snapshot = healthy_json(&stage.base);
+    if stage.direct {
+        snapshot = before_the_switch(snapshot);
+    }
+    let snapshot = patched(snapshot, &stage.set, &stage.append, &stage.insert, &stage.remove);
+    (stage, snapshot)
 }

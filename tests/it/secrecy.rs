@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aksiso::command::Shell;
 use aksiso::correlate::Diagnosis;
+use aksiso::cutover::{Cutover, Goal, Policy};
+use aksiso::evidence::Evidence;
+use aksiso::report::cutover::CutoverReport;
 use aksiso::report::json;
 use aksiso::report::model::Report;
+use aksiso::whatif::{Change, effect};
 use aksiso::{anonymize, check};
 use serde_json::Value;
 
@@ -20,7 +24,8 @@ fn is_map(field: &str) -> bool {
 }
 
 /// Fields that no report of a fixture shows, each with the reason why it is there.
-const EXCEPTIONS: [(&str, &str); 21] = [
+const EXCEPTIONS: [(&str, &str); 22] = [
+    ("nodes/known/*/architecture", "preflight compares it with what the registry says of an image"),
     ("enableAutoScaling", "collection asks by it whether the autoscaler's status can be missing"),
     ("networkInterfaces/*/id", "collection asks for them"),
     ("scaleSets/known/*/properties/provisioningState", "collection asks by it for instances"),
@@ -47,9 +52,21 @@ const EXCEPTIONS: [(&str, &str); 21] = [
     ("cluster/sku/name", "the same"),
 ];
 
+/// The diagnosis of a snapshot.
 fn report(evidence: &Value) -> Option<String> {
-    let evidence = serde_json::from_value(evidence.clone()).ok()?;
+    let evidence: Evidence = serde_json::from_value(evidence.clone()).ok()?;
     json::render(&Report::of(&Diagnosis::of(&evidence, check::ALL), Shell::Posix)).ok()
+}
+
+/// What else is said of a snapshot: the way to isolation, and what a change would do.
+fn further(evidence: &Value) -> Option<String> {
+    let evidence: Evidence = serde_json::from_value(evidence.clone()).ok()?;
+    let goal = Goal::Isolated(evidence.other_registries.keys().next().cloned());
+    let cutover = CutoverReport::of(&Cutover::of(&evidence, goal, Policy::Conservative), Shell::Posix);
+    let mut after = evidence.clone();
+    Change::DeleteRegistry.apply(&mut after).ok()?;
+    let effect = effect(&evidence, &after, &[]);
+    Some(format!("{effect:?}{}", serde_json::to_string(&cutover).ok()?))
 }
 
 /// Every leaf with the pattern of its path.
@@ -99,8 +116,13 @@ fn every_field_of_a_snapshot_matters_to_a_report() {
         // As collect would write it: fields that the types do not know are gone.
         let evidence = serde_json::to_value(fixtures::evidence(&snapshot)).expect("JSON");
         let whole = report(&evidence);
+        let more = std::cell::LazyCell::new(|| further(&evidence));
         let mut found = Vec::new();
         leaves(&evidence, &mut Vec::new(), &mut Vec::new(), &mut found);
+        // Another registry has the types of the bootstrap registry, and is judged by the same checks.
+        for (pattern, _) in found.iter_mut().filter(|(pattern, _)| pattern[0] == "otherRegistries") {
+            pattern.drain(..2);
+        }
         for (pattern, path) in found {
             if read.contains(&pattern) || EXCEPTIONS.iter().any(|(end, _)| pattern.join("/").ends_with(end)) {
                 continue;
@@ -109,7 +131,7 @@ fn every_field_of_a_snapshot_matters_to_a_report() {
             let leaf = at(&mut changed, &path).clone();
             let matters = others(&leaf).into_iter().any(|other| {
                 *at(&mut changed, &path) = other;
-                report(&changed) != whole
+                report(&changed) != whole || further(&changed) != *more
             });
             if matters {
                 unread.remove(&pattern);

@@ -21,6 +21,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// The token that the server gives and expects. No output may ever hold it.
 pub const TOKEN: &str = "CANARY-access-token-0123456789";
+/// The registry's own refresh token.
+pub const REFRESH: &str = "CANARY-refresh-token";
 /// The client secret that signs in. No output may ever hold it.
 pub const SECRET: &str = "CANARY-client-secret-0123456789";
 /// The token in the kubeconfig. No output may ever hold it.
@@ -141,7 +143,8 @@ impl Server {
 /// TLS for loopback, and the certificate that a client has to trust.
 pub fn acceptor() -> (TlsAcceptor, String) {
     let certified =
-        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("a certificate");
+        rcgen::generate_simple_self_signed(["127.0.0.1", "localhost", "contosoboot.azurecr.io"].map(str::to_owned))
+            .expect("a certificate");
     let chain = vec![CertificateDer::from(certified.cert.der().to_vec())];
     let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
     let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
@@ -213,6 +216,9 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
         let refusal = json!({ "error": "invalid_client", "error_codes": [7_000_215], "error_description": "AADSTS7000215: Invalid client secret provided." });
         return Ok(respond(401, refusal.to_string()));
     }
+    if path.starts_with("/oauth2/") {
+        return Ok(registry_sign_in(&path, request).await);
+    }
     // The Kubernetes API takes the kubeconfig's token and, as clusters with Entra ID do, one of our own sign-in.
     let kubernetes = path.starts_with("/api") && signed == format!("Bearer {KUBE_TOKEN}");
     if !kubernetes && signed != format!("Bearer {TOKEN}") {
@@ -227,8 +233,24 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
             answer
         }
         Some(fact) => serve(&fact, &path, &query, &base, page),
+        None if path.starts_with("/acr/v1/") => {
+            respond(404, json!({ "errors": [{ "code": "TAG_UNKNOWN" }] }).to_string())
+        }
         None => refuse(404, "ResourceNotFound", "The resource was not found."),
     })
+}
+
+/// A registry's own sign-in: an Azure token for a refresh token, and that for one that reads.
+async fn registry_sign_in(path: &str, request: Request<Incoming>) -> Answer {
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    match path {
+        "/oauth2/exchange" if body.contains(TOKEN) => respond(200, json!({ "refresh_token": REFRESH }).to_string()),
+        "/oauth2/token" if body.contains(REFRESH) && body.contains("metadata_read") => {
+            respond(200, json!({ "access_token": TOKEN }).to_string())
+        }
+        _ => respond(401, json!({ "errors": [{ "code": "UNAUTHORIZED" }] }).to_string()),
+    }
 }
 
 async fn misbehave(fault: Fault, base: &str, path: &str) -> Result<Answer, std::io::Error> {
@@ -362,27 +384,33 @@ fn routes(evidence: &Value) -> HashMap<String, Value> {
     for (pool, profile) in entries(&evidence["pools"]["upgradeProfiles"]) {
         add(format!("{cluster}/agentPools/{pool}/upgradeProfiles/default"), profile);
     }
+    for (id, other) in entries(&evidence["otherRegistries"]) {
+        self::registry(&id, &other["registry"], &other["access"], &mut add);
+        network(&other["network"], &subscription, &id, &mut add);
+    }
     let registry = text(&evidence["cluster"]["properties"]["bootstrapProfile"]["containerRegistryId"]);
-    if !registry.is_empty() {
-        add(registry.clone(), evidence["registry"]["registry"].clone());
-        let connections = evidence["registry"]["registry"]["known"]["properties"]["privateEndpointConnections"].clone();
-        let unread = &evidence["registry"]["connectionsUnread"];
-        let listed = if unread.is_null() { json!({ "known": connections }) } else { json!({ "missing": unread }) };
-        add(format!("{registry}/privateEndpointConnections"), listed);
-        for child in ["cacheRules", "credentialSets", "replications"] {
-            add(format!("{registry}/{child}"), evidence["registry"][child].clone());
-        }
-        add(
-            format!("{registry}/providers/Microsoft.Authorization/roleAssignments"),
-            evidence["access"]["roleAssignments"].clone(),
-        );
-    }
-    for (role, definition) in entries(&evidence["access"]["roleDefinitions"]) {
-        add(role, definition);
-    }
+    self::registry(&registry, &evidence["registry"], &evidence["access"], &mut add);
     network(&evidence["network"], &subscription, &registry, &mut add);
     kubernetes(&evidence["kubernetes"], &mut add);
     routes
+}
+
+fn registry(id: &str, registry: &Value, access: &Value, add: &mut impl FnMut(String, Value)) {
+    if id.is_empty() {
+        return;
+    }
+    add(id.to_owned(), registry["registry"].clone());
+    let connections = registry["registry"]["known"]["properties"]["privateEndpointConnections"].clone();
+    let unread = &registry["connectionsUnread"];
+    let listed = if unread.is_null() { json!({ "known": connections }) } else { json!({ "missing": unread }) };
+    add(format!("{id}/privateEndpointConnections"), listed);
+    for child in ["cacheRules", "credentialSets", "replications"] {
+        add(format!("{id}/{child}"), registry[child].clone());
+    }
+    add(format!("{id}/providers/Microsoft.Authorization/roleAssignments"), access["roleAssignments"].clone());
+    for (role, definition) in entries(&access["roleDefinitions"]) {
+        add(role, definition);
+    }
 }
 
 fn network(network: &Value, subscription: &str, registry: &str, add: &mut impl FnMut(String, Value)) {
