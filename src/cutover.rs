@@ -183,6 +183,8 @@ pub struct Cutover<'e> {
     pub unseen: Option<Gap>,
     /// The gates of the next step.
     pub gates: Vec<Gate>,
+    /// Closed gates of closing egress, while another step comes first.
+    pub ahead: Vec<Gate>,
     /// The next step; none where the goal is reached.
     pub next: Option<Step>,
     /// Whether it may be taken.
@@ -207,12 +209,14 @@ impl<'e> Cutover<'e> {
             pools,
             unseen,
             gates: Vec::new(),
+            ahead: Vec::new(),
             next: None,
             safety: Safety::Safe,
             after: Vec::new(),
         };
         cutover.state = cutover.stands(&times);
         cutover.plan(&times);
+        cutover.look_ahead();
         cutover.safety = cutover.weigh();
         cutover
     }
@@ -307,6 +311,16 @@ impl<'e> Cutover<'e> {
         }
         if self.policy == Policy::Conservative && self.next.as_ref().is_some_and(|step| step.id == "close-egress") {
             self.after.push("reimage");
+        }
+    }
+
+    /// What will stand in the way of closing egress is worth knowing while nodes are made anew.
+    fn look_ahead(&mut self) {
+        if self.after.contains(&"close-egress") && self.evidence.uses_cache() {
+            let gates = gates::of_isolation(self.evidence, &self.goal);
+            let known: Vec<String> = self.gates.iter().map(|gate| gate.id.clone()).collect();
+            self.ahead =
+                gates.into_iter().filter(|gate| gate.pass == Pass::Closed && !known.contains(&gate.id)).collect();
         }
     }
 

@@ -144,7 +144,7 @@ pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) 
         why,
         commands,
         disturbs: "Nodes are cordoned, drained and made anew, one surge at a time: pods move, disruption budgets may hold it up, and the surge needs quota and addresses.".to_owned(),
-        takes: pools.iter().map(|pool| duration(pool)).collect::<Vec<_>>().join("; "),
+        takes: durations(pools),
         verify: vec![Command::new("kubectl get nodes --sort-by .metadata.creationTimestamp"), verify(evidence, goal)],
         back: "A reimage is not undone. It needs no way back either: nodes get what the cluster is set to now.".to_owned(),
         back_commands: Vec::new(),
@@ -158,6 +158,15 @@ fn renew(evidence: &Evidence, pool: &PoolAge) -> Command {
         return Command::new("kubectl delete nodeclaims").with("-l", selector);
     }
     remedy::upgrade_pool(evidence, &pool.name)
+}
+
+fn durations(pools: &[&PoolAge]) -> String {
+    if pools.is_empty() {
+        return format!(
+            "Nodes divided by surge, about {MINUTES_PER_ROUND} min a round and what drains take; pools or nodes are not seen."
+        );
+    }
+    pools.iter().map(|pool| duration(pool)).collect::<Vec<_>>().join("; ")
 }
 
 /// Nodes by surge, in rounds.

@@ -52,6 +52,8 @@ pub struct CutoverReport {
     pub unseen: Option<GapEntry>,
     /// The gates of the next step, closed ones first.
     pub gates: Vec<GateEntry>,
+    /// Gates of closing egress that are closed now, while another step comes first.
+    pub ahead: Vec<GateEntry>,
     /// What to do now; absent where nothing is left.
     pub next: Option<StepEntry>,
     /// The step of the cut-over that comes once its gates are open; the same as `next` where they are.
@@ -162,6 +164,7 @@ impl CutoverReport {
             pools: cutover.pools.iter().map(pool).collect(),
             unseen: cutover.unseen.as_ref().map(gap_entry),
             gates: cutover.gates.iter().map(|own| gate(own, shell)).collect(),
+            ahead: cutover.ahead.iter().map(|own| gate(own, shell)).collect(),
             next: cutover.now().map(|step| entry(&step, cutover.safety, shell)),
             step: cutover.next.as_ref().map(|step| step.id.to_owned()),
             after: cutover.after.iter().map(|id| (*id).to_owned()).collect(),

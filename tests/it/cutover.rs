@@ -363,6 +363,15 @@ proptest! {
     }
 }
 
+/// What stands in the way of closing egress is told while nodes are still being made anew.
+#[test]
+fn what_is_ahead_is_told_early() {
+    let (_, snapshot) = stage(&fixtures::folder().join("cutover/story-5-half-reimaged.json"));
+    let evidence = fixtures::evidence(&snapshot);
+    let cutover = Cutover::of(&evidence, Goal::Isolated(None), Policy::Documented);
+    assert_eq!(cutover.ahead.iter().map(|gate| gate.id.as_str()).collect::<Vec<_>>(), ["image-outside-cache"]);
+}
+
 /// A pool's ages are those of its nodes.
 #[test]
 fn a_node_that_came_between_switch_and_reimage_is_not_called_fresh() {

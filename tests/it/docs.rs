@@ -41,6 +41,45 @@ fn the_readme_shows_the_real_report() {
 }
 
 #[test]
+fn the_readme_shows_real_verdicts_on_images() {
+    let mut evidence = aksiso::snapshot::read(&crate::fixtures::folder().join("healthy/byo.json")).expect("a snapshot");
+    let path = crate::fixtures::folder().join("manifests/shop.yaml");
+    let text = std::fs::read_to_string(path).expect("manifests");
+    evidence.manifests =
+        Some(aksiso::manifest::read_text("fixtures/manifests/shop.yaml", &text, &[]).expect("manifests"));
+    let diagnosis = aksiso::correlate::Diagnosis::of(&evidence, &[&check::preflight::CHECK]);
+    let report = aksiso::report::model::Report::of(&diagnosis, aksiso::command::Shell::Posix);
+    let shown = aksiso::report::preflight::render(&diagnosis, &report, 100, aksiso::command::Shell::Posix);
+    generated("preflight", &format!("```text\n{}```\n", plain(&shown)));
+}
+
+#[test]
+fn the_readme_shows_a_real_step() {
+    let evidence = aksiso::snapshot::read(&snapshots::half_way()).expect("a snapshot");
+    let goal = aksiso::cutover::Goal::Isolated(None);
+    let cutover = aksiso::cutover::Cutover::of(&evidence, goal, aksiso::cutover::Policy::Documented);
+    let shell = aksiso::command::Shell::Posix;
+    let report = aksiso::report::cutover::CutoverReport::of(&cutover, shell);
+    let shown = aksiso::report::cutover::render::table(&cutover, &report, 100, shell);
+    generated("cutover", &format!("```text\n{}```\n", plain(&shown)));
+}
+
+#[test]
+fn the_readme_shows_what_a_change_would_do() {
+    let before = aksiso::snapshot::read(&crate::fixtures::folder().join("healthy/noisy.json")).expect("a snapshot");
+    let change = "remove role-assignment AcrPull";
+    let mut after = before.clone();
+    change.parse::<aksiso::whatif::Change>().expect("a change").apply(&mut after).expect("applied");
+    let effect = aksiso::whatif::effect(&before, &after, &[change.to_owned()]);
+    let mut diagnosis = aksiso::correlate::Diagnosis::of(&after, check::ALL);
+    diagnosis.effect = Some(effect);
+    let shown = plain(&aksiso::report::table::render(&diagnosis, 100, aksiso::command::Shell::Posix, false));
+    // The rest is a report as above.
+    let head = shown.split("\n\n").take(2).collect::<Vec<_>>().join("\n\n");
+    generated("what-if", &format!("```text\n{head}\n…\n```\n"));
+}
+
+#[test]
 fn the_readme_lists_every_check_and_rule() {
     let mut table = "| check | rule | severity | what |\n|---|---|---|---|\n".to_owned();
     for check in check::everything() {

@@ -18,11 +18,12 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-const YAML: [&str; 7] = [
+const YAML: [&str; 8] = [
     "action.yml",
     ".github/workflows/ci.yml",
     ".github/workflows/release.yml",
     "examples/github/gate.yml",
+    "examples/github/helm-gate.yml",
     "examples/azure-pipelines/aksiso.yml",
     "examples/azure-pipelines/azure-pipelines.yml",
     "examples/gitlab/gitlab-ci.yml",
@@ -54,6 +55,37 @@ fn pipelines_are_yaml_and_use_options_that_exist() {
             }
         }
     }
+}
+
+/// The gate of a Helm release, with a helm that prints a chart that is rendered already.
+#[cfg(unix)]
+#[test]
+fn the_helm_gate_installs_only_what_can_be_pulled() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let helm = folder.path().join("helm");
+    let shop = fixtures::folder().join("manifests/shop.yaml");
+    let pod = folder.path().join("pod.yaml");
+    std::fs::write(&pod, "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: \"mcr.microsoft.com/a:1\"}]}\n").expect("written");
+    let script = "#!/bin/sh\ncase $1 in template) [ \"$3\" != broken ] && cat \"$3\";; *) echo \"helm $*\" ;; esac\n";
+    std::fs::write(&helm, script).expect("written");
+    std::fs::set_permissions(&helm, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let gate = |chart: &str| {
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        let snapshot = fixtures::folder().join("healthy/byo.json");
+        let run = std::process::Command::new("sh")
+            .arg(root().join("examples/helm/gate.sh"))
+            .args(["shop", chart])
+            .env("PATH", path)
+            .env("AKSISO", assert_cmd::cargo::cargo_bin("aksiso"))
+            .env("AKSISO_OPTIONS", format!("--no-config --from {}", snapshot.display()))
+            .output()
+            .expect("it runs");
+        (run.status.code(), String::from_utf8_lossy(&run.stdout).contains("helm upgrade --install shop"))
+    };
+    assert_eq!(gate(pod.to_str().expect("a path")), (Some(0), true));
+    assert_eq!(gate(shop.to_str().expect("a path")), (Some(1), false), "an image cannot be pulled");
+    assert_eq!(gate("broken"), (Some(1), false), "helm itself failed");
 }
 
 #[test]

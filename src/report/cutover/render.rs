@@ -51,6 +51,7 @@ pub fn table(cutover: &Cutover<'_>, report: &CutoverReport, width: usize, shell:
         Some(step) => next(&mut page, cutover, &step),
         None => done(&mut page, cutover),
     }
+    ahead(&mut page, cutover);
     page.finish()
 }
 
@@ -97,6 +98,23 @@ fn gates(page: &mut Page, cutover: &Cutover<'_>) {
         if own.len() > LISTED {
             page.line(&format!("  and {} more {}", own.len() - LISTED, pass.as_str()));
         }
+    }
+}
+
+/// What will stand in the way of closing egress.
+fn ahead(page: &mut Page, cutover: &Cutover<'_>) {
+    if cutover.ahead.is_empty() {
+        return;
+    }
+    page.line("\nAhead: gates of close-egress that are closed now:");
+    for gate in cutover.ahead.iter().take(LISTED) {
+        page.paragraph("  ", &format!("CLOSED {}: {}", gate.id, gate.why), 4);
+        if let Some(remediation) = &gate.remediation {
+            page.commands("", &remediation.commands);
+        }
+    }
+    if cutover.ahead.len() > LISTED {
+        page.line(&format!("  and {} more", cutover.ahead.len() - LISTED));
     }
 }
 
@@ -159,6 +177,9 @@ pub fn markdown(report: &CutoverReport) -> String {
         for gate in &report.gates {
             out.push_str(&format!("| {} | {} | {} |\n", code(&gate.id), gate.status, escape(&gate.why)));
         }
+    }
+    for gate in &report.ahead {
+        out.push_str(&format!("\nAhead, in the way of closing egress: {} ({})\n", code(&gate.id), escape(&gate.why)));
     }
     if let Some(step) = &report.next {
         out.push_str(&format!("\n### Next: {} ({})\n\n{}\n", escape(&step.title), step.safety, escape(&step.why)));
