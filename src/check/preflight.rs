@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::remedy::{DOCS_CACHE, remedy};
 use super::{Check, Judge, NotApplicable};
 use crate::azure::id::ResourceId;
-use crate::evidence::{Evidence, Gap, Section};
+use crate::evidence::{Evidence, Gap, Reason, Section};
 use crate::finding::{Finding, Observation, RemediationKind, Rule, Severity, Subject};
-use crate::image::Image;
+use crate::image::{self, Image};
 use crate::manifest::{Artifact, Manifests, Place};
 use crate::pull::{Answer, Puller, Verdict};
 use crate::text;
@@ -209,7 +209,21 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         }
         gaps.into_iter().for_each(|gap| judge.note(gap));
     }
+    for place in manifests.unjudged.iter().filter(|place| is_plainly_an_image(evidence, &place.image)) {
+        let detail = format!(
+            "{} of {} names {}, and no path says that it is an image (--image-path)",
+            place.container, place.object, place.image
+        );
+        judge.note(Gap::new(Reason::NotCollected, detail));
+    }
     Ok(())
+}
+
+/// Whether a text in a field of a custom resource can hardly be anything else.
+fn is_plainly_an_image(evidence: &Evidence, text: &str) -> bool {
+    let own = |host: &str| evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(host));
+    text.split_once('/').is_some_and(|(host, _)| image::is_public(host) || image::is_microsoft(host) || own(host))
+        && Image::parse(text).is_some()
 }
 
 fn finding(rule: &'static Rule, judged: Judged<'_>) -> Finding {

@@ -58,12 +58,11 @@ impl Gate {
 }
 
 /// Rules that say where a cluster stands, which is what the cut-over itself is about.
-const STANDING: [&str; 6] = [
+const STANDING: [&str; 5] = [
     "not-network-isolated",
     "isolation-incomplete",
     "isolated-without-cache",
     "node-not-reimaged",
-    "bootstrap-registry-unset",
     "operation-in-progress",
 ];
 /// Rules whose fault weakens the isolation but does not stand in the way of it.
@@ -94,12 +93,13 @@ pub fn isolated(evidence: &Evidence, goal: &Goal) -> Evidence {
 pub fn of_isolation(evidence: &Evidence, goal: &Goal) -> Vec<Gate> {
     let after = isolated(evidence, goal);
     // A registry of AKS' own does not exist before the switch: nothing of it can be asked.
-    let managed_to_come = after.registry_id().is_none();
+    let managed_to_come = !evidence.uses_cache() && goal.registry().is_none();
     let diagnosis = Diagnosis::of(&after, check::ALL);
     let before: Vec<String> = Diagnosis::of(evidence, check::ALL).findings.iter().map(Finding::fingerprint).collect();
     let mut gates = transient(evidence);
     for (at, finding) in diagnosis.findings.iter().enumerate() {
-        let symptom = !diagnosis.caused_by[at].is_empty();
+        let symptom =
+            !diagnosis.caused_by[at].is_empty() || managed_to_come && finding.rule.id == "bootstrap-registry-unset";
         if STANDING.contains(&finding.rule.id) || ASIDE.contains(&finding.rule.id) || symptom {
             continue;
         }

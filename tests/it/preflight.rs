@@ -388,6 +388,7 @@ fn a_policy_suppresses_images_and_names_paths() {
     let without = preflight(&["-", "--output", "json"], widget);
     let report: Value = serde_json::from_str(&out(&without)).expect("JSON");
     assert_eq!(report["preflight"]["unjudged"][0]["container"].as_str(), Some("spec.server.image"));
+    assert_eq!(without.status.code(), Some(3), "what was not judged is not passed");
     std::fs::write(&policy, "[[preflight.images]]\nkind = \"Wid get\"\npath = \"x\"\n").expect("written");
     let wrong = run(&args, widget);
     assert!(wrong.status.code() == Some(2) && err(&wrong).contains("line 1"), "{}", err(&wrong));
