@@ -288,7 +288,7 @@ pub struct Cutover {
     #[arg(long, value_enum, default_value = "isolated")]
     pub to: Destination,
     /// The registry to go to: one of your own, or another than the cluster has now [default: the cluster's, else one that AKS manages]
-    #[arg(long, value_name = "ARM_ID", value_parser = registry_id, conflicts_with = "to")]
+    #[arg(long, value_name = "ARM_ID", value_parser = registry_id)]
     pub to_registry: Option<ResourceId>,
     /// How many times nodes are made anew
     #[arg(long, value_enum, default_value = "documented")]

@@ -66,8 +66,14 @@ pub struct Manifests {
     pub registry: Option<Asked>,
 }
 
-/// What the registry says, by repository and tag or digest; `None` = it has no such image.
-pub type Asked = BTreeMap<(String, String), Fact<Option<Artifact>>>;
+/// What the registry says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Asked {
+    /// By repository and tag or digest; `None` = it has no such image.
+    pub artifacts: BTreeMap<(String, String), Fact<Option<Artifact>>>,
+    /// Every repository that it has.
+    pub repositories: Fact<Vec<String>>,
+}
 
 /// An image that a registry has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

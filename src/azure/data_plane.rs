@@ -3,6 +3,7 @@
 //! Manifests are asked as metadata (`/acr/v1/…`) and never pulled: a pull through a cache rule would make the registry fetch
 //! and keep the image.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azure_core::credentials::{TokenCredential, TokenRequestOptions};
@@ -23,8 +24,14 @@ use crate::progress::Progress;
 const BODY_LIMIT: usize = 4 << 20;
 /// Most repositories that are asked at a time.
 const AT_A_TIME: usize = 8;
+/// Repositories of one page of the list, and most pages.
+const CATALOG_PAGE: usize = 1_000;
+const CATALOG_PAGES: usize = 100;
 /// The audiences of a registry's sign-in: its own, and ARM's, which older registries take.
 const AUDIENCES: [&str; 2] = ["https://containerregistry.azure.net/.default", "https://management.azure.com/.default"];
+
+/// Answers by repository and version.
+type Artifacts = BTreeMap<(String, String), Fact<Option<Artifact>>>;
 
 /// One registry.
 pub struct DataPlane {
@@ -45,6 +52,11 @@ struct Exchanged {
 #[derive(Deserialize)]
 struct Access {
     access_token: String,
+}
+
+#[derive(Deserialize)]
+struct Catalog {
+    repositories: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -85,8 +97,34 @@ impl DataPlane {
         Self { pipeline, credential, server: server.to_owned(), limits, progress, refresh: OnceCell::new() }
     }
 
-    /// What the registry has of these repositories, each with the tags and digests that are asked for.
+    /// What the registry has of these repositories, each with the tags and digests that are asked for, and which others.
     pub async fn ask(&self, wanted: Vec<(String, Vec<String>)>) -> Asked {
+        let (artifacts, repositories) = tokio::join!(self.artifacts(wanted), self.repositories());
+        Asked { artifacts, repositories }
+    }
+
+    /// Every repository, page by page.
+    async fn repositories(&self) -> Fact<Vec<String>> {
+        let read = async {
+            let token = self.access("registry:catalog:*").await?;
+            let mut all: Vec<String> = Vec::new();
+            for _ in 0..CATALOG_PAGES {
+                let last = all.last().cloned().unwrap_or_default();
+                let query = [("n", CATALOG_PAGE.to_string()), ("last", last)];
+                let page: Catalog = self.get_with("/acr/v1/_catalog", &query, &token).await?;
+                let page = page.repositories.unwrap_or_default();
+                let full = page.len() >= CATALOG_PAGE;
+                all.extend(page);
+                if !full {
+                    return Ok(all);
+                }
+            }
+            Err(Failure::new(Reason::Malformed, "the list of repositories does not end"))
+        };
+        read.await.map_or_else(|failure: Failure| Fact::Missing(self.gap("the repositories", &failure)), Fact::Known)
+    }
+
+    async fn artifacts(&self, wanted: Vec<(String, Vec<String>)>) -> Artifacts {
         let asked = stream::iter(wanted).map(|(repository, versions)| async move {
             let answers = self.repository(&repository, &versions).await;
             versions
@@ -99,9 +137,14 @@ impl DataPlane {
     }
 
     async fn repository(&self, repository: &str, versions: &[String]) -> Vec<Fact<Option<Artifact>>> {
-        let token = match self.access(repository).await {
+        let token = match self.access(&format!("repository:{repository}:metadata_read")).await {
             Ok(token) => token,
-            Err(failure) => return versions.iter().map(|_| Fact::Missing(self.gap(repository, &failure))).collect(),
+            Err(failure) => {
+                return versions
+                    .iter()
+                    .map(|_| Fact::Missing(self.gap(&format!("repository {repository}"), &failure)))
+                    .collect();
+            }
         };
         let mut answers = Vec::new();
         for version in versions {
@@ -109,7 +152,7 @@ impl DataPlane {
             answers.push(match answer {
                 Ok(artifact) => Fact::Known(Some(artifact)),
                 Err(failure) if failure.reason == Reason::NotFound && is_absent(&failure) => Fact::Known(None),
-                Err(failure) => Fact::Missing(self.gap(repository, &failure)),
+                Err(failure) => Fact::Missing(self.gap(&format!("repository {repository}"), &failure)),
             });
         }
         answers
@@ -137,14 +180,13 @@ impl DataPlane {
         Ok(Artifact { platforms })
     }
 
-    /// A token that reads the metadata of one repository.
-    async fn access(&self, repository: &str) -> Result<String, Failure> {
+    /// A token for one scope: the metadata of a repository, or the list of them.
+    async fn access(&self, scope: &str) -> Result<String, Failure> {
         let refresh = self.refresh.get_or_try_init(|| self.sign_in()).await?;
-        let scope = format!("repository:{repository}:metadata_read");
         let form = [
             ("grant_type", "refresh_token"),
             ("service", self.server.as_str()),
-            ("scope", scope.as_str()),
+            ("scope", scope),
             ("refresh_token", refresh.as_str()),
         ];
         let access: Access = self.post("/oauth2/token", &form).await?;
@@ -172,7 +214,20 @@ impl DataPlane {
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str, token: &str) -> Result<T, Failure> {
-        let mut request = Request::new(self.url(path)?, Method::Get);
+        self.get_with(path, &[], token).await
+    }
+
+    async fn get_with<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        token: &str,
+    ) -> Result<T, Failure> {
+        let mut url = self.url(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = Request::new(url, Method::Get);
         request.insert_header("authorization", format!("Bearer {token}"));
         self.call(request, path).await
     }
@@ -222,9 +277,8 @@ impl DataPlane {
         if status == 200 { Ok(body) } else { Err(failed(status, &body)) }
     }
 
-    fn gap(&self, repository: &str, failure: &Failure) -> Gap {
-        let mut gap =
-            Gap::new(failure.reason, format!("repository {repository} of {}: {}", self.server, failure.detail));
+    fn gap(&self, what: &str, failure: &Failure) -> Gap {
+        let mut gap = Gap::new(failure.reason, format!("{what} of {}: {}", self.server, failure.detail));
         if matches!(failure.reason, Reason::Forbidden | Reason::Unauthorized) {
             gap.needed = Some("Microsoft.ContainerRegistry/registries/repositories/metadata/read".to_owned());
             gap.scope.clone_from(&self.server);

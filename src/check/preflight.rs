@@ -141,7 +141,7 @@ fn as_the_registry_says(
     let repository = crate::pull::repository_in_registry(evidence, &named)?;
     let version = named.version();
     let filled = crate::pull::rewrite::filling(evidence, &repository).is_some();
-    match asked.get(&(repository.clone(), version.to_owned()))? {
+    match asked.artifacts.get(&(repository.clone(), version.to_owned()))? {
         crate::evidence::Fact::Known(Some(artifact)) => platforms(evidence, artifact, answer),
         crate::evidence::Fact::Known(None) if filled => {
             answer.why.push_str(" The registry has not cached this version yet: the first pull asks the upstream, which aksiso does not.");
@@ -202,12 +202,18 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let Some(manifests) = &evidence.manifests else {
         return Err(NotApplicable("no manifests were given".to_owned()));
     };
+    let mut cache_rules = false;
     for judged in verdicts(evidence, manifests) {
+        cache_rules |= judged.answer.verdict == Verdict::CacheRule;
         let gaps: Vec<Gap> = judged.answer.gaps.clone();
         if let Some(rule) = judged.rule {
             judge.report(finding(rule, judged));
         }
         gaps.into_iter().for_each(|gap| judge.note(gap));
+    }
+    let proposed = manifests.registry.as_ref().filter(|_| cache_rules);
+    if let Some(gap) = proposed.and_then(|asked| asked.repositories.gap()) {
+        judge.note(gap.clone().about("the registry's repositories"));
     }
     for place in manifests.unjudged.iter().filter(|place| is_plainly_an_image(evidence, &place.image)) {
         let detail = format!(

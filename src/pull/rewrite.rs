@@ -136,14 +136,19 @@ pub fn proposal(evidence: &Evidence, image: &Image) -> Result<Proposal, String> 
     })
 }
 
-/// Repositories of the registry that images in use show to stand under a target already, other than by a rule.
+/// Repositories that stand under a target already: as the registry says, where it was asked, and as images in use show.
 pub fn repositories_under(evidence: &Evidence, target: &str) -> Vec<String> {
     let Some(server) = evidence.login_server() else { return Vec::new() };
     let used = evidence.kubernetes.images.known().into_iter().flat_map(|images| &images.used);
     let used = used.filter_map(|usage| Image::parse(&usage.image));
-    let own = used.filter(|image| image.registry.eq_ignore_ascii_case(server));
-    let under = own.filter(|image| rest(target, &image.repository).is_some());
-    under.filter(|image| filling(evidence, &image.repository).is_none()).map(|image| image.repository).collect()
+    let own = used.filter(|image| image.registry.eq_ignore_ascii_case(server)).map(|image| image.repository);
+    let all = own.chain(listed(evidence).into_iter().flatten().cloned());
+    all.filter(|repository| rest(target, repository).is_some() && filling(evidence, repository).is_none()).collect()
+}
+
+/// The registry's own list, where it was asked.
+fn listed(evidence: &Evidence) -> Option<&Vec<String>> {
+    evidence.manifests.as_ref()?.registry.as_ref()?.repositories.known()
 }
 
 /// Whether the artifact cache refuses the second target beside the first: wildcards must not overlap.
@@ -186,6 +191,13 @@ impl Proposal {
             if profile.is_some_and(|profile| is(profile.restriction_level.as_ref(), "ReadOnly")) {
                 advice.push_str(" The node resource group is locked (ReadOnly), which refuses the new rule: unlock it first, or use a registry of your own.");
             }
+        }
+        if listed(evidence).is_some() {
+            advice.push_str(&format!(
+                " The registry has no repository under {}, which would make it refuse the rule.",
+                self.target
+            ));
+            return advice;
         }
         advice.push_str(&format!(
             " It is refused with TargetRepositoryPrefixMatchesExistingRegistries where a repository stands under {} already; the data plane was not asked for that.",

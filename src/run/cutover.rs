@@ -1,7 +1,7 @@
 //! `cutover`: where a cluster stands on the way to isolation.
 
 use super::whatif::{changed, changes};
-use super::{read_or_ask, width};
+use super::{Problem, read_or_ask, width};
 use crate::check;
 use crate::cli::{Cutover as Arguments, Destination};
 use crate::cutover::{Cutover, Goal};
@@ -14,6 +14,10 @@ use crate::report::cutover::{CutoverReport, Format, render};
 pub(super) async fn cutover(args: &Arguments, progress: &Progress) -> anyhow::Result<Exit> {
     let changes = changes(&args.what_if)?;
     let goal = match args.to {
+        Destination::Direct if args.to_registry.is_some() => {
+            let hint = "--to-registry is for --to isolated: a Direct cluster uses no registry";
+            return Err(Problem::new("--to direct and --to-registry do not go together", hint).into());
+        }
         Destination::Direct => Goal::Direct,
         Destination::Isolated => Goal::Isolated(args.to_registry.clone()),
     };

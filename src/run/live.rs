@@ -74,7 +74,7 @@ pub(super) async fn ask_registry(
     manifests: &Manifests,
     progress: &Progress,
 ) -> anyhow::Result<Asked> {
-    let Some(server) = evidence.login_server() else { return Ok(Asked::new()) };
+    let Some(server) = evidence.login_server() else { return Ok(Asked::default()) };
     let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout, concurrency: args.concurrency.into() };
     let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref())
         .map_err(|why| Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]"))?;

@@ -7,7 +7,7 @@ use aksiso::check;
 use aksiso::check::preflight::verdicts;
 use aksiso::evidence::{Evidence, Fact};
 use aksiso::image::Image;
-use aksiso::manifest::{Artifact, Manifests};
+use aksiso::manifest::{Artifact, Asked, Manifests};
 use aksiso::pull::Verdict;
 use serde_json::{Value, json};
 
@@ -238,7 +238,8 @@ fn asked_cases() -> Vec<&'static str> {
     let asked = |image: &str, repository: &str, answer: Fact<Option<Artifact>>| {
         let mut manifests = pod(image);
         let version = Image::parse(image).expect("an image").version().to_owned();
-        manifests.registry = Some(BTreeMap::from([((repository.to_owned(), version), answer)]));
+        let artifacts = BTreeMap::from([((repository.to_owned(), version), answer)]);
+        manifests.registry = Some(Asked { artifacts, repositories: Fact::Known(Vec::new()) });
         let judged = verdicts(&evidence, &manifests).remove(0);
         (judged.answer.verdict, judged.rule.map(|rule| rule.id), judged.answer.why, judged.answer.gaps.len())
     };
@@ -505,6 +506,7 @@ mod live {
         let platforms = json!({ "manifest": { "digest": "sha256:web", "references": [
             { "digest": "a", "os": "linux", "architecture": "amd64" }, { "digest": "b", "os": "unknown", "architecture": "unknown" } ] } });
         site.server.route("/acr/v1/shop/web/_manifests/sha256:web", &platforms);
+        site.server.route("/acr/v1/_catalog", &json!({ "repositories": ["quay.io/old/copy", "shop/web"] }));
         let address = site.server.url().trim_start_matches("https://").to_owned();
         let run = |more: &[&str]| {
             let mut command = site.command();
@@ -530,6 +532,9 @@ mod live {
         );
         assert_eq!(of("shop/migrate:42")["verdict"], "never");
         assert!(of("dotnet/runtime")["detail"].as_str().is_some_and(|why| why.contains("not cached this version yet")));
+        // A repository stands where the rule would put its own: another target is proposed.
+        let quay = of("quay.io/prometheus/statsd-exporter");
+        assert_eq!(quay["reference"], "contosoboot.azurecr.io/cache/quay.io/prometheus/statsd-exporter:v0.28.0");
         let asked: Vec<(String, String)> = site
             .server
             .requests()

@@ -246,7 +246,7 @@ async fn registry_sign_in(path: &str, request: Request<Incoming>) -> Answer {
     let body = String::from_utf8_lossy(&body).into_owned();
     match path {
         "/oauth2/exchange" if body.contains(TOKEN) => respond(200, json!({ "refresh_token": REFRESH }).to_string()),
-        "/oauth2/token" if body.contains(REFRESH) && body.contains("metadata_read") => {
+        "/oauth2/token" if body.contains(REFRESH) && (body.contains("metadata_read") || body.contains("catalog")) => {
             respond(200, json!({ "access_token": TOKEN }).to_string())
         }
         _ => respond(401, json!({ "errors": [{ "code": "UNAUTHORIZED" }] }).to_string()),
