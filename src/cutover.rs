@@ -8,7 +8,7 @@ pub mod steps;
 use clap::ValueEnum;
 
 use crate::azure::id::ResourceId;
-use crate::evidence::{Evidence, Gap};
+use crate::evidence::{Evidence, Gap, Ownership};
 use crate::exit::Exit;
 use age::{Age, PoolAge, Times};
 use gates::{Gate, Pass};
@@ -196,6 +196,9 @@ pub struct Cutover<'e> {
 impl<'e> Cutover<'e> {
     /// Looks where a cluster stands.
     pub fn of(evidence: &'e Evidence, goal: Goal, policy: Policy) -> Self {
+        // A cluster that names a registry of the operator's own without using it is on its way to that one.
+        let named = evidence.registry_id().filter(|_| !evidence.uses_cache() && evidence.ownership() == Ownership::Byo);
+        let goal = if goal == Goal::Isolated(None) { Goal::Isolated(named) } else { goal };
         let times = Times::of(evidence);
         let (pools, unseen) = match age::pools(evidence, &times) {
             Ok(pools) => (pools, None),

@@ -92,7 +92,13 @@ impl Evidence {
 
     /// Looks at another registry as if it were the bootstrap registry; what of it is not in `known` is a gap.
     pub fn look_at_registry(&mut self, id: &ResourceId, known: &Self) {
-        let other = known.other_registries.get(id).cloned().unwrap_or_default();
+        let own = known.known_registry().is_some_and(|registry| registry.id == *id);
+        let present = || OtherRegistry {
+            registry: known.registry.clone(),
+            network: known.network.clone(),
+            access: known.access.clone(),
+        };
+        let other = if own { present() } else { known.other_registries.get(id).cloned().unwrap_or_default() };
         let own = std::mem::take(&mut self.network);
         self.registry = other.registry;
         self.access = other.access;

@@ -285,7 +285,7 @@ fn containerd_hides(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> 
 }
 
 /// Whether every node that a finding names runs containerd 2 or newer.
-pub(super) fn on_modern_nodes(finding: &Finding, evidence: &Evidence) -> bool {
+pub fn on_modern_nodes(finding: &Finding, evidence: &Evidence) -> bool {
     let nodes = evidence.kubernetes.nodes.known().into_iter().flatten();
     let hit: Vec<_> = nodes.filter(|node| names_node(finding, &node.name)).collect();
     let modern = |runtime: &str| !runtime.contains("://1.");

@@ -1,9 +1,13 @@
 //! How old nodes are beside the configuration that they should have: fresh, stale, or not to be told.
 
+use std::collections::BTreeSet;
+
 use jiff::{Timestamp, ToSpan as _};
 
+use crate::check;
 use crate::check::image_version::ImageVersion;
 use crate::check::node_image::{FIXED, Group, groups, stale};
+use crate::correlate::{Diagnosis, causes};
 use crate::evidence::cluster::{BootstrapProfile, BootstrapWrite};
 use crate::evidence::kubernetes::Node;
 use crate::evidence::{Evidence, Fact, Gap, Ownership, PoolState};
@@ -83,6 +87,8 @@ pub struct Times {
     pub closed: Option<Timestamp>,
     /// The younger of the registry's and its rule's creation.
     pub created: Option<Timestamp>,
+    /// The registry's own.
+    pub registry: Option<Timestamp>,
     /// Since when the log would show a change; `None` where it could not be read.
     pub log_from: Option<Timestamp>,
 }
@@ -91,8 +97,9 @@ impl Times {
     /// Reads the times of a cluster.
     pub fn of(evidence: &Evidence) -> Self {
         let created = stale::created(evidence).map(|(at, _)| at).filter(|_| evidence.uses_cache());
+        let registry = evidence.known_registry().and_then(|registry| registry.properties.creation_date);
         let Fact::Known(writes) = &evidence.pools.bootstrap_writes else {
-            return Self { created, ..Self::default() };
+            return Self { created, registry, ..Self::default() };
         };
         let present = evidence.bootstrap();
         let (changed, since) = stale::history(writes, &present);
@@ -103,6 +110,7 @@ impl Times {
             seen_since: since.filter(|_| changed.is_none()),
             closed: closed(writes).filter(|_| evidence.egress_closed()),
             created,
+            registry,
             log_from: evidence.collected_at.checked_sub(LOG_HOURS.hours()).ok(),
         }
     }
@@ -129,11 +137,30 @@ pub fn pools(evidence: &Evidence, times: &Times) -> Result<Vec<PoolAge>, Gap> {
         Fact::Missing(_) if evidence.stopped() => &[],
         Fact::Missing(gap) => return Err(gap.clone().about("the nodes")),
     };
-    Ok(groups(pools, nodes).iter().map(|group| pool(evidence, times, group)).collect())
+    let proved = proved(evidence);
+    Ok(groups(pools, nodes).iter().map(|group| pool(evidence, times, group, &proved)).collect())
 }
 
-fn pool(evidence: &Evidence, times: &Times, group: &Group<'_>) -> PoolAge {
+/// Nodes of which `diagnose` proves by their pulls that they were not reimaged: with containerd 2, a node that asks
+/// Microsoft's registry itself has no mirror.
+fn proved(evidence: &Evidence) -> BTreeSet<String> {
+    let diagnosis = Diagnosis::of(evidence, check::ALL);
+    let mut proved = BTreeSet::new();
+    for finding in &diagnosis.findings {
+        if finding.rule.id == "pull-bypasses-cache" && causes::on_modern_nodes(finding, evidence) {
+            let nodes = finding.evidence.iter().filter(|seen| seen.path == "spec.nodeName");
+            proved.extend(nodes.flat_map(|seen| seen.value.split(", ")).map(str::to_owned));
+        }
+    }
+    proved
+}
+
+fn pool(evidence: &Evidence, times: &Times, group: &Group<'_>, proved: &BTreeSet<String>) -> PoolAge {
     let mut nodes: Vec<NodeAge> = group.nodes.iter().map(|own| node(evidence, times, own)).collect();
+    for node in nodes.iter_mut().filter(|node| node.age != Age::Stale && proved.contains(&node.name)) {
+        node.age = Age::Stale;
+        "its pulls go to Microsoft's registry itself: its mirror is not configured".clone_into(&mut node.why);
+    }
     // Beside nodes of the former configuration a newer one may come from the former scale set model.
     if nodes.iter().any(|node| node.age > Age::Empty) {
         for node in nodes.iter_mut().filter(|node| node.age == Age::Fresh) {
@@ -198,6 +225,11 @@ fn judge(evidence: &Evidence, times: &Times, node: &Node) -> (Age, String) {
     }
     if times.closed.is_some_and(|closed| created > closed) && node.ready {
         return (Age::Fresh, "came up after egress was closed, so it bootstrapped from the registry".to_owned());
+    }
+    // While egress is open, nodes from before the registry are those of the way there. Later the registry may have been
+    // created again under the same name, which needs no reimage.
+    if !evidence.egress_closed() && times.registry.is_some_and(|limit| created <= limit) {
+        return (Age::Stale, "registered before the registry was created".to_owned());
     }
     if times.created.is_some_and(|limit| created <= limit) {
         return (

@@ -30,7 +30,7 @@ pub(super) fn isolation(judge: &mut Judge<'_>) {
             ),
             &fields,
             update(
-                "To isolate the cluster: switch the artifact source to Cache, reimage every pool while egress is still open, and only then set the outbound type to none.",
+                "To isolate the cluster: switch the artifact source to Cache, reimage every pool while egress is still open, and only then set the outbound type to none. aksiso cutover says which step is next, and what stands in its way.",
                 vec![to_cache(evidence)],
             ),
         ),
@@ -73,7 +73,7 @@ fn next_step(evidence: &Evidence) -> Remediation {
     }
     let cut = remedy::aks_update(evidence, &[("--outbound-type", "none")]);
     update(
-        "Once every pool is reimaged, close egress. Never together with the switch to Cache in one update: Azure Resource Manager refuses that.",
+        "Once every pool is reimaged, close egress (aksiso cutover says whether it is safe). Never together with the switch to Cache in one update: Azure Resource Manager refuses that.",
         vec![cut],
     )
 }
