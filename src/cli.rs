@@ -1,23 +1,25 @@
 //! The command line: types only.
 
+mod cutover;
+mod preflight;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::azure::cloud::Cloud;
 use crate::azure::credential::Method;
 use crate::azure::id::{ResourceId, is_subscription};
 use crate::check;
 use crate::command::Shell;
-use crate::cutover;
 use crate::exit::FailOn;
-use crate::manifest::paths::ImagePath;
-use crate::report::cutover::Format as CutoverFormat;
 use crate::report::permissions::Part;
 use crate::report::{ListFormat, Output, compare};
 use crate::schema::SchemaOf;
+pub use cutover::{Cutover, Destination};
+pub use preflight::Preflight;
 
 const EXIT_CODES: &str = "Exit codes:
   0  nothing at or above --fail-on, and everything was seen
@@ -35,24 +37,6 @@ const EXAMPLES: &str = "Examples:
   aksiso diagnose -g prod-rg -n prod-aks --wait --wait-timeout 20m
   aksiso diagnose --from snapshot.json --fail-on warning
   aksiso diagnose --from snapshot.json --what-if 'delete cache-rule aks-managed-mcr'";
-
-const PREFLIGHT_EXAMPLES: &str = "Examples:
-  helm template shop ./chart -f prod.yaml | aksiso preflight - -g prod-rg -n prod-aks
-  kustomize build overlays/prod | aksiso preflight - --from prod.json
-  aksiso preflight manifests/ -g prod-rg -n prod-aks --output table --output sarif=images.sarif
-  aksiso preflight manifests/ --from prod.json --what-if 'set outbound none'";
-
-const CUTOVER_CODES: &str = "Exit codes:
-  0  the next step is safe, or none is left
-  1  a gate is closed, or the cluster is broken (S5)
-  2  could not run
-  3  the next step, or the state, rests on something that could not be seen";
-
-const CUTOVER_EXAMPLES: &str = "Examples:
-  aksiso cutover -g prod-rg -n prod-aks
-  aksiso cutover -g prod-rg -n prod-aks --to-registry /subscriptions/…/registries/contosoboot
-  aksiso cutover --from prod.json --policy conservative
-  aksiso cutover -g prod-rg -n prod-aks --to direct";
 
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
 ///
@@ -84,14 +68,14 @@ pub enum Command {
     ///
     /// Reads files, folders and standard input: what helm template or kustomize build prints, for example. Each image gets one
     /// verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown.
-    #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{PREFLIGHT_EXAMPLES}"))]
+    #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{}", preflight::EXAMPLES))]
     Preflight(Box<Preflight>),
     /// Say where a cluster stands on the way to isolation, which step is next, and whether it is safe
     ///
     /// S0 Direct, prerequisites missing; S1 Direct, prerequisites there; S2 Cache with egress, nodes not reimaged; S3 Cache with
     /// egress, all nodes reimaged; S4 isolated; S5 isolated with nodes that cannot pull: broken. Also for another registry
     /// (--to-registry) and for going back (--to direct).
-    #[command(after_help = CUTOVER_CODES, after_long_help = format!("{CUTOVER_CODES}\n\n{CUTOVER_EXAMPLES}"))]
+    #[command(after_help = cutover::CODES, after_long_help = format!("{}\n\n{}", cutover::CODES, cutover::EXAMPLES))]
     Cutover(Box<Cutover>),
     /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
     ///
@@ -244,76 +228,6 @@ pub struct ReportArgs {
     /// Exit with 0 although something could not be seen
     #[arg(long)]
     pub allow_incomplete: bool,
-}
-
-/// `preflight`.
-#[derive(Debug, Args)]
-pub struct Preflight {
-    /// Manifests: files, folders, or - for standard input; YAML or JSON
-    #[arg(value_name = "MANIFESTS", required = true)]
-    pub manifests: Vec<PathBuf>,
-    /// The cluster.
-    #[command(flatten)]
-    pub target: TargetArgs,
-    /// Use a snapshot of the cluster instead of asking it
-    #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
-    pub from: Option<PathBuf>,
-    /// Also ask the registry whether it has the images, and for which platforms; needs a way to it and the right to read
-    #[arg(long, conflicts_with = "from")]
-    pub registry: bool,
-    /// Look at another Azure Container Registry that images come from, and at the way to it; may be repeated
-    #[arg(long, value_name = "ARM_ID", value_parser = registry_id, conflicts_with = "from")]
-    pub other_registry: Vec<ResourceId>,
-    /// Where images stand in a custom resource, such as Widget.example.com:spec.server.image; may be repeated
-    #[arg(long, value_name = "KIND.GROUP:PATH", value_parser = ImagePath::parse)]
-    pub image_path: Vec<ImagePath>,
-    /// Judge as if something were changed, such as 'set outbound none' (see aksiso diagnose --help); may be repeated
-    #[arg(long, value_name = "CHANGE")]
-    pub what_if: Vec<String>,
-    /// The report.
-    #[command(flatten)]
-    pub report: ReportArgs,
-}
-
-/// `cutover`.
-#[derive(Debug, Args)]
-pub struct Cutover {
-    /// The cluster.
-    #[command(flatten)]
-    pub target: TargetArgs,
-    /// Use a snapshot of the cluster instead of asking it; - reads standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
-    pub from: Option<PathBuf>,
-    /// Where to
-    #[arg(long, value_enum, default_value = "isolated")]
-    pub to: Destination,
-    /// The registry to go to: one of your own, or another than the cluster has now [default: the cluster's, else one that AKS manages]
-    #[arg(long, value_name = "ARM_ID", value_parser = registry_id)]
-    pub to_registry: Option<ResourceId>,
-    /// How many times nodes are made anew
-    #[arg(long, value_enum, default_value = "documented")]
-    pub policy: cutover::Policy,
-    /// Look from where the cluster would stand after a change, such as 'reimage all' (see aksiso diagnose --help); may be repeated
-    #[arg(long, value_name = "CHANGE")]
-    pub what_if: Vec<String>,
-    /// Output format
-    #[arg(short, long, value_enum, default_value = "table")]
-    pub output: CutoverFormat,
-    /// Shell that commands are printed for
-    #[arg(long, value_enum, default_value = "posix")]
-    pub shell: Shell,
-    /// Exit with 0 although something could not be seen
-    #[arg(long)]
-    pub allow_incomplete: bool,
-}
-
-/// Where a cut-over goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Destination {
-    /// A network isolated cluster
-    Isolated,
-    /// Back to Microsoft's registry over egress
-    Direct,
 }
 
 /// `collect`.

@@ -3,168 +3,15 @@
 
 pub mod age;
 pub mod gates;
+mod state;
 pub mod steps;
 
-use clap::ValueEnum;
-
-use crate::azure::id::ResourceId;
 use crate::evidence::{Evidence, Gap, Ownership};
 use crate::exit::Exit;
 use age::{Age, PoolAge, Times};
 use gates::{Gate, Pass};
+pub use state::{Goal, Policy, Safety, State};
 use steps::Step;
-
-/// Where to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Goal {
-    /// Isolated, with a registry that AKS manages or the one that the cluster has, or with this one.
-    Isolated(Option<ResourceId>),
-    /// Back to Microsoft's registry over egress.
-    Direct,
-}
-
-impl Goal {
-    /// The registry that the operator named.
-    pub fn registry(&self) -> Option<&ResourceId> {
-        match self {
-            Self::Isolated(registry) => registry.as_ref(),
-            Self::Direct => None,
-        }
-    }
-
-    /// The word in every format.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Isolated(_) => "isolated",
-            Self::Direct => "direct",
-        }
-    }
-}
-
-/// How many times nodes are made anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Policy {
-    /// One reimage, after the switch to Cache: today's documentation
-    Documented,
-    /// A reimage after each milestone: the switch, the registry's wiring, the closing of egress
-    Conservative,
-}
-
-impl Policy {
-    /// The word in every format.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Documented => "documented",
-            Self::Conservative => "conservative",
-        }
-    }
-
-    /// Why one would choose it.
-    pub fn why(self) -> &'static str {
-        match self {
-            Self::Documented => {
-                "One reimage, after the switch to Cache: since node images of 2025-08 a node needs no other, and the how-to page asks for no other (2025-10). Node images from before need a second one, after egress is closed."
-            }
-            Self::Conservative => {
-                "A reimage after each milestone: the switch to Cache, a change of the registry or its rule, and the closing of egress. AKS' page on node disruption still lists outbound changes as needing one, and a pool whose scale set model was last pushed before egress was closed can fail at scale-out (exit 50). One reimage counts for every milestone before it."
-            }
-        }
-    }
-}
-
-/// Where a cluster stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Direct, with egress; something that isolation needs is missing.
-    S0,
-    /// Direct, with egress, and everything that isolation needs is there.
-    S1,
-    /// Cache, with egress; nodes were not reimaged since.
-    S2,
-    /// Cache, with egress, all nodes reimaged: safe to close.
-    S3,
-    /// Isolated, all nodes reimaged: done.
-    S4,
-    /// Isolated with nodes that were not reimaged, or without a cache: broken.
-    S5,
-    /// Isolated, with nodes that still pull through the former registry.
-    ChangingRegistry,
-    /// Either of the two: the nodes' age could not be told.
-    Between(Either, Either),
-}
-
-/// A state that cannot be told from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Either {
-    /// See [`State::S0`].
-    S0,
-    /// See [`State::S1`].
-    S1,
-    /// See [`State::S2`].
-    S2,
-    /// See [`State::S3`].
-    S3,
-    /// See [`State::S4`].
-    S4,
-    /// See [`State::S5`].
-    S5,
-}
-
-impl State {
-    /// The word in every format.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::S0 => "S0",
-            Self::S1 => "S1",
-            Self::S2 => "S2",
-            Self::S3 => "S3",
-            Self::S4 => "S4",
-            Self::S5 => "S5",
-            Self::ChangingRegistry => "changing-registry",
-            Self::Between(Either::S0, _) => "S0-or-S1",
-            Self::Between(Either::S2, _) => "S2-or-S3",
-            Self::Between(..) => "S4-or-S5",
-        }
-    }
-
-    /// What the state means.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::S0 => "Direct, with egress; prerequisites are missing",
-            Self::S1 => "Direct, with egress; the prerequisites are there",
-            Self::S2 => "Cache, with egress; nodes were not reimaged since the switch",
-            Self::S3 => "Cache, with egress; every node was reimaged",
-            Self::S4 => "isolated, and every node was reimaged",
-            Self::S5 => "isolated, with nodes that cannot pull: broken",
-            Self::ChangingRegistry => "isolated, with nodes that still pull through the former registry",
-            Self::Between(Either::S0, _) => "Direct, with egress; not every prerequisite could be seen",
-            Self::Between(Either::S2, _) => "Cache, with egress; whether every node was reimaged could not be told",
-            Self::Between(..) => "isolated; whether every node was reimaged could not be told",
-        }
-    }
-}
-
-/// Whether a step may be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Safety {
-    /// Everything that it rests on was seen, and is right.
-    Safe,
-    /// It rests on something that could not be seen.
-    Undetermined,
-    /// Something stands in the way.
-    Unsafe,
-}
-
-impl Safety {
-    /// The word in every format.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Safe => "safe",
-            Self::Undetermined => "undetermined",
-            Self::Unsafe => "not-safe",
-        }
-    }
-}
 
 /// Where a cluster stands on the way, and what is next.
 #[derive(Debug)]
@@ -241,7 +88,7 @@ impl<'e> Cutover<'e> {
                 let gates = gates::of_switch(self.evidence, &Goal::Isolated(self.goal.registry().cloned()));
                 match gates.first().map(|gate| gate.pass) {
                     Some(Pass::Closed) => State::S0,
-                    Some(Pass::Unknown) => State::Between(Either::S0, Either::S1),
+                    Some(Pass::Unknown) => State::S0OrS1,
                     _ => State::S1,
                 }
             }
@@ -249,13 +96,13 @@ impl<'e> Cutover<'e> {
             (true, false) => match nodes {
                 Age::Stale => State::S2,
                 Age::Fresh => State::S3,
-                _ => State::Between(Either::S2, Either::S3),
+                _ => State::S2OrS3,
             },
             (true, true) => match nodes {
                 Age::Stale if self.former_registry(times) => State::ChangingRegistry,
                 Age::Stale => State::S5,
                 Age::Fresh => State::S4,
-                _ => State::Between(Either::S4, Either::S5),
+                _ => State::S4OrS5,
             },
         }
     }
@@ -346,7 +193,7 @@ impl<'e> Cutover<'e> {
             State::ChangingRegistry => {
                 "These nodes still pull through the former registry: keep it, its endpoint and its records until the last of them is done."
             }
-            State::Between(..) => {
+            State::S2OrS3 | State::S4OrS5 => {
                 "Whether these nodes have the present configuration cannot be told; once they are made anew it can."
             }
             _ => "These nodes still have the former configuration.",
@@ -463,7 +310,7 @@ impl<'e> Cutover<'e> {
     pub fn exit(&self) -> Exit {
         match (self.state, self.safety) {
             (State::S5, _) | (_, Safety::Unsafe) => Exit::Findings,
-            (State::Between(..), _) | (_, Safety::Undetermined) => Exit::Incomplete,
+            (State::S0OrS1 | State::S2OrS3 | State::S4OrS5, _) | (_, Safety::Undetermined) => Exit::Incomplete,
             _ if self.next.is_none() && self.gates.iter().any(|gate| gate.pass == Pass::Closed) => Exit::Findings,
             _ => Exit::Clean,
         }

@@ -1,0 +1,146 @@
+//! The images of manifests, and of pods under a change, in a report.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::lines;
+use crate::check;
+use crate::check::preflight::Judged;
+use crate::command::Shell;
+use crate::evidence::Evidence;
+use crate::manifest::{Manifests, Place};
+use crate::text;
+use crate::whatif::{Effect, Moved};
+
+/// What changes would do that one thinks of. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WhatIfEntry {
+    /// The changes.
+    pub changes: Vec<String>,
+    /// Images in use that could be pulled before and no longer.
+    pub stops_pulling: Vec<MovedEntry>,
+    /// Images in use that could not be pulled before and could then.
+    pub starts_pulling: Vec<MovedEntry>,
+    /// Images in use of which it would no longer be known.
+    pub unclear: Vec<MovedEntry>,
+    /// Fingerprints of the findings that the changes bring.
+    pub brings: Vec<String>,
+}
+
+/// An image in use, and the workloads that use it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MovedEntry {
+    /// The image.
+    pub image: String,
+    /// How many containers use it.
+    pub containers: usize,
+    /// The first workloads that use it.
+    pub workloads: Vec<String>,
+    /// Why.
+    pub detail: String,
+}
+
+/// What `preflight` looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreflightEntry {
+    /// How many files were read.
+    pub files: usize,
+    /// How many objects of Kubernetes were in them.
+    pub objects: usize,
+    /// Whether the registry was asked for tags and platforms.
+    pub registry_asked: bool,
+    /// One verdict an image.
+    pub images: Vec<ImageEntry>,
+    /// Images in fields of custom resources that no path names, and that were not judged.
+    pub unjudged: Vec<LocationEntry>,
+}
+
+/// The verdict on one image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageEntry {
+    /// The image as it is written.
+    pub image: String,
+    /// `pullable`, `pullable-after-rewrite`, `needs-cache-rule`, `blocked`, `never`, `unknown`, `invalid` or `not-pulled`.
+    pub verdict: String,
+    /// Why.
+    pub detail: String,
+    /// The reference to write instead, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What makes it pullable.
+    pub commands: Vec<String>,
+    /// The rules of `diagnose` that explain it.
+    pub rules: Vec<String>,
+    /// Where it stands.
+    pub locations: Vec<LocationEntry>,
+}
+
+/// A place in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LocationEntry {
+    /// The file; `-` is standard input.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The template that Helm rendered it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Kind, namespace and name.
+    pub object: String,
+    /// The container, or the path in a custom resource.
+    pub container: String,
+    /// What stands there.
+    pub image: String,
+}
+
+/// Most places of one finding that a report lists.
+pub(super) const LOCATIONS: usize = 100;
+
+pub(super) fn preflight_entry(evidence: &Evidence, manifests: &Manifests, shell: Shell) -> PreflightEntry {
+    let image = |judged: Judged<'_>| ImageEntry {
+        image: text::bounded(judged.image, 2_000),
+        verdict: judged.answer.verdict.as_str().to_owned(),
+        detail: text::bounded(&judged.answer.why, 2_000),
+        reference: judged.answer.reference.clone(),
+        commands: judged.answer.remediation.map(|remediation| lines(&remediation.commands, shell)).unwrap_or_default(),
+        rules: judged.answer.rules.iter().map(|rule| (*rule).to_owned()).collect(),
+        locations: judged.places.into_iter().map(location_entry).collect(),
+    };
+    PreflightEntry {
+        files: manifests.files,
+        objects: manifests.objects,
+        registry_asked: manifests.registry.is_some(),
+        images: check::preflight::verdicts(evidence, manifests).into_iter().map(image).collect(),
+        unjudged: manifests.unjudged.iter().map(location_entry).collect(),
+    }
+}
+
+fn location_entry(place: &Place) -> LocationEntry {
+    LocationEntry {
+        file: place.file.to_string(),
+        line: place.line,
+        source: place.source.as_deref().map(|source| text::bounded(source, 500)),
+        object: text::bounded(&place.object, 500),
+        container: text::bounded(&place.container, 500),
+        image: text::bounded(&place.image, 2_000),
+    }
+}
+
+pub(super) fn what_if_entry(effect: &Effect) -> WhatIfEntry {
+    let moved = |moved: &Moved| MovedEntry {
+        image: text::bounded(&moved.image, 2_000),
+        containers: moved.containers,
+        workloads: moved.workloads.clone(),
+        detail: text::bounded(&moved.why, 2_000),
+    };
+    WhatIfEntry {
+        changes: effect.changes.clone(),
+        stops_pulling: effect.stops.iter().map(moved).collect(),
+        starts_pulling: effect.starts.iter().map(moved).collect(),
+        unclear: effect.unclear.iter().map(moved).collect(),
+        brings: effect.brings.clone(),
+    }
+}
