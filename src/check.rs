@@ -111,6 +111,11 @@ pub fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
     image_pulls::own_egress(evidence)
 }
 
+/// Whether no condition on the kubelet's roles keeps it from a repository of the bootstrap registry.
+pub fn kubelet_may_read(evidence: &Evidence, repository: &str) -> bool {
+    kubelet_acrpull::clearly_may_read(evidence, repository)
+}
+
 /// A 403 from the registry means its firewall only where the registry is reached over its public address.
 pub fn pull_forbidden() -> &'static Rule {
     image_pulls::forbidden_rule()

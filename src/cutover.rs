@@ -149,7 +149,8 @@ impl<'e> Cutover<'e> {
         } else if !evidence.egress_closed() {
             self.gates = gates::of_isolation(evidence, &goal);
             self.gates.extend(self.stopped_pools());
-            self.next = Some(steps::close(evidence, &goal, &self.pools));
+            // With node auto-provisioning the outbound type stays: this is as far as the way goes.
+            self.next = (!evidence.auto_provisioning()).then(|| steps::close(evidence, &goal, &self.pools));
         } else if let Some(step) = self.last_round(times, &goal) {
             self.gates = gates::of_reimage(evidence);
             self.next = Some(step);

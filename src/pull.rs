@@ -160,6 +160,12 @@ impl<'e> Puller<'e> {
         if let Some(answer) = self.broken().or_else(|| self.unseen()) {
             return answer;
         }
+        if !check::kubelet_may_read(self.evidence, &image.repository) {
+            let detail =
+                format!("whether the condition on the kubelet identity's role allows repository {}", image.repository);
+            let why = "A condition on the kubelet identity's role (ABAC) does not clearly allow this repository.";
+            return Answer::unknown(vec![Gap::new(Reason::NotVisible, detail)], why);
+        }
         let Some((rule, upstream)) = rewrite::filling(self.evidence, &image.repository) else {
             let why = match self.evidence.registry.cache_rules.gap() {
                 Some(_) => "From the registry. Whether the image is in it was not asked.",
@@ -233,7 +239,8 @@ impl<'e> Puller<'e> {
                 covering.rule.name(),
                 covering.reference
             );
-            let summary = format!("Write {} into the manifest.", covering.reference);
+            let condition = self.condition(&covering.reference);
+            let summary = format!("Write {} into the manifest.{condition}", covering.reference);
             return Answer {
                 remediation: Some(remedy(RemediationKind::RewriteImage, summary, Vec::new(), DOCS_CACHE)),
                 reference: Some(covering.reference),
@@ -261,9 +268,10 @@ impl<'e> Puller<'e> {
                     proposal.source, proposal.target, proposal.reference
                 );
                 let summary = format!(
-                    "Create the cache rule, then write {} into the manifest.{}",
+                    "Create the cache rule, then write {} into the manifest.{}{}",
                     proposal.reference,
-                    proposal.advice(self.evidence)
+                    proposal.advice(self.evidence),
+                    self.condition(&proposal.reference)
                 );
                 let commands = proposal.commands(&registry);
                 Answer {
@@ -338,6 +346,17 @@ impl<'e> Puller<'e> {
                 "Registry {host} is neither the bootstrap registry nor one that everybody knows: whether the nodes reach it could not be seen. {identity}{hint}"
             ),
         )
+    }
+
+    /// In ABAC mode a new reference may be outside what the kubelet's role is conditioned to.
+    fn condition(&self, reference: &str) -> &'static str {
+        let allowed =
+            Image::parse(reference).is_none_or(|image| check::kubelet_may_read(self.evidence, &image.repository));
+        if allowed {
+            ""
+        } else {
+            " A condition on the kubelet identity's role (ABAC) does not clearly allow this repository: widen it."
+        }
     }
 
     /// What breaks every pull from the registry.

@@ -52,6 +52,25 @@ pub const CHECK: Check = Check {
     run,
 };
 
+/// Whether, in ABAC mode, no condition on the kubelet's roles keeps it from a repository, as far as conditions can be read.
+/// Whether it has a role at all is the check's question.
+pub(super) fn clearly_may_read(evidence: &Evidence, repository: &str) -> bool {
+    let profile = evidence.cluster.properties.identity_profile.as_ref();
+    let identity = profile.and_then(|profile| profile.kubeletidentity.as_ref());
+    let assignments = evidence.access.role_assignments.known();
+    let (Some(registry), Some(identity), Some(all)) = (evidence.known_registry(), identity, assignments) else {
+        return true;
+    };
+    if !is(registry.properties.role_assignment_mode.as_ref(), "AbacRepositoryPermissions") {
+        return true;
+    }
+    let rights = rights::rights(evidence, all, registry, identity);
+    let allows = |assignment: &&RoleAssignment| {
+        rights::clearly_allows_under(assignment.properties.condition.as_deref(), repository)
+    };
+    rights.repository.is_empty() || rights.repository.iter().any(allows)
+}
+
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let registry = judge.registry()?;
     let profile = judge.evidence.cluster.properties.identity_profile.as_ref();

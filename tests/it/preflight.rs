@@ -27,6 +27,16 @@ fn no_proxy(mut evidence: Evidence) -> Evidence {
     evidence
 }
 
+/// An ABAC registry whose role is for the managed repositories alone, as the documentation has it.
+fn conditioned() -> Evidence {
+    let mut evidence = healthy("abac");
+    let condition = "((!(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/content/read'})) OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] StringStartsWithIgnoreCase 'aks-managed-repository/'))";
+    if let Fact::Known(assignments) = &mut evidence.access.role_assignments {
+        assignments.iter_mut().for_each(|assignment| assignment.properties.condition = Some(condition.to_owned()));
+    }
+    evidence
+}
+
 fn pod(image: &str) -> Manifests {
     let text = format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    image: {image:?}\n"
@@ -168,6 +178,9 @@ fn every_verdict_has_its_cases_and_every_rule_fires() {
         ("rules not seen", &forbidden, "quay.io/a/b:1", Verdict::Unknown, &["could not be seen"]),
         ("rules not seen, mirror", &forbidden, "mcr.microsoft.com/a:1", Verdict::Unknown, &[]),
         ("roles not seen", &case("role-assignments-forbidden"), "contosoboot.azurecr.io/a:1", Verdict::Unknown, &[]),
+        ("a condition", &conditioned(), "contosoboot.azurecr.io/shop/web:42", Verdict::Unknown, &["condition"]),
+        ("a condition, no rule", &conditioned(), "quay.io/a/b:1", Verdict::CacheRule, &["widen it"]),
+        ("a condition, mirror", &conditioned(), "mcr.microsoft.com/a:1", Verdict::Pullable, &[]),
         (
             "own egress",
             &case("image-outside-cache-own-egress"),

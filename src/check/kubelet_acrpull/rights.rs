@@ -64,7 +64,12 @@ fn allows(definition: &RoleDefinition, test: impl Fn(&Permission) -> bool) -> bo
 /// Whether a condition clearly lets the managed repositories be read: it is absent, it says nothing of reading
 /// content, or it allows a prefix that all of them begin with.
 pub(super) fn clearly_allows(condition: Option<&str>) -> bool {
-    const PREFIX: &str = "aks-managed-repository/";
+    clearly_allows_under(condition, "aks-managed-repository/")
+}
+
+/// The same for one repository, or for all that begin with a prefix.
+pub(super) fn clearly_allows_under(condition: Option<&str>, repository: &str) -> bool {
+    let repository = repository.to_lowercase();
     let Some(condition) = condition.filter(|condition| !condition.trim().is_empty()) else {
         return true;
     };
@@ -74,12 +79,12 @@ pub(super) fn clearly_allows(condition: Option<&str>) -> bool {
     }
     // Whatever negates a name or a prefix makes it unclear.
     let prefixes = text.split("stringstartswith").skip(1).filter_map(|after| after.split('\'').nth(1));
-    !text.contains("stringnot") && prefixes.into_iter().any(|prefix| PREFIX.starts_with(prefix))
+    !text.contains("stringnot") && prefixes.into_iter().any(|prefix| repository.starts_with(prefix))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::clearly_allows;
+    use super::{clearly_allows, clearly_allows_under};
 
     const READ: &str = "!(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/content/read'})";
 
@@ -98,5 +103,8 @@ mod tests {
         assert!(!clearly_allows(Some(&prefix("StringEquals", "aks-managed-repository/pause"))));
         assert!(!clearly_allows(Some(&prefix("StringNotStartsWith", "aks-"))));
         assert!(!clearly_allows(Some(READ)));
+        let managed = prefix("StringStartsWithIgnoreCase", "aks-managed-repository/");
+        assert!(clearly_allows_under(Some(&managed), "aks-managed-repository/a"));
+        assert!(!clearly_allows_under(Some(&managed), "shop/web"));
     }
 }

@@ -157,7 +157,14 @@ fn next(page: &mut Page, cutover: &Cutover<'_>, step: &Step) {
 }
 
 fn done(page: &mut Page, cutover: &Cutover<'_>) {
-    let words = if cutover.safety == Safety::Safe { "nothing is left to do." } else { "nothing more can be told." };
+    let closed = cutover.gates.iter().any(|gate| gate.pass == Pass::Closed);
+    let words = if closed {
+        "nothing that could be run here; see what is closed above."
+    } else if cutover.safety == Safety::Safe {
+        "nothing is left to do."
+    } else {
+        "nothing more can be told."
+    };
     page.line(&format!("\nNext: {words}"));
 }
 
@@ -197,7 +204,12 @@ pub fn markdown(report: &CutoverReport) -> String {
         }
         out.push_str(&format!("\nVerify:\n{}", fenced(&step.verify.join("\n"))));
     } else {
-        out.push_str("\nNothing is left to do.\n");
+        let closed = report.gates.iter().any(|gate| gate.status == "closed");
+        out.push_str(if closed {
+            "\nNothing that could be run; see the closed gates.\n"
+        } else {
+            "\nNothing is left to do.\n"
+        });
     }
     if !report.pools.is_empty() {
         out.push_str("\n| pool | nodes | why |\n|---|---|---|\n");
