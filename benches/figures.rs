@@ -2,6 +2,7 @@
 //!
 //! - `cargo bench -- live`: one cluster, every answer delayed: wall time against the longest chain of dependent calls
 //! - `cargo bench -- scale`: 5,000 nodes and 100,000 pods, live and from a snapshot: time and peak memory
+//! - `cargo bench -- preflight`: 10,000 manifests, as files and over a pipe
 //! - `cargo bench -- startup`: start-up time and the program's size
 //!
 //! Linux only: memory is read from `/proc`.
@@ -15,6 +16,8 @@ mod fixtures;
 mod large;
 #[path = "figures/live.rs"]
 mod live;
+#[path = "figures/manifests.rs"]
+mod manifests;
 #[path = "figures/measure.rs"]
 mod measure;
 #[path = "../tests/it/server.rs"]
@@ -36,6 +39,9 @@ fn main() {
     }
     if is("live") {
         live::run();
+    }
+    if is("preflight") {
+        manifests::run();
     }
     if is("scale") {
         large::run();

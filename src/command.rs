@@ -17,7 +17,7 @@ pub enum Shell {
 const LONGEST: usize = 4_096;
 
 /// One command line, as words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Command(Vec<String>);
 
 impl Command {

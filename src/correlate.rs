@@ -3,6 +3,8 @@
 pub mod causes;
 pub mod plan;
 
+use std::collections::BTreeSet;
+
 use crate::check::{self, Check, Outcome};
 use crate::evidence::{Evidence, Gap, Reason};
 use crate::exit::{Exit, FailOn};
@@ -122,7 +124,16 @@ impl<'e> Diagnosis<'e> {
                 policy.suppresses(finding, today).or_else(|| baseline.and_then(|baseline| baseline.knows(finding)))
             })
             .collect();
-        let place = |old: usize| by[old].is_none().then(|| by[..old].iter().filter(|by| by.is_none()).count());
+        // Where each finding that stays comes to stand.
+        let places: Vec<usize> = by
+            .iter()
+            .scan(0, |kept, by| {
+                let place = *kept;
+                *kept += usize::from(by.is_none());
+                Some(place)
+            })
+            .collect();
+        let place = |old: usize| by[old].is_none().then_some(places[old]);
         let kept = |causes: &Vec<usize>| causes.iter().filter_map(|cause| place(*cause)).collect::<Vec<usize>>();
         let caused_by = self.caused_by.iter().zip(&by).filter(|(_, by)| by.is_none()).map(|(causes, _)| kept(causes));
         let caused_by: Vec<Vec<usize>> = caused_by.collect();
@@ -143,17 +154,22 @@ impl<'e> Diagnosis<'e> {
         (0..self.findings.len()).filter(|index| self.caused_by[*index].is_empty())
     }
 
-    /// The indices of what a finding explains, directly or through other symptoms.
-    pub fn symptoms_of(&self, cause: usize) -> Vec<usize> {
-        let mut found = vec![cause];
-        let mut next = 0;
-        while let Some(cause) = found.get(next) {
-            let own = |index: &usize| self.caused_by[*index].contains(cause) && !found.contains(index);
-            let more: Vec<usize> = (0..self.findings.len()).filter(own).collect();
-            found.extend(more);
-            next += 1;
+    /// For each finding, the indices of what it explains, directly or through other symptoms.
+    pub fn symptoms(&self) -> Vec<Vec<usize>> {
+        let mut direct: Vec<Vec<usize>> = vec![Vec::new(); self.findings.len()];
+        for (symptom, causes) in self.caused_by.iter().enumerate() {
+            causes.iter().for_each(|cause| direct[*cause].push(symptom));
         }
-        found.split_off(1)
+        let all = |cause: usize| {
+            let (mut found, mut seen, mut next) = (vec![cause], BTreeSet::from([cause]), 0);
+            while let Some(cause) = found.get(next) {
+                let more: Vec<usize> = direct[*cause].iter().copied().filter(|symptom| seen.insert(*symptom)).collect();
+                found.extend(more);
+                next += 1;
+            }
+            found.split_off(1)
+        };
+        (0..self.findings.len()).map(all).collect()
     }
 
     /// How many findings have the severity.
@@ -271,13 +287,21 @@ fn escalate(findings: &mut [Finding]) {
 /// For each finding, what explains it. A finding never explains itself, nor one that explains it.
 fn explain(findings: &[Finding], evidence: &Evidence) -> Vec<Vec<usize>> {
     let mut caused_by: Vec<Vec<usize>> = vec![Vec::new(); findings.len()];
+    let of_rules = |wanted: &dyn Fn(&str) -> bool| -> Vec<usize> {
+        (0..findings.len()).filter(|at| wanted(findings[*at].rule.id)).collect()
+    };
     for explanation in causes::ALL {
-        for (cause_at, cause) in findings.iter().enumerate() {
-            for (symptom_at, symptom) in findings.iter().enumerate() {
+        let causes = of_rules(&|rule| explanation.causes.contains(&rule));
+        if causes.is_empty() {
+            continue;
+        }
+        let symptoms = of_rules(&|rule| explanation.symptoms.iter().any(|symptom| symptom.rule == rule));
+        for cause_at in causes {
+            for symptom_at in symptoms.iter().copied() {
                 let new = cause_at != symptom_at
                     && !caused_by[symptom_at].contains(&cause_at)
                     && !caused_by[cause_at].contains(&symptom_at);
-                if new && causes::explains(explanation, cause, symptom, evidence) {
+                if new && causes::explains(explanation, &findings[cause_at], &findings[symptom_at], evidence) {
                     caused_by[symptom_at].push(cause_at);
                 }
             }
@@ -295,15 +319,18 @@ fn explain(findings: &[Finding], evidence: &Evidence) -> Vec<Vec<usize>> {
 
 /// Findings that nothing explains first, the worst of what they explain deciding; indices follow.
 fn causes_first(findings: Vec<Finding>, caused_by: &[Vec<usize>]) -> (Vec<Finding>, Vec<Vec<usize>>) {
-    let worst = |index: usize| {
-        let symptoms = (0..findings.len()).filter(|symptom| caused_by[*symptom].contains(&index));
-        symptoms.map(|symptom| findings[symptom].severity).chain([findings[index].severity]).max()
-    };
+    let mut worst: Vec<Severity> = findings.iter().map(|finding| finding.severity).collect();
+    for (symptom, causes) in caused_by.iter().enumerate() {
+        for cause in causes {
+            worst[*cause] = worst[*cause].max(findings[symptom].severity);
+        }
+    }
     let mut order: Vec<usize> = (0..findings.len()).collect();
-    order.sort_by_key(|index| (!caused_by[*index].is_empty(), std::cmp::Reverse(worst(*index))));
-    let place = |old: usize| order.iter().position(|index| *index == old).unwrap_or(old);
+    order.sort_by_key(|index| (!caused_by[*index].is_empty(), std::cmp::Reverse(worst[*index])));
+    let mut places = vec![0; findings.len()];
+    order.iter().enumerate().for_each(|(place, old)| places[*old] = place);
     let mut moved: Vec<Vec<usize>> =
-        order.iter().map(|old| caused_by[*old].iter().map(|cause| place(*cause)).collect()).collect();
+        order.iter().map(|old| caused_by[*old].iter().map(|cause| places[*cause]).collect()).collect();
     moved.iter_mut().for_each(|causes: &mut Vec<usize>| causes.sort_unstable());
     let mut slots: Vec<Option<Finding>> = findings.into_iter().map(Some).collect();
     let findings = order.iter().filter_map(|old| slots[*old].take()).collect();

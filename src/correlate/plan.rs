@@ -1,5 +1,7 @@
 //! The plan: the steps in the order in which they must be done, duplicates merged.
 
+use std::collections::HashMap;
+
 use crate::command::Command;
 use crate::correlate::Diagnosis;
 use crate::finding::{Finding, Remediation, RemediationKind, Severity};
@@ -69,6 +71,8 @@ fn late(remediation: &Remediation) -> bool {
 /// Makes the plan of a diagnosis: a step for every root cause, and none for what a cause explains.
 pub fn steps<'d>(diagnosis: &'d Diagnosis<'_>) -> Vec<Step<'d>> {
     let mut steps: Vec<Step<'d>> = Vec::new();
+    let mut known: HashMap<&[Command], usize> = HashMap::new();
+    let all_symptoms = diagnosis.symptoms();
     for root in diagnosis.roots() {
         let finding = &diagnosis.findings[root];
         let remediation = &finding.remediation;
@@ -76,20 +80,22 @@ pub fn steps<'d>(diagnosis: &'d Diagnosis<'_>) -> Vec<Step<'d>> {
         if idle {
             continue;
         }
-        let symptoms = diagnosis.symptoms_of(root).into_iter().map(|index| &diagnosis.findings[index]);
-        let same = |step: &&mut Step<'d>| {
-            !remediation.commands.is_empty() && step.remediation.commands == remediation.commands
-        };
-        match steps.iter_mut().find(same) {
-            Some(step) => step.mends.push(finding),
-            None => steps.push(Step {
-                kind: remediation.kind,
-                remediation,
-                mends: std::iter::once(finding).chain(symptoms).collect(),
-                disturbs: disturbs(remediation.kind),
-                verify: verify(diagnosis, finding),
-            }),
+        let symptoms = all_symptoms[root].iter().map(|index| &diagnosis.findings[*index]);
+        let commands = remediation.commands.as_slice();
+        if let Some(step) = known.get(commands) {
+            steps[*step].mends.push(finding);
+            continue;
         }
+        if !commands.is_empty() {
+            known.insert(commands, steps.len());
+        }
+        steps.push(Step {
+            kind: remediation.kind,
+            remediation,
+            mends: std::iter::once(finding).chain(symptoms).collect(),
+            disturbs: disturbs(remediation.kind),
+            verify: verify(diagnosis, finding),
+        });
     }
     steps.sort_by_key(|step| (late(step.remediation), rank(step.kind)));
     steps

@@ -93,7 +93,8 @@ fn section(finding: &FindingEntry, report: &Report) -> String {
     for seen in &finding.evidence {
         out.push_str(&format!("- {} = {} ({})\n", code(&seen.path), code(&seen.value), code(&seen.source)));
     }
-    let causes = report.findings.iter().filter(|cause| finding.caused_by.contains(&cause.fingerprint));
+    let all = if finding.caused_by.is_empty() { &[] } else { report.findings.as_slice() };
+    let causes = all.iter().filter(|cause| finding.caused_by.contains(&cause.fingerprint));
     for cause in causes {
         out.push_str(&format!("- Caused by `{}` of {}\n", cause.rule, code(&cause.subject.name)));
     }

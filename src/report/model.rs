@@ -3,6 +3,8 @@
 
 mod images;
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -237,13 +239,24 @@ impl Report {
         let findings = diagnosis.findings.iter().zip(&diagnosis.caused_by);
         let preflight = diagnosis.evidence.manifests.as_ref();
         let preflight = preflight.map(|manifests| preflight_entry(diagnosis.evidence, manifests, shell));
+        let images = preflight.iter().flat_map(|preflight| &preflight.images);
+        let images: HashMap<&str, &ImageEntry> = images.map(|image| (image.image.as_str(), image)).collect();
         let located = |mut entry: FindingEntry| {
-            let image =
-                preflight.iter().flat_map(|preflight| &preflight.images).find(|image| image.image == entry.subject.id);
-            entry.locations =
-                image.map(|image| image.locations.iter().take(LOCATIONS).cloned().collect()).unwrap_or_default();
+            let places = images.get(entry.subject.id.as_str()).map(|image| &image.locations);
+            entry.locations = places.into_iter().flatten().take(LOCATIONS).cloned().collect();
             entry
         };
+        let (located_findings, suppressed) = (
+            findings.map(|(finding, by)| located(finding_entry(finding, causes(by), shell))).collect(),
+            diagnosis
+                .suppressed
+                .iter()
+                .map(|(finding, by)| SuppressedEntry {
+                    finding: located(finding_entry(finding, Vec::new(), shell)),
+                    suppressed_by: by.clone(),
+                })
+                .collect(),
+        );
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
             tool: Tool { name: "aksiso".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -257,16 +270,9 @@ impl Report {
                 undetermined: diagnosis.undetermined(),
             },
             checks: diagnosis.checks.iter().map(check_entry).collect(),
-            findings: findings.map(|(finding, by)| located(finding_entry(finding, causes(by), shell))).collect(),
+            findings: located_findings,
             plan: plan::steps(diagnosis).iter().enumerate().map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
-            suppressed: diagnosis
-                .suppressed
-                .iter()
-                .map(|(finding, by)| SuppressedEntry {
-                    finding: located(finding_entry(finding, Vec::new(), shell)),
-                    suppressed_by: by.clone(),
-                })
-                .collect(),
+            suppressed,
             policy: diagnosis.notices.clone(),
             what_if: diagnosis.effect.as_ref().map(what_if_entry),
             preflight,

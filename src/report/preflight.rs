@@ -1,11 +1,14 @@
 //! The verdicts on images for people: those that cannot be pulled first, each with where it stands and what to write.
 
+use std::collections::{HashMap, HashSet};
+
 use anstyle::{AnsiColor, Style};
 
 use super::model::{ImageEntry, PreflightEntry, Report};
 use super::table::{Page, styled};
 use crate::command::Shell;
 use crate::correlate::Diagnosis;
+use crate::finding::Finding;
 use crate::pull::Verdict;
 use crate::text::{self, count};
 
@@ -30,8 +33,10 @@ pub fn render(diagnosis: &Diagnosis<'_>, report: &Report, width: usize, shell: S
 }
 
 fn images(page: &mut Page, preflight: &PreflightEntry, diagnosis: &Diagnosis<'_>) {
+    let found: HashMap<&str, &Finding> =
+        diagnosis.findings.iter().map(|finding| (finding.subject.id.as_str(), finding)).collect();
     // A cache rule that many images need is told once.
-    let mut printed: Vec<Vec<String>> = Vec::new();
+    let mut printed: HashSet<Vec<String>> = HashSet::new();
     for verdict in Verdict::ALL {
         let own: Vec<&ImageEntry> = preflight.images.iter().filter(|image| image.verdict == verdict.as_str()).collect();
         if own.is_empty() {
@@ -46,7 +51,7 @@ fn images(page: &mut Page, preflight: &PreflightEntry, diagnosis: &Diagnosis<'_>
         let title = format!("{} ({})", verdict.as_str().to_uppercase(), count(own.len(), "image"));
         page.line(&styled(&title, color.on_default().bold()));
         for image in own {
-            one(page, image, verdict, diagnosis, &mut printed);
+            one(page, image, verdict, &found, &mut printed);
         }
     }
 }
@@ -56,8 +61,8 @@ fn one(
     page: &mut Page,
     image: &ImageEntry,
     verdict: Verdict,
-    diagnosis: &Diagnosis<'_>,
-    printed: &mut Vec<Vec<String>>,
+    found: &HashMap<&str, &Finding>,
+    printed: &mut HashSet<Vec<String>>,
 ) {
     let well = matches!(verdict, Verdict::Pullable | Verdict::NotPulled);
     page.line(&format!("  {}", styled(&text::clean(&text::bounded(&image.image, 300)), Style::new().bold())));
@@ -66,14 +71,14 @@ fn one(
         page.field("Write", reference, INDENT);
     }
     if !well {
-        let finding = diagnosis.findings.iter().find(|finding| finding.subject.id.as_str() == image.image);
+        let finding = found.get(image.image.as_str());
         if let Some(remediation) = finding.map(|finding| &finding.remediation) {
             if !image.commands.is_empty() && printed.contains(&image.commands) {
                 page.field("Do", "The same as above, then write this reference.", INDENT);
             } else {
                 page.field("Do", &remediation.summary, INDENT);
                 page.commands("", &remediation.commands);
-                printed.push(image.commands.clone());
+                printed.insert(image.commands.clone());
             }
         }
     }

@@ -1,6 +1,8 @@
 //! ServiceNow Event Management: one `em_event` record a finding, and a clear for each that a former report had and this
 //! one has not. `message_key` is the fingerprint, so that the same finding is the same alert tomorrow.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use serde_json::json;
 
@@ -38,7 +40,8 @@ pub fn render(report: &Report, previous: Option<&Report>) -> serde_json::Result<
     let raised = report.findings.iter().map(|finding| event(report, finding, severity(&finding.severity)));
     // What could not be seen this time is not known to be gone.
     let unseen = |check: &str| report.checks.iter().all(|own| own.id != check || own.status == "undetermined");
-    let still = |fingerprint: &str| report.findings.iter().any(|finding| finding.fingerprint == fingerprint);
+    let present: HashSet<&str> = report.findings.iter().map(|finding| finding.fingerprint.as_str()).collect();
+    let still = |fingerprint: &str| present.contains(fingerprint);
     let gone = previous.into_iter().flat_map(|previous| &previous.findings);
     let gone = gone.filter(|finding| !still(&finding.fingerprint) && !unseen(&finding.check));
     let cleared = gone.map(|finding| event(report, finding, "0"));

@@ -25,9 +25,10 @@ pub fn render(diagnosis: &Diagnosis<'_>, width: usize, shell: Shell, links: bool
     if let Some(effect) = &diagnosis.effect {
         page.effect(effect);
     }
+    let symptoms = diagnosis.symptoms();
     for root in diagnosis.roots() {
         page.finding(&diagnosis.findings[root]);
-        page.symptoms(diagnosis, root);
+        page.symptoms(diagnosis, &symptoms[root]);
     }
     page.plan(diagnosis);
     page.checks(diagnosis);
@@ -194,8 +195,7 @@ impl Page {
     }
 
     /// What the finding explains: one line each, with how much there is and the newest evidence.
-    fn symptoms(&mut self, diagnosis: &Diagnosis<'_>, root: usize) {
-        let symptoms = diagnosis.symptoms_of(root);
+    fn symptoms(&mut self, diagnosis: &Diagnosis<'_>, symptoms: &[usize]) {
         for (at, symptom) in symptoms.iter().enumerate() {
             let finding = &diagnosis.findings[*symptom];
             let newest = finding
