@@ -11,7 +11,7 @@ use crate::check;
 use crate::check::remedy::{self, DOCS_CACHE, remedy};
 use crate::command::Command;
 use crate::evidence::view::is;
-use crate::evidence::{Evidence, Gap, Reason};
+use crate::evidence::{Evidence, Gap, Ownership, Reason};
 use crate::finding::{Finding, RemediationKind, Severity};
 use crate::image::{self, Caching, Image, caching};
 use crate::text;
@@ -293,16 +293,27 @@ impl<'e> Puller<'e> {
     fn import(&self, image: &Image, registry: &crate::azure::id::ResourceId) -> Answer {
         let host = &image.registry;
         let server = self.evidence.login_server().unwrap_or("<LOGIN_SERVER>");
-        let copy = format!("{host}/{}{}", image.repository, if image.tail.starts_with('@') { "" } else { &image.tail });
         let reference = format!("{server}/{host}/{}{}", image.repository, image.tail);
         let import = Command::new("az acr import")
             .with("-n", registry.name())
             .with("--source", format!("{host}/{}{}", image.repository, image.tail));
-        let import = remedy::in_subscription(import.with("-t", copy), registry);
+        // A digest is copied without a tag.
+        let repository = format!("{host}/{}", image.repository);
+        let import = match image.tail.strip_prefix('@') {
+            Some(_) => import.with("--repository", repository),
+            None => import.with("-t", format!("{repository}{}", image.tail)),
+        };
+        let import = remedy::in_subscription(import, registry);
+        let managed = self.evidence.ownership() == Ownership::Managed;
+        let own = if managed {
+            " AKS may make its registry anew, without the copy: one of your own is a better place for it."
+        } else {
+            ""
+        };
         let moved =
             if host == "k8s.gcr.io" { " Its images have moved to registry.k8s.io, which can be cached." } else { "" };
         let summary = format!(
-            "Import a copy, then write {reference} into the manifest; import again for each new version.{moved}"
+            "Import a copy, then write {reference} into the manifest; import again for each new version.{moved}{own}"
         );
         let docs = "https://learn.microsoft.com/azure/container-registry/container-registry-import-images";
         Answer {

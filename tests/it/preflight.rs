@@ -151,6 +151,13 @@ fn every_verdict_has_its_cases_and_every_rule_fires() {
             Verdict::Never,
             &["not among its upstreams", "az acr import"],
         ),
+        (
+            "not cacheable, by digest",
+            &healthy("managed"),
+            "nvcr.io/a/b@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            Verdict::Never,
+            &["--repository nvcr.io/a/b", "one of your own"],
+        ),
         ("frozen", &healthy("byo"), "k8s.gcr.io/pause:3.1", Verdict::Never, &["registry.k8s.io"]),
         (
             "no role",
