@@ -156,6 +156,7 @@ impl<'e> Cutover<'e> {
             self.next = Some(step);
         } else {
             self.gates = gates::of_isolation(evidence, &goal);
+            self.gates.extend(self.closing_unknown(times));
         }
         if self.policy == Policy::Conservative && self.after.contains(&"close-egress") {
             self.after.push("reimage");
@@ -234,9 +235,11 @@ impl<'e> Cutover<'e> {
                 (None, _) => true,
             })
         };
+        // An old image is renewed where it cannot be told: with a new one the question is settled.
+        let old = |pool: &&PoolAge| pool.old_image && (times.closed.is_none() || before(pool));
         let pools: Vec<&PoolAge> = match self.policy {
-            Policy::Conservative => self.pools.iter().filter(before).collect(),
-            Policy::Documented => self.pools.iter().filter(before).filter(|pool| pool.old_image).collect(),
+            Policy::Conservative => self.pools.iter().filter(|pool| before(pool) || old(pool)).collect(),
+            Policy::Documented => self.pools.iter().filter(old).collect(),
         };
         let why = match self.policy {
             Policy::Conservative => {
@@ -249,6 +252,15 @@ impl<'e> Cutover<'e> {
         let mut step = (!pools.is_empty()).then(|| steps::reimage(self.evidence, goal, &pools, why))?;
         step.id = "reimage-after-close";
         Some(step)
+    }
+
+    /// Conservative: whether the last round was done can be told only where the log says when egress was closed.
+    fn closing_unknown(&self, times: &Times) -> Option<Gate> {
+        let unknown = self.policy == Policy::Conservative && times.closed.is_none();
+        unknown.then(|| {
+            let why = "No write in the Activity Log says when egress was closed: if nodes were not made anew since, the conservative policy wants that done.";
+            Gate::new("closing-time-unknown", Pass::Caution, why)
+        })
     }
 
     fn stopped_pools(&self) -> Vec<Gate> {

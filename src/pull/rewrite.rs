@@ -114,7 +114,8 @@ pub fn proposal(evidence: &Evidence, image: &Image) -> Result<Proposal, String> 
     let Some(target) = free else {
         return Err(taken(&targets[0]).unwrap_or_else(|| targets[0].clone()));
     };
-    let name = host.replace(['.', ':', '_'], "-");
+    // Azure takes 5 to 50 letters, digits and hyphens.
+    let name: String = host.replace(['.', ':', '_'], "-").chars().take(46).collect();
     let names: Vec<&str> = rules().map(CacheRule::name).collect();
     let name = if names.iter().any(|known| known.eq_ignore_ascii_case(&name)) { format!("{name}-all") } else { name };
     let same_upstream = rules().find_map(|rule| {
