@@ -6,8 +6,10 @@ pub mod gates;
 mod state;
 pub mod steps;
 
+use crate::check::remedy::{self, DOCS_NODE_IMAGE};
 use crate::evidence::{Evidence, Gap, Ownership};
 use crate::exit::Exit;
+use crate::finding::RemediationKind;
 use age::{Age, PoolAge, Times};
 use gates::{Gate, Pass};
 pub use state::{Goal, Policy, Safety, State};
@@ -66,6 +68,7 @@ impl<'e> Cutover<'e> {
         };
         cutover.state = cutover.stands(&times);
         cutover.plan(&times);
+        cutover.gates.sort_by_key(|gate| gate.pass);
         cutover.look_ahead();
         cutover.safety = cutover.weigh();
         cutover
@@ -178,11 +181,10 @@ impl<'e> Cutover<'e> {
 
     fn unfinished(&self) -> Gate {
         let pass = if self.nodes() == Age::Stale { Pass::Closed } else { Pass::Unknown };
-        Gate::new(
-            "former-change-unfinished",
-            pass,
-            "Nodes were not all reimaged since the last change of the registry: finish that first.",
-        )
+        let why = "Nodes were not all reimaged since the last change of the registry: finish that first.";
+        let reimage = vec![remedy::upgrade_all_pools(self.evidence)];
+        let remediation = remedy::remedy(RemediationKind::Reimage, "Reimage every pool.", reimage, DOCS_NODE_IMAGE);
+        Gate { remediation: Some(remediation), ..Gate::new("former-change-unfinished", pass, why) }
     }
 
     /// Makes anew what is stale or cannot be told.
@@ -209,7 +211,7 @@ impl<'e> Cutover<'e> {
         };
         let mut step = steps::reimage(self.evidence, goal, pools, why);
         if step.commands.is_empty() {
-            step.commands.push(crate::check::remedy::upgrade_all_pools(self.evidence));
+            step.commands.push(remedy::upgrade_all_pools(self.evidence));
             "Reimage every pool".clone_into(&mut step.title);
         }
         step
