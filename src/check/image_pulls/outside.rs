@@ -43,15 +43,11 @@ pub(super) fn judge(judge: &mut Judge<'_>, used: &[ImageUse], failing: &BTreeSet
 
 fn finding(evidence: &Evidence, usage: &ImageUse) -> Finding {
     let rewrite = rewrite(evidence, &usage.image).unwrap_or_default();
-    let by = match usage.workloads.as_slice() {
-        [] => String::new(),
-        workloads => format!(" ({})", workloads.join(", ")),
-    };
     Finding {
         rule: outside_rule(),
         severity: outside_rule().severity,
         detail: format!(
-            "{}{by} use image {}, which this cluster could not pull again: at the next reschedule on another node it is missing. {rewrite}",
+            "{} use image {}, which this cluster could not pull again: at the next reschedule on another node it is missing. {rewrite}",
             count(usage.containers, "container"),
             usage.image
         ),
