@@ -21,7 +21,7 @@ impl Image {
     pub fn parse(text: &str) -> Option<Self> {
         let reference: Reference = text.trim_start_matches("https://").parse().ok()?;
         let registry = match reference.registry().to_lowercase().as_str() {
-            "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
+            "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB.to_owned(),
             other => other.to_owned(),
         };
         // Runtimes refuse what the parser lets through.
@@ -56,8 +56,17 @@ impl Image {
 
     /// Whether the registry is an Azure Container Registry, by its host.
     pub fn is_azure(&self) -> bool {
-        [".azurecr.io", ".azurecr.us", ".azurecr.cn"].iter().any(|suffix| self.registry.ends_with(suffix))
+        is_azure(&self.registry)
     }
+}
+
+fn is_azure(host: &str) -> bool {
+    [".azurecr.io", ".azurecr.us", ".azurecr.cn"].iter().any(|suffix| host.ends_with(suffix))
+}
+
+/// Whether a host is a registry by its name alone.
+pub fn is_known(host: &str) -> bool {
+    is_public(host) || is_microsoft(host) || is_azure(host) || host.ends_with(".pkg.dev")
 }
 
 /// Whether a host is Microsoft's registry.
@@ -68,7 +77,7 @@ pub fn is_microsoft(host: &str) -> bool {
 
 /// Public registries that everybody knows. A host that nobody knows may be private and reachable.
 pub fn is_public(registry: &str) -> bool {
-    const KNOWN: [&str; 13] = [
+    const KNOWN: &[&str] = &[
         DOCKER_HUB,
         "ghcr.io",
         "lscr.io",
@@ -81,7 +90,23 @@ pub fn is_public(registry: &str) -> bool {
         "registry.gitlab.com",
         "registry.access.redhat.com",
         "registry.redhat.io",
+        "registry.connect.redhat.com",
+        "registry.suse.com",
+        "registry.developers.crunchydata.com",
+        "registry.opensource.zalan.do",
+        "container-registry.oracle.com",
+        "icr.io",
+        "cgr.dev",
+        "dhi.io",
+        "xpkg.upbound.io",
+        "xpkg.crossplane.io",
         "docker.elastic.co",
+        "docker.redpanda.com",
+        "docker.n8n.io",
+        "cr.fluentbit.io",
+        "cr.l5d.io",
+        "reg.kyverno.io",
+        "oci.external-secrets.io",
     ];
     KNOWN.contains(&registry) || registry.ends_with(".gcr.io")
 }
@@ -109,6 +134,16 @@ pub fn caching(registry: &str) -> Caching {
     }
 }
 
+/// The registry that a host leads to with the same paths: a name of a project's own, or one that was given up.
+pub fn leads_to(registry: &str) -> Option<&'static str> {
+    match registry {
+        "k8s.gcr.io" => Some("registry.k8s.io"),
+        "cr.l5d.io" | "lscr.io" | "reg.kyverno.io" | "oci.external-secrets.io" => Some("ghcr.io"),
+        "mirror.gcr.io" => Some(DOCKER_HUB),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +156,8 @@ mod tests {
         };
         assert_eq!(read("redis"), ("docker.io/library/redis".into(), ":latest".into()));
         assert_eq!(read("bitnami/redis:7"), ("docker.io/bitnami/redis".into(), ":7".into()));
+        assert_eq!(read("docker.io/traefik:v3"), ("docker.io/library/traefik".into(), ":v3".into()));
+        assert_eq!(read("registry.hub.docker.com/library/redis:7"), ("docker.io/library/redis".into(), ":7".into()));
         assert_eq!(read("index.docker.io/library/redis:7"), ("docker.io/library/redis".into(), ":7".into()));
         assert_eq!(read("localhost:5000/a/b:1"), ("localhost:5000/a/b".into(), ":1".into()));
         let digest = format!("ghcr.io/a/b:1@sha256:{}", "a".repeat(64));
@@ -136,6 +173,8 @@ mod tests {
         assert_eq!(caching("europe-docker.pkg.dev"), Caching::WithCredentials);
         assert_eq!(caching("quay.io"), Caching::Open);
         assert_eq!(caching("docker.elastic.co"), Caching::Never);
+        assert_eq!(leads_to("reg.kyverno.io").map(caching), Some(Caching::Open));
+        assert!(is_known("x.azurecr.io") && is_known("us-docker.pkg.dev") && !is_known("harbor.example.com"));
         assert!(is_public("eu.gcr.io") && !is_public("mcr.microsoft.com") && !is_public("harbor.example.com"));
     }
 }

@@ -1,5 +1,7 @@
 //! Kubernetes manifests as one is about to apply them: which images their pods would pull, and where each stands.
 
+mod custom;
+mod mentions;
 mod objects;
 pub mod paths;
 mod yaml;
@@ -42,8 +44,11 @@ pub struct Place {
     account: Option<ServiceAccount>,
     /// Whether the kubelet never pulls it (`imagePullPolicy: Never`).
     pub never: bool,
-    /// Whether it stands in an argument or variable: something else may start it, or not.
-    pub argument: bool,
+    /// Whether something else writes the image when the pod is made: Istio's injector, where a gateway says `auto`.
+    pub injected: bool,
+    /// Whether it is only mentioned (in an argument, a variable, an annotation, a ConfigMap, a test): something may pull it,
+    /// or not.
+    pub mentioned: bool,
 }
 
 /// Namespace and name.
@@ -56,6 +61,8 @@ pub struct Manifests {
     pub places: Vec<Place>,
     /// Images in fields of custom resources that no path names.
     pub unjudged: Vec<Place>,
+    /// Objects that bring other manifests with them, such as a `HelmRelease`.
+    pub unrendered: Vec<String>,
     /// How many objects there were.
     pub objects: usize,
     /// How many documents were no objects of Kubernetes.
@@ -167,6 +174,9 @@ fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), M
     if entries.iter().any(|entry| entry.file_name() == "Chart.yaml") {
         return Err(problem(format!("{} is a Helm chart, not what it renders to", shown(folder)), RENDER));
     }
+    if entries.iter().any(|entry| is_kustomization(&entry.path())) {
+        return Err(problem(format!("{} is a folder of kustomize, not what it builds to", shown(folder)), RENDER));
+    }
     for entry in entries {
         let path = entry.path();
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
@@ -181,6 +191,11 @@ fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), M
         }
     }
     Ok(())
+}
+
+fn is_kustomization(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name)
 }
 
 fn is_manifest(path: &Path) -> bool {
@@ -241,7 +256,12 @@ fn objects(name: &str, text: &str, own: &[ImagePath]) -> Result<Objects, Manifes
         }
         problem(format!("{shown}, line {}: not valid YAML: {what}", error.line), "expected manifests in YAML or JSON")
     })?;
-    Ok(reader.found)
+    match &reader.found.kustomization {
+        Some(object) => {
+            Err(problem(format!("{}: {object} is a kustomization, not what it builds to", text::clean(name)), RENDER))
+        }
+        None => Ok(reader.found),
+    }
 }
 
 fn add_up(all: Vec<Objects>, files: usize) -> Manifests {
@@ -250,6 +270,7 @@ fn add_up(all: Vec<Objects>, files: usize) -> Manifests {
     for objects in all {
         manifests.places.extend(objects.places);
         manifests.unjudged.extend(objects.unjudged);
+        manifests.unrendered.extend(objects.unrendered);
         manifests.objects += objects.count;
         manifests.others += objects.others;
         accounts.extend(objects.accounts);

@@ -310,8 +310,12 @@ impl<'e> Puller<'e> {
         } else {
             ""
         };
-        let moved =
-            if host == "k8s.gcr.io" { " Its images have moved to registry.k8s.io, which can be cached." } else { "" };
+        let moved = image::leads_to(host).map_or_else(String::new, |other| {
+            format!(
+                " {host} leads to {other}, which can be cached: name {other}/{}{} instead.",
+                image.repository, image.tail
+            )
+        });
         let summary = format!(
             "Import a copy, then write {reference} into the manifest; import again for each new version.{moved}{own}"
         );

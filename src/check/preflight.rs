@@ -41,6 +41,9 @@ pub const CHECK: Check = Check {
     run,
 };
 
+/// What stands where an image should be named.
+pub const NO_IMAGE: &str = "(no image)";
+
 /// Places of one image that a finding lists as evidence.
 const LISTED: usize = 20;
 
@@ -101,6 +104,11 @@ fn judge(
             None,
         );
     }
+    if places.iter().all(|place| place.injected) {
+        let gap = Gap::new(Reason::NotVisible, "which image Istio's injector writes in place of auto");
+        let why = "Istio's injector writes the image when the pod is made (its hub and tag, as istiod is set).";
+        return (Answer::unknown(vec![gap], why), Some(&UNKNOWN));
+    }
     if ["{{", "${", "$("].iter().any(|mark| image.contains(mark)) {
         return (
             Answer::new(Verdict::Invalid, "The reference is a template that was not rendered."),
@@ -109,7 +117,7 @@ fn judge(
     }
     let Some(parsed) = Image::parse(image) else {
         let why = if image.is_empty() {
-            "The reference is empty."
+            "The container names no image: the API server refuses it. A patch is no manifest: build it first."
         } else {
             "The container runtime would refuse the reference: InvalidImageName."
         };
@@ -215,7 +223,11 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     if let Some(gap) = proposed.and_then(|asked| asked.repositories.gap()) {
         judge.note(gap.clone().about("the registry's repositories"));
     }
-    for place in manifests.unjudged.iter().filter(|place| is_plainly_an_image(evidence, &place.image)) {
+    for object in &manifests.unrendered {
+        let detail = format!("what {object} brings: it names manifests that stand elsewhere; render them");
+        judge.note(Gap::new(Reason::NotCollected, detail));
+    }
+    for place in manifests.unjudged.iter().filter(|place| is_surely_an_image(evidence, &place.image)) {
         let detail = format!(
             "{} of {} names {}, and no path says that it is an image (--image-path)",
             place.container, place.object, place.image
@@ -225,17 +237,18 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     Ok(())
 }
 
-/// Whether a text in a field of a custom resource can hardly be anything else.
-fn is_plainly_an_image(evidence: &Evidence, text: &str) -> bool {
+/// Whether a field of a custom resource that is called image can hardly be anything else: it names a registry, or a version.
+fn is_surely_an_image(evidence: &Evidence, text: &str) -> bool {
     let own = |host: &str| evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(host));
-    text.split_once('/').is_some_and(|(host, _)| image::is_public(host) || image::is_microsoft(host) || own(host))
-        && Image::parse(text).is_some()
+    text.split_once('/').is_some_and(|(host, _)| image::is_known(host) || own(host))
+        || text.rsplit('/').next().is_some_and(|last| last.contains([':', '@']))
 }
 
 fn finding(rule: &'static Rule, judged: Judged<'_>) -> Finding {
     let Judged { image, answer, places, .. } = judged;
-    let arguments = places.iter().all(|place| place.argument);
-    let severity = if arguments { rule.severity.min(Severity::Warning) } else { rule.severity };
+    let shown = if image.is_empty() { NO_IMAGE } else { image };
+    let mentioned = places.iter().all(|place| place.mentioned);
+    let severity = if mentioned { rule.severity.min(Severity::Warning) } else { rule.severity };
     let mut evidence: Vec<Observation> = places
         .iter()
         .take(LISTED)
@@ -273,8 +286,8 @@ fn finding(rule: &'static Rule, judged: Judged<'_>) -> Finding {
     Finding {
         rule,
         severity,
-        detail: format!("{image}{more}: {}", answer.why),
-        subject: Subject { kind: "image", id: ResourceId::new(image), name: image.to_owned() },
+        detail: format!("{shown}{more}: {}", answer.why),
+        subject: Subject { kind: "image", id: ResourceId::new(image), name: shown.to_owned() },
         evidence,
         remediation,
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::mentions::Scanner;
 use super::paths::{self, ImagePath};
-use super::yaml::{Document, Node};
+use super::yaml::{self, Document, Node};
 use super::{Place, ServiceAccount};
-use crate::image;
 
-/// Deepest lists of lists that are followed.
+/// Deepest lists of lists, and ConfigMaps in ConfigMaps, that are followed.
 const DEEPEST: usize = 8;
 
 /// What the objects of one file add up to.
@@ -19,6 +19,10 @@ pub(super) struct Objects {
     pub(super) accounts: Vec<ServiceAccount>,
     /// Images in fields that no path names.
     pub(super) unjudged: Vec<Place>,
+    /// Objects that bring other manifests with them, such as a `HelmRelease`.
+    pub(super) unrendered: Vec<String>,
+    /// A kustomization: the recipe, not what comes of it.
+    pub(super) kustomization: Option<String>,
     /// How many objects there were.
     pub(super) count: usize,
     /// Documents that are no object of Kubernetes.
@@ -28,16 +32,18 @@ pub(super) struct Objects {
 /// Gathers the images of one file.
 pub(super) struct Reader<'r> {
     file: Arc<str>,
-    own: &'r [ImagePath],
+    pub(super) own: &'r [ImagePath],
     pub(super) found: Objects,
 }
 
 /// The object that is being looked at.
-struct Object<'o> {
+pub(super) struct Object<'o> {
     /// `Deployment shop/web`.
-    name: String,
+    pub(super) name: String,
     namespace: &'o str,
     source: Option<Arc<str>>,
+    /// Whether Helm applies it at another time than the rollout's.
+    hook: Option<&'static str>,
 }
 
 impl<'r> Reader<'r> {
@@ -58,6 +64,10 @@ impl<'r> Reader<'r> {
             // A JSON array of objects, as some tools print it.
             return items.iter().for_each(|item| self.object(item, source, depth - 1));
         }
+        if matches!(root, Node::Scalar { .. }) && root.text().is_none() {
+            // A template that rendered to nothing.
+            return;
+        }
         let (Some(version), Some(kind)) = (root.text_at(&["apiVersion"]), root.text_at(&["kind"])) else {
             self.found.others += 1;
             return;
@@ -73,14 +83,20 @@ impl<'r> Reader<'r> {
         let named = root.text_at(&["metadata", "name"]).or_else(|| root.text_at(&["metadata", "generateName"]));
         let slash = if namespace.is_empty() { "" } else { "/" };
         let name = format!("{kind} {namespace}{slash}{}", named.unwrap_or("(unnamed)"));
-        let object = Object { name, namespace, source: source.cloned() };
-        if (group, kind) == ("", "ServiceAccount")
-            && !root.get("imagePullSecrets").map_or(&[] as &[Node], Node::items).is_empty()
-        {
-            self.found.accounts.push((namespace.to_owned(), named.unwrap_or_default().to_owned()));
+        let hook = root.text_at(&["metadata", "annotations", "helm.sh/hook"]).and_then(other_time);
+        let object = Object { name, namespace, source: source.cloned(), hook };
+        match (group, kind) {
+            ("", "ServiceAccount") if !items(root, "imagePullSecrets").is_empty() => {
+                self.found.accounts.push((namespace.to_owned(), named.unwrap_or_default().to_owned()));
+            }
+            ("", "ConfigMap") => self.config_map(root, &object, depth),
+            ("kustomize.config.k8s.io", _) => self.found.kustomization = Some(object.name.clone()),
+            _ => {}
         }
-        if let Some(spec) = paths::pod_spec(kind, group, root) {
-            self.pod(spec, &object);
+        if let Some(pod) = paths::pod(kind, group, root) {
+            if let Some(spec) = pod.get("spec") {
+                self.pod(spec, pod.get("metadata"), true, &object);
+            }
         } else if !paths::is_built_in(group) {
             self.custom(root, kind, group, &object);
         }
@@ -89,136 +105,121 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// Fields that are known to name images, pod templates wherever they stand, and what looks like an image elsewhere.
-    fn custom(&mut self, root: &Node, kind: &str, group: &str, object: &Object<'_>) {
-        let before = self.found.places.len();
-        for path in paths::known(kind, group) {
-            self.at_path(root, path, object);
-        }
-        if let Some(spec) = root.get("spec") {
-            self.templates(spec, object);
-        }
-        let own: Vec<String> =
-            self.own.iter().filter(|path| path.is_for(kind, group)).map(|path| path.path.clone()).collect();
-        let mut judged: Vec<usize> = self.found.places[before..].iter().map(|place| place.line).collect();
-        for path in own {
-            let mut nodes = Vec::new();
-            paths::walk(root, &path, &mut nodes);
-            judged.extend(nodes.iter().filter_map(|node| Some(node.text()?.1)));
-        }
-        if let Some(spec) = root.get("spec") {
-            self.leftovers(spec, "spec", &judged, object);
-        }
-    }
-
-    fn at_path(&mut self, root: &Node, path: &str, object: &Object<'_>) {
-        let mut nodes = Vec::new();
-        paths::walk(root, path, &mut nodes);
-        for (image, line) in nodes.into_iter().filter_map(Node::text) {
-            let place = self.place(image, line, path.to_owned(), object);
-            self.found.places.push(place);
-        }
-    }
-
-    /// Anything that has containers with images is a pod specification, under whatever key it stands.
-    fn templates(&mut self, node: &Node, object: &Object<'_>) {
-        match node {
-            Node::Map(entries) => {
-                let containers = ["containers", "initContainers"].iter().filter_map(|key| node.get(key));
-                if containers.flat_map(Node::items).any(|container| container.text_at(&["image"]).is_some()) {
-                    self.pod(node, object);
-                    return;
-                }
-                entries.iter().for_each(|(_, value)| self.templates(value, object));
-            }
-            Node::List(items) => items.iter().for_each(|item| self.templates(item, object)),
-            Node::Scalar { .. } => {}
-        }
-    }
-
-    /// Fields called image that nothing named so far.
-    fn leftovers(&mut self, node: &Node, path: &str, judged: &[usize], object: &Object<'_>) {
-        match node {
-            Node::Map(entries) => {
-                for (key, value) in entries {
-                    let path = format!("{path}.{key}");
-                    let is_image = key == "image" || key.ends_with("Image");
-                    match (value.text(), value.text_at(&["repository"])) {
-                        (Some((image, line)), _)
-                            if is_image && !judged.contains(&line) && image.contains(['/', ':']) =>
-                        {
-                            let place = self.place(image, line, path, object);
-                            self.found.unjudged.push(place);
-                        }
-                        (None, Some(image)) if is_image => {
-                            let line = value.at(&["repository"]).and_then(Node::text).map_or(0, |(_, line)| line);
-                            let place = self.place(image, line, path, object);
-                            self.found.unjudged.push(place);
-                        }
-                        _ => self.leftovers(value, &path, judged, object),
-                    }
-                }
-            }
-            Node::List(items) => {
-                items.iter().for_each(|item| self.leftovers(item, &format!("{path}[]"), judged, object));
-            }
-            Node::Scalar { .. } => {}
-        }
-    }
-
-    fn pod(&mut self, spec: &Node, object: &Object<'_>) {
-        let secret = !spec.get("imagePullSecrets").map_or(&[] as &[Node], Node::items).is_empty();
-        let account =
-            spec.text_at(&["serviceAccountName"]).or_else(|| spec.text_at(&["serviceAccount"])).unwrap_or("default");
-        let account = (object.namespace.to_owned(), account.to_owned());
+    /// A pod's images; `whole` = nobody adds to the specification, so that a container without image is wrong.
+    pub(super) fn pod(&mut self, spec: &Node, metadata: Option<&Node>, whole: bool, object: &Object<'_>) {
+        let first = self.found.places.len();
         for (list, word) in
             [("initContainers", "init container "), ("containers", ""), ("ephemeralContainers", "ephemeral container ")]
         {
-            for container in spec.get(list).map_or(&[] as &[Node], Node::items) {
+            for container in items(spec, list) {
                 let name = format!("{word}{}", container.text_at(&["name"]).unwrap_or("(unnamed)"));
-                if let Some((image, line)) = container.get("image").and_then(Node::text) {
-                    let mut place = self.place(image, line, name.clone(), object);
-                    place.secret = secret;
-                    place.account = Some(account.clone());
-                    place.never = container.text_at(&["imagePullPolicy"]) == Some("Never");
-                    self.found.places.push(place);
-                }
-                self.arguments(container, &name, object);
+                self.container(container, &name, metadata, whole, object);
             }
         }
-        for volume in spec.get("volumes").map_or(&[] as &[Node], Node::items) {
+        for volume in items(spec, "volumes") {
             if let Some((image, line)) = volume.at(&["image", "reference"]).and_then(Node::text) {
                 let name = format!("volume {}", volume.text_at(&["name"]).unwrap_or("(unnamed)"));
                 let mut place = self.place(image, line, name, object);
-                place.secret = secret;
-                place.account = Some(account.clone());
                 place.never = volume.text_at(&["image", "pullPolicy"]) == Some("Never");
                 self.found.places.push(place);
             }
         }
+        let secret = !items(spec, "imagePullSecrets").is_empty();
+        let account =
+            spec.text_at(&["serviceAccountName"]).or_else(|| spec.text_at(&["serviceAccount"])).unwrap_or("default");
+        for place in self.found.places[first..].iter_mut().filter(|place| !place.mentioned) {
+            place.secret = secret;
+            place.account = Some((object.namespace.to_owned(), account.to_owned()));
+        }
+        self.annotations(metadata, object);
     }
 
-    /// Operators are told by argument or variable which images to start: only what names a well-known registry and a
-    /// version is taken for one.
+    fn container(&mut self, node: &Node, name: &str, metadata: Option<&Node>, whole: bool, object: &Object<'_>) {
+        let image = node.get("image").and_then(Node::text);
+        // What stands nowhere stands where its container does.
+        let nothing = || whole.then(|| ("", node.first_line()));
+        if let Some((image, line)) = image.or_else(nothing) {
+            let mut place = self.place(image, line, name.to_owned(), object);
+            place.never = node.text_at(&["imagePullPolicy"]) == Some("Never");
+            place.injected = image == "auto" && is_injected(metadata);
+            self.found.places.push(place);
+        }
+        self.arguments(node, name, object);
+    }
+
+    /// Operators are told by argument or variable which images to start.
     fn arguments(&mut self, container: &Node, name: &str, object: &Object<'_>) {
-        let lists = ["command", "args"].iter().filter_map(|key| container.get(key)).flat_map(Node::items);
-        let variables = container.get("env").map_or(&[] as &[Node], Node::items).iter();
-        let texts = lists.chain(variables.filter_map(|variable| variable.get("value"))).filter_map(Node::text);
-        let mut found = Vec::new();
-        for (text, line) in texts {
-            let value = text.rsplit_once('=').map_or(text, |(_, value)| value).trim();
-            if is_plainly_an_image(value) {
-                found.push((value.to_owned(), line));
+        let mut scanner = Scanner::default();
+        for list in ["command", "args"] {
+            for text in items(container, list) {
+                self.mentions(&mut scanner, "", text, &format!("argument of {name}"), object);
             }
         }
-        for (value, line) in found {
-            let mut place = self.place(&value, line, format!("argument of {name}"), object);
-            place.argument = true;
+        for variable in items(container, "env") {
+            if let (Some(own), Some(value)) = (variable.text_at(&["name"]), variable.get("value")) {
+                self.mentions(&mut Scanner::default(), own, value, &format!("variable {own} of {name}"), object);
+            }
+        }
+    }
+
+    /// Injectors are told by annotation which images to add to a pod.
+    fn annotations(&mut self, metadata: Option<&Node>, object: &Object<'_>) {
+        let Some(Node::Map(annotations)) = metadata.and_then(|metadata| metadata.get("annotations")) else { return };
+        for (key, value) in annotations {
+            let short = value.text().is_some_and(|(text, _)| !text.contains(char::is_whitespace));
+            if short && !key.starts_with("kubectl.kubernetes.io/") {
+                self.mentions(&mut Scanner::default(), key, value, &format!("annotation {key}"), object);
+            }
+        }
+    }
+
+    /// Pods that something makes of a template in a ConfigMap, or images that it is told there.
+    fn config_map(&mut self, root: &Node, object: &Object<'_>, depth: usize) {
+        let Some(Node::Map(data)) = root.get("data") else { return };
+        // Entries that begin with _ hold examples.
+        for (key, value) in data.iter().filter(|(key, _)| !key.starts_with('_')) {
+            if !self.embedded(key, value, object, depth) {
+                self.mentions(&mut Scanner::default(), key, value, &format!("entry {key}"), object);
+            }
+        }
+    }
+
+    /// Manifests in an entry; whether there were any.
+    fn embedded(&mut self, key: &str, value: &Node, object: &Object<'_>, depth: usize) -> bool {
+        let Some((text, line)) = value.text() else { return false };
+        if !(text.contains("apiVersion") && text.contains("kind")) {
+            return false;
+        }
+        let mut inner = Reader::new(Arc::clone(&self.file), self.own);
+        let each = |document: Document| inner.object(&document.root, object.source.as_ref(), depth - 1);
+        if yaml::documents(text, each).is_err() || inner.found.places.is_empty() {
+            return false;
+        }
+        for mut place in inner.found.places {
+            place.line += line - 1;
+            place.mentioned = true;
+            place.container = format!("{} of {} in entry {key}", place.container, place.object);
+            place.object.clone_from(&object.name);
+            self.found.places.push(place);
+        }
+        true
+    }
+
+    /// The images that a text names.
+    fn mentions(&mut self, scanner: &mut Scanner, name: &str, node: &Node, container: &str, object: &Object<'_>) {
+        let Some((text, start)) = node.text() else { return };
+        for (image, line) in scanner.scan(name, text) {
+            let mut place = self.place(image, start + line, container.to_owned(), object);
+            place.mentioned = true;
             self.found.places.push(place);
         }
     }
 
-    fn place(&self, image: &str, line: usize, container: String, object: &Object<'_>) -> Place {
+    pub(super) fn place(&self, image: &str, line: usize, container: String, object: &Object<'_>) -> Place {
+        let container = match object.hook {
+            Some(when) => format!("{container} ({when})"),
+            None => container,
+        };
         Place {
             image: image.trim().to_owned(),
             file: Arc::clone(&self.file),
@@ -229,13 +230,32 @@ impl<'r> Reader<'r> {
             secret: false,
             account: None,
             never: false,
-            argument: false,
+            injected: false,
+            mentioned: object.hook.is_some(),
         }
     }
 }
 
-fn is_plainly_an_image(text: &str) -> bool {
-    let Some((host, path)) = text.split_once('/') else { return false };
-    let known = image::is_public(host) || image::is_microsoft(host);
-    known && (path.contains(':') || path.contains('@')) && image::Image::parse(text).is_some()
+fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+    node.get(key).map_or(&[], Node::items)
+}
+
+/// When Helm applies an object that it does not apply with the release.
+fn other_time(hooks: &str) -> Option<&'static str> {
+    let mut hooks = hooks.split(',').map(str::trim);
+    hooks.clone().all(|hook| hook.starts_with("test")).then_some("by helm test only").or_else(|| {
+        let late = |hook: &str| hook.ends_with("-delete") || hook.ends_with("-rollback") || hook.starts_with("test");
+        hooks.all(late).then_some("by a later Helm hook only")
+    })
+}
+
+/// Whether Istio's injector writes a pod's image: a gateway's reference is `auto`.
+fn is_injected(metadata: Option<&Node>) -> bool {
+    let marks = ["inject.istio.io/templates", "sidecar.istio.io/inject", "istio.io/rev"];
+    let has = |place: &str| {
+        metadata
+            .and_then(|metadata| metadata.get(place))
+            .is_some_and(|map| marks.iter().any(|mark| map.get(mark).is_some()))
+    };
+    has("annotations") || has("labels")
 }

@@ -49,44 +49,84 @@ impl ImagePath {
     }
 }
 
-/// The nodes at a path.
-pub fn walk<'n>(node: &'n Node, path: &str, found: &mut Vec<&'n Node>) {
+/// The nodes at a path, each with the path on which it really stands.
+pub fn walk<'n>(node: &'n Node, path: &str) -> Vec<(String, &'n Node)> {
+    let mut found = Vec::new();
+    below(node, path, "", &mut found);
+    found
+}
+
+fn below<'n>(node: &'n Node, path: &str, before: &str, found: &mut Vec<(String, &'n Node)>) {
+    // What is switched off is not started.
+    if node.text_at(&["enabled"]) == Some("false") {
+        return;
+    }
     let (step, rest) = path.split_once('.').map_or((path, None), |(step, rest)| (step, Some(rest)));
     let (key, lists) = step.strip_suffix("[]").map_or((step, false), |key| (key, true));
-    let below: Vec<&Node> = match (key, node) {
-        ("*", Node::Map(entries)) => entries.iter().map(|(_, value)| value).collect(),
-        _ => node.get(key).into_iter().collect(),
-    };
-    let below = below.into_iter().flat_map(|node| if lists { node.items() } else { std::slice::from_ref(node) });
-    for node in below {
-        match rest {
-            Some(rest) => walk(node, rest, found),
-            None => found.push(node),
+    let Node::Map(entries) = node else { return };
+    for (own, value) in entries.iter().filter(|(own, _)| key == "*" || own == key) {
+        let at = format!("{before}{own}{}", if lists { "[]" } else { "" });
+        for node in if lists { value.items() } else { std::slice::from_ref(value) } {
+            match rest {
+                Some(rest) => below(node, rest, &format!("{at}."), found),
+                None => found.push((at.clone(), node)),
+            }
         }
     }
 }
 
-/// The pod specification of a built-in kind.
-pub fn pod_spec<'n>(kind: &str, group: &str, root: &'n Node) -> Option<&'n Node> {
+/// The pod, with metadata and specification, of a built-in kind.
+pub fn pod<'n>(kind: &str, group: &str, root: &'n Node) -> Option<&'n Node> {
     let path: &[&str] = match (group, kind) {
-        ("", "Pod") => &["spec"],
-        ("", "PodTemplate") => &["template", "spec"],
+        ("", "Pod") => &[],
+        ("", "PodTemplate") => &["template"],
         ("", "ReplicationController")
         | ("apps" | "extensions", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet")
-        | ("batch", "Job") => &["spec", "template", "spec"],
-        ("batch", "CronJob") => &["spec", "jobTemplate", "spec", "template", "spec"],
+        | ("batch", "Job") => &["spec", "template"],
+        ("batch", "CronJob") => &["spec", "jobTemplate", "spec", "template"],
         _ => return None,
     };
     root.at(path)
 }
 
-/// Whether objects of a built-in group are done with once their pod template has been looked at.
+/// Whether a group is Kubernetes' own: what of it makes pods is looked at by kind.
 pub fn is_built_in(group: &str) -> bool {
-    group.is_empty() || !group.contains('.') || group.ends_with(".k8s.io") && !CUSTOM_K8S.contains(&group)
+    const OWN: [&str; 19] = [
+        "admissionregistration",
+        "apiextensions",
+        "apiregistration",
+        "authentication",
+        "authorization",
+        "certificates",
+        "coordination",
+        "discovery",
+        "events",
+        "flowcontrol.apiserver",
+        "internal.apiserver",
+        "kustomize.config",
+        "networking",
+        "node",
+        "rbac.authorization",
+        "resource",
+        "scheduling",
+        "storage",
+        "storagemigration",
+    ];
+    !group.contains('.') || group.strip_suffix(".k8s.io").is_some_and(|own| OWN.contains(&own))
 }
 
-/// Groups under `k8s.io` whose objects make pods.
-const CUSTOM_K8S: [&str; 4] = ["jobset.x-k8s.io", "leaderworkerset.x-k8s.io", "agents.x-k8s.io", "kueue.x-k8s.io"];
+/// Whether a kind brings manifests that stand elsewhere.
+pub fn brings_more(kind: &str, group: &str) -> bool {
+    const KINDS: [(&str, &str); 6] = [
+        ("helm.toolkit.fluxcd.io", "HelmRelease"),
+        ("kustomize.toolkit.fluxcd.io", "Kustomization"),
+        ("argoproj.io", "Application"),
+        ("argoproj.io", "ApplicationSet"),
+        ("helm.cattle.io", "HelmChart"),
+        ("fleet.cattle.io", "GitRepo"),
+    ];
+    KINDS.contains(&(group, kind))
+}
 
 /// Fields that name an image, by group and kind. Pod templates in custom resources need no line here: they are found by
 /// what they look like.
@@ -103,7 +143,9 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
         "CronWorkflow",
         &["spec.workflowSpec.templates[].container.image", "spec.workflowSpec.templates[].script.image"],
     ),
+    ("argoproj.io", "ArgoCD", &["spec.image", "spec.repo.image", "spec.redis.image", "spec.sso.dex.image"]),
     ("tekton.dev", "Task", TASK),
+    ("tekton.dev", "StepAction", IMAGE),
     ("tekton.dev", "ClusterTask", TASK),
     ("tekton.dev", "TaskRun", &["spec.taskSpec.steps[].image", "spec.taskSpec.sidecars[].image"]),
     ("tekton.dev", "Pipeline", &["spec.tasks[].taskSpec.steps[].image", "spec.finally[].taskSpec.steps[].image"]),
@@ -111,6 +153,21 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
     ("postgresql.cnpg.io", "Cluster", &["spec.imageName"]),
     ("postgresql.cnpg.io", "ImageCatalog", &["spec.images[].image"]),
     ("postgresql.cnpg.io", "ClusterImageCatalog", &["spec.images[].image"]),
+    ("postgres-operator.crunchydata.com", "PostgresCluster", CRUNCHY),
+    ("pgv2.percona.com", "PerconaPGCluster", CRUNCHY),
+    ("pxc.percona.com", "PerconaXtraDBCluster", PERCONA),
+    ("psmdb.percona.com", "PerconaServerMongoDB", PERCONA),
+    ("ps.percona.com", "PerconaServerMySQL", PERCONA),
+    (
+        "acid.zalan.do",
+        "OperatorConfiguration",
+        &[
+            "configuration.docker_image",
+            "configuration.logical_backup.logical_backup_docker_image",
+            "configuration.connection_pooler.connection_pooler_image",
+            "configuration.sidecars[].image",
+        ],
+    ),
     ("acid.zalan.do", "postgresql", &["spec.dockerImage", "spec.sidecars[].image"]),
     ("elasticsearch.k8s.elastic.co", "Elasticsearch", IMAGE),
     ("kibana.k8s.elastic.co", "Kibana", IMAGE),
@@ -148,7 +205,64 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
         &["spec.redis.image", "spec.sentinel.image", "spec.redis.exporter.image"],
     ),
     ("k8s.keycloak.org", "Keycloak", IMAGE),
-    ("minio.min.io", "Tenant", IMAGE),
+    ("minio.min.io", "Tenant", &["spec.image", "spec.kes.image"]),
+    ("nvidia.com", "ClusterPolicy", NVIDIA),
+    ("nfd.k8s-sigs.io", "NodeFeatureDiscovery", &["spec.operand.image"]),
+    ("deviceplugin.intel.com", "GpuDevicePlugin", &["spec.image", "spec.initImage"]),
+    ("deviceplugin.intel.com", "QatDevicePlugin", &["spec.image", "spec.initImage"]),
+    ("deviceplugin.intel.com", "SgxDevicePlugin", &["spec.image", "spec.initImage"]),
+    ("operator.victoriametrics.com", "VMSingle", IMAGE),
+    ("operator.victoriametrics.com", "VMAgent", IMAGE),
+    ("operator.victoriametrics.com", "VMAlert", IMAGE),
+    ("operator.victoriametrics.com", "VMAlertmanager", IMAGE),
+    ("operator.victoriametrics.com", "VMAuth", IMAGE),
+    ("operator.victoriametrics.com", "VMCluster", &["spec.*.image"]),
+    ("operator.victoriametrics.com", "VLogs", IMAGE),
+    ("operator.victoriametrics.com", "VLSingle", IMAGE),
+    ("operator.victoriametrics.com", "VLCluster", &["spec.*.image"]),
+    ("logging.banzaicloud.io", "Logging", &["spec.*.image", "spec.*.configReloaderImage"]),
+    ("logging.banzaicloud.io", "FluentbitAgent", IMAGE),
+    ("fluentbit.fluent.io", "FluentBit", IMAGE),
+    ("fluentd.fluent.io", "Fluentd", IMAGE),
+    (
+        "dynatrace.com",
+        "DynaKube",
+        &["spec.oneAgent.*.image", "spec.oneAgent.*.codeModulesImage", "spec.activeGate.image"],
+    ),
+    ("kiali.io", "Kiali", &["spec.deployment"]),
+    ("tempo.grafana.com", "TempoStack", &["spec.images.*"]),
+    ("caching.internal.knative.dev", "Image", IMAGE),
+    ("planetscale.com", "VitessCluster", &["spec.images.*", "spec.images.mysqld.*"]),
+    ("solr.apache.org", "SolrCloud", &["spec.solrImage", "spec.busyBoxImage", "spec.zookeeperRef.provided.image"]),
+    ("solr.apache.org", "SolrPrometheusExporter", IMAGE),
+    ("zookeeper.pravega.io", "ZookeeperCluster", IMAGE),
+    ("kafka.banzaicloud.io", "KafkaCluster", &["spec.clusterImage"]),
+    (
+        "cassandra.datastax.com",
+        "CassandraDatacenter",
+        &["spec.serverImage", "spec.systemLoggerImage", "spec.configBuilderImage"],
+    ),
+    ("app.redislabs.com", "RedisEnterpriseCluster", REDIS_ENTERPRISE),
+    ("crdb.cockroachlabs.com", "CrdbCluster", IMAGE),
+    ("dragonflydb.io", "Dragonfly", IMAGE),
+    (
+        "opensearch.opster.io",
+        "OpenSearchCluster",
+        &["spec.general.image", "spec.dashboards.image", "spec.initHelper.image"],
+    ),
+    ("mysql.presslabs.org", "MysqlCluster", IMAGE),
+    ("scylla.scylladb.com", "ScyllaCluster", &["spec"]),
+    ("hazelcast.com", "Hazelcast", &["spec"]),
+    ("pingcap.com", "TidbCluster", &["spec.*.baseImage"]),
+    ("longhorn.io", "EngineImage", IMAGE),
+    ("apps.kruise.io", "ImagePullJob", IMAGE),
+    ("apps.kruise.io", "ImageListPullJob", &["spec.images[]"]),
+    ("pkg.crossplane.io", "Provider", &["spec.package"]),
+    ("pkg.crossplane.io", "Function", &["spec.package"]),
+    ("k6.io", "TestRun", &["spec.runner.image", "spec.starter.image", "spec.initializer.image"]),
+    ("litmuschaos.io", "ChaosExperiment", &["spec.definition.image"]),
+    ("actions.summerwind.dev", "RunnerDeployment", &["spec.template.spec.image", "spec.template.spec.dockerImage"]),
+    ("upgrade.cattle.io", "Plan", &["spec.upgrade.image"]),
     ("sparkoperator.k8s.io", "SparkApplication", SPARK),
     ("sparkoperator.k8s.io", "ScheduledSparkApplication", &["spec.template.image"]),
     ("operators.coreos.com", "CatalogSource", IMAGE),
@@ -158,13 +272,45 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
     ("camel.apache.org", "IntegrationPlatform", &["spec.build.baseImage"]),
     ("flink.apache.org", "FlinkDeployment", IMAGE),
     ("temporal.io", "TemporalCluster", IMAGE),
-    ("argoproj.io", "ArgoCD", &["spec.image", "spec.repo.image", "spec.redis.image", "spec.sso.dex.image"]),
     ("grafana.com", "LokiStack", IMAGE),
     ("ceph.rook.io", "CephCluster", &["spec.cephVersion.image"]),
     ("mariadb.mmontes.io", "MariaDB", IMAGE),
     ("k8s.mariadb.com", "MariaDB", &["spec.image", "spec.metrics.exporter.image"]),
 ];
 
+const CRUNCHY: &[&str] = &[
+    "spec.image",
+    "spec.backups.pgbackrest.image",
+    "spec.proxy.pgBouncer.image",
+    "spec.monitoring.pgmonitor.exporter.image",
+    "spec.userInterface.pgAdmin.image",
+    "spec.pmm.image",
+];
+const PERCONA: &[&str] = &["spec.image", "spec.*.image", "spec.proxy.*.image"];
+const REDIS_ENTERPRISE: &[&str] =
+    &["spec.redisEnterpriseImageSpec", "spec.bootstrapperImageSpec", "spec.redisEnterpriseServicesRiggerImageSpec"];
+/// Each part names repository, image and version apart.
+const NVIDIA: &[&str] = &[
+    "spec.driver",
+    "spec.driver.manager",
+    "spec.toolkit",
+    "spec.devicePlugin",
+    "spec.dcgm",
+    "spec.dcgmExporter",
+    "spec.gfd",
+    "spec.migManager",
+    "spec.validator",
+    "spec.operator.initContainer",
+    "spec.nodeStatusExporter",
+    "spec.vgpuManager",
+    "spec.vgpuDeviceManager",
+    "spec.vfioManager",
+    "spec.sandboxDevicePlugin",
+    "spec.kataManager",
+    "spec.ccManager",
+    "spec.gds",
+    "spec.gdrcopy",
+];
 const IMAGE: &[&str] = &["spec.image"];
 const REDIS: &[&str] = &["spec.kubernetesConfig.image", "spec.redisExporter.image"];
 const SPARK: &[&str] = &["spec.image", "spec.driver.image", "spec.executor.image"];
@@ -189,9 +335,8 @@ mod tests {
     fn found(text: &str, path: &str) -> Vec<String> {
         let mut texts = Vec::new();
         yaml::documents(text, |document| {
-            let mut nodes = Vec::new();
-            walk(&document.root, path, &mut nodes);
-            texts.extend(nodes.iter().filter_map(|node| Some(node.text()?.0.to_owned())));
+            let nodes = walk(&document.root, path);
+            texts.extend(nodes.iter().filter_map(|(path, node)| Some(format!("{path} {}", node.text()?.0))));
         })
         .expect("YAML");
         texts
@@ -200,10 +345,11 @@ mod tests {
     #[test]
     fn paths_go_through_maps_and_lists() {
         let text = "spec:\n  a: {image: x}\n  b: {image: y}\n  list: [{image: z}, {image: w}]\n";
-        assert_eq!(found(text, "spec.a.image"), ["x"]);
-        assert_eq!(found(text, "spec.*.image"), ["x", "y"]);
-        assert_eq!(found(text, "spec.list[].image"), ["z", "w"]);
+        assert_eq!(found(text, "spec.a.image"), ["spec.a.image x"]);
+        assert_eq!(found(text, "spec.*.image"), ["spec.a.image x", "spec.b.image y"]);
+        assert_eq!(found(text, "spec.list[].image"), ["spec.list[].image z", "spec.list[].image w"]);
         assert!(found(text, "spec.c.image").is_empty());
+        assert!(found("spec: {a: {enabled: false, image: x}}", "spec.*.image").is_empty());
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn operators_resources_are_known_and_what_is_not_is_told() {
     assert!(manifests.places.is_empty());
     let unjudged: Vec<(&str, &str)> =
         manifests.unjudged.iter().map(|place| (place.image.as_str(), place.container.as_str())).collect();
-    assert_eq!(unjudged, [("ghcr.io/a/b:1", "spec.server.image"), ("ghcr.io/c/d", "spec.server.other.image")]);
+    assert_eq!(unjudged, [("ghcr.io/a/b:1", "spec.server.image"), ("ghcr.io/c/d:1", "spec.server.other.image")]);
     let own = [ImagePath::parse("Widget.example.com:spec.server.image").expect("a path")];
     let manifests = read_text("-", widget, &own).expect("manifests");
     assert_eq!((manifests.places.len(), manifests.unjudged.len()), (1, 1));
@@ -78,7 +78,7 @@ fn arguments_that_name_images_are_found() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: o\n    image: x\n    args:\n    - --prometheus-config-reloader=quay.io/prometheus-operator/prometheus-config-reloader:v0.80.0\n    - --log=info\n    - --registry=ghcr.io\n    env:\n    - {name: SOLVER, value: \"quay.io/jetstack/solver:v1\"}\n    - {name: URL, value: \"https://quay.io/x:y\"}\n";
     let manifests = read_text("-", text, &[]).expect("manifests");
     let found: Vec<(&str, bool)> =
-        manifests.places.iter().map(|place| (place.image.as_str(), place.argument)).collect();
+        manifests.places.iter().map(|place| (place.image.as_str(), place.mentioned)).collect();
     assert_eq!(
         found,
         [
@@ -87,6 +87,144 @@ fn arguments_that_name_images_are_found() {
             ("quay.io/jetstack/solver:v1", true)
         ]
     );
+}
+
+#[test]
+fn config_maps_annotations_and_tests_only_mention_images() {
+    let text = r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: m, namespace: s}
+data:
+  _example: |
+    image: quay.io/an/example:1
+  ROOK_CSI_CEPH_IMAGE: quay.io/cephcsi/cephcsi:v3
+  pod.yaml: |-
+    apiVersion: v1
+    kind: Pod
+    spec:
+      containers:
+      - name: worker
+        image: apache/airflow:3
+  agents: |
+
+    agent:
+      image: "jenkins/agent:3"
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d, namespace: s}
+spec:
+  template:
+    metadata:
+      annotations:
+        sidecar.istio.io/proxyImage: docker.io/istio/proxyv2:1.27
+        kubectl.kubernetes.io/last-applied-configuration: '{"image":"a/b:1"}'
+    spec:
+      containers: [{name: c, image: mcr.microsoft.com/a}]
+---
+# a template that rendered to nothing
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: t
+  annotations: {"helm.sh/hook": "test-success,test"}
+spec:
+  containers: [{name: c, image: bats}]
+"#;
+    assert_eq!(
+        images(text),
+        [
+            "7:quay.io/cephcsi/cephcsi:v3 ConfigMap s/m | entry ROOK_CSI_CEPH_IMAGE",
+            "14:apache/airflow:3 ConfigMap s/m | worker of Pod (unnamed) in entry pod.yaml",
+            "18:jenkins/agent:3 ConfigMap s/m | entry agents",
+            "30:mcr.microsoft.com/a Deployment s/d | c",
+            "27:docker.io/istio/proxyv2:1.27 Deployment s/d | annotation sidecar.istio.io/proxyImage",
+            "40:bats Pod t | c (by helm test only)",
+        ]
+    );
+    let manifests = read_text("-", text, &[]).expect("manifests");
+    let certain: Vec<&str> =
+        manifests.places.iter().filter(|place| !place.mentioned).map(|place| place.image.as_str()).collect();
+    assert_eq!((certain, manifests.others), (vec!["mcr.microsoft.com/a"], 0));
+}
+
+#[test]
+fn gateways_and_containers_without_image_are_told_apart() {
+    let deployment = |container: &str, labels: &str| {
+        format!(
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: d}}
+spec:
+  template:
+    metadata: {{labels: {{{labels}}}}}
+    spec:
+      containers:
+      - {container}
+"
+        )
+    };
+    let place = |text: &str| read_text("-", text, &[]).expect("manifests").places.remove(0);
+    let gateway = place(&deployment("{name: istio-proxy, image: auto}", "sidecar.istio.io/inject: yes"));
+    assert!(gateway.injected && gateway.image == "auto");
+    assert!(!place(&deployment("{name: c, image: auto}", "a: b")).injected);
+    let patch = place(&deployment("{name: c, resources: {}}", "a: b"));
+    assert_eq!((patch.image.as_str(), patch.line), ("", 9));
+    let custom = "apiVersion: elasticsearch.k8s.elastic.co/v1
+kind: Elasticsearch
+metadata: {name: e}
+spec:
+  image: docker.elastic.co/elasticsearch/elasticsearch:9.0.0
+  nodeSets:
+  - podTemplate: {spec: {initContainers: [{name: i, image: busybox}], containers: [{name: elasticsearch, resources: {}}]}}
+";
+    assert_eq!(
+        images(custom),
+        [
+            "5:docker.elastic.co/elasticsearch/elasticsearch:9.0.0 Elasticsearch e | spec.image",
+            "7:busybox Elasticsearch e | init container i",
+        ]
+    );
+}
+
+#[test]
+fn images_in_parts_and_what_is_switched_off() {
+    let policy = "apiVersion: nvidia.com/v1
+kind: ClusterPolicy
+metadata: {name: p}
+spec:
+  toolkit: {repository: nvcr.io/nvidia/k8s, image: container-toolkit, version: v1}
+  vgpuManager: {enabled: false, repository: nvcr.io/nvidia, image: vgpu-manager, version: v1}
+  new: {repository: nvcr.io/nvidia, image: new, version: v1}
+";
+    assert_eq!(images(policy), ["5:nvcr.io/nvidia/k8s/container-toolkit:v1 ClusterPolicy p | spec.toolkit"]);
+    let unjudged = read_text("-", policy, &[]).expect("manifests").unjudged;
+    assert_eq!(unjudged.iter().map(|place| place.image.as_str()).collect::<Vec<_>>(), ["nvcr.io/nvidia/new:v1"]);
+    // On one line, too.
+    let spark = r#"{"apiVersion":"sparkoperator.k8s.io/v1beta2","kind":"SparkApplication","metadata":{"name":"s"},"spec":{"image":"a/b:1","other":{"image":"c/d:1"}}}"#;
+    let manifests = read_text("-", spark, &[]).expect("manifests");
+    assert_eq!((manifests.places[0].image.as_str(), manifests.unjudged[0].image.as_str()), ("a/b:1", "c/d:1"));
+}
+
+#[test]
+fn manifests_that_bring_others_are_told() {
+    let text = "apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: a, namespace: argocd}
+spec: {source: {chart: x}}
+";
+    assert_eq!(read_text("-", text, &[]).expect("manifests").unrendered, ["Application argocd/a"]);
+    let error = read_text(
+        "-",
+        "apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [a]
+",
+        &[],
+    )
+    .expect_err("a kustomization");
+    assert!(error.to_string().contains("not what it builds to") && error.hint.contains("kustomize build"), "{error}");
 }
 
 #[test]

@@ -53,6 +53,15 @@ impl Node {
         }
     }
 
+    /// The line of the first scalar in it; 0 where there is none.
+    pub fn first_line(&self) -> usize {
+        match self {
+            Self::Scalar { line, .. } => *line,
+            Self::List(items) => items.first().map_or(0, Self::first_line),
+            Self::Map(entries) => entries.first().map_or(0, |(_, value)| value.first_line()),
+        }
+    }
+
     /// The text at a path of keys.
     pub fn text_at(&self, path: &[&str]) -> Option<&str> {
         Some(self.at(path)?.text()?.0)
@@ -134,6 +143,10 @@ pub fn documents(text: &str, mut each: impl FnMut(Document)) -> Result<(), Unrea
             }
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
+                // A block's line is that of its first text, before which empty lines may stand.
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let empty = if block { text.bytes().take_while(|byte| *byte == b'\n').count() } else { 0 };
+                let line = line.saturating_sub(empty);
                 builder.add(Node::Scalar { text: text.into_owned(), line, plain }, anchor);
             }
             Event::SequenceStart(_, anchor, _) => builder.open(Open::List(Vec::new()), anchor, line)?,
@@ -227,6 +240,11 @@ mod tests {
         let sources: Vec<Option<&str>> = all.iter().map(|document| document.source.as_deref()).collect();
         assert_eq!(sources, [Some("web/templates/a.yaml"), None, None, None]);
         assert_eq!(all[1].root.get("b").expect("b").items()[1].get("y").and_then(Node::text), Some(("z", 7)));
+        for block in ["a: |\n  x\n  y\n", "a: >-\n  x\n", "a: |-\n\n  x\n", "- |2\n   x\n"] {
+            let all = read(block);
+            let node = all[0].root.get("a").unwrap_or_else(|| &all[0].root.items()[0]);
+            assert_eq!(node.text().map(|(_, line)| line), Some(2), "{block:?}");
+        }
         assert_eq!(all[3].root.get("c").expect("c").items()[0].text(), Some(("d", 10)));
     }
 

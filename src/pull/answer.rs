@@ -80,7 +80,8 @@ impl Answer {
         Self { verdict, why: why.into(), reference: None, remediation: None, gaps: Vec::new(), rules: Vec::new() }
     }
 
-    pub(super) fn unknown(gaps: Vec<Gap>, why: impl Into<String>) -> Self {
+    /// What nobody can tell, and what was missing.
+    pub fn unknown(gaps: Vec<Gap>, why: impl Into<String>) -> Self {
         Self { gaps, ..Self::new(Verdict::Unknown, why) }
     }
 

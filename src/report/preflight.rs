@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::model::{ImageEntry, PreflightEntry, Report};
 use super::table::{Page, styled};
+use crate::check::preflight::NO_IMAGE;
 use crate::command::Shell;
 use crate::correlate::Diagnosis;
 use crate::finding::Finding;
@@ -65,7 +66,8 @@ fn one(
     printed: &mut HashSet<Vec<String>>,
 ) {
     let well = matches!(verdict, Verdict::Pullable | Verdict::NotPulled);
-    page.line(&format!("  {}", styled(&text::clean(&text::bounded(&image.image, 300)), Style::new().bold())));
+    let shown = if image.image.is_empty() { NO_IMAGE } else { &image.image };
+    page.line(&format!("  {}", styled(&text::clean(&text::bounded(shown, 300)), Style::new().bold())));
     page.field("Why", &image.detail, INDENT);
     if let Some(reference) = &image.reference {
         page.field("Write", reference, INDENT);
@@ -109,6 +111,14 @@ fn summary(page: &mut Page, preflight: &PreflightEntry) {
         if counts.is_empty() { "no image".to_owned() } else { counts }
     );
     page.paragraph("", &line, 0);
+    if preflight.other_documents > 0 {
+        let documents = count(preflight.other_documents, "document");
+        page.paragraph(
+            "",
+            &format!("{documents} without apiVersion and kind: no object of Kubernetes, and not looked at."),
+            0,
+        );
+    }
     let asked = if preflight.registry_asked {
         "The registry was asked for tags and platforms; upstreams of cache rules were not."
     } else {

@@ -358,6 +358,9 @@ fn a_pipe_that_brings_nothing_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("Chart.yaml"), "apiVersion: v2\nname: x\n").expect("written");
     refused(&[folder.path().to_str().expect("a path")], "", &["is a Helm chart", "helm template"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("kustomization.yaml"), "resources: [x.yaml]\n").expect("written");
+    refused(&[folder.path().to_str().expect("a path")], "", &["is a folder of kustomize", "kustomize build"]);
     refused(&["shop.yaml", "--what-if", "drop tables"], "", &["no change that is known"]);
     refused(&["shop.yaml", "--image-path", "nonsense"], "", &["KIND.GROUP:PATH"]);
 }
@@ -380,6 +383,23 @@ fn exit_codes_are_those_of_diagnose() {
     let argument = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: mcr.microsoft.com/a, args: [\"--sidecar=quay.io/a/b:1\"]}]}\n";
     assert_eq!(code(argument, &[]), Some(0), "an argument only warns");
     assert_eq!(code(argument, &["--fail-on", "warning"]), Some(1));
+    let hook = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {\"helm.sh/hook\": test}}\nspec: {containers: [{name: c, image: \"quay.io/a:1\"}]}\n";
+    assert_eq!(code(hook, &[]), Some(0), "a test is not rolled out");
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\nspec: {chart: {}}\n";
+    assert_eq!(code(release, &[]), Some(3), "a chart that nobody rendered");
+    let injected = image("auto").replace("name: p", "name: p, labels: {sidecar.istio.io/inject: \"true\"}");
+    assert_eq!(code(&injected, &[]), Some(3), "another writes the image");
+    assert_eq!(code(&image("auto"), &[]), Some(1));
+    let without = preflight(
+        &["-"],
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c}]}\n---\na: 1\n",
+    );
+    assert_eq!(without.status.code(), Some(1));
+    assert!(
+        out(&without).contains("(no image)") && out(&without).contains("1 document without apiVersion"),
+        "{}",
+        out(&without)
+    );
     let created = ["--what-if", "create cache-rule quay-io quay.io/* quay.io/*"];
     let after = preflight(&[&["-", "--output", "json"], &created[..]].concat(), &image("quay.io/a:1"));
     assert!(out(&after).contains("\"pullable-after-rewrite\""), "{}", out(&after));

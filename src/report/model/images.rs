@@ -49,6 +49,9 @@ pub struct PreflightEntry {
     pub files: usize,
     /// How many objects of Kubernetes were in them.
     pub objects: usize,
+    /// How many documents were no objects of Kubernetes.
+    #[serde(default)]
+    pub other_documents: usize,
     /// Whether the registry was asked for tags and platforms.
     pub registry_asked: bool,
     /// One verdict an image.
@@ -112,6 +115,7 @@ pub(super) fn preflight_entry(evidence: &Evidence, manifests: &Manifests, shell:
     PreflightEntry {
         files: manifests.files,
         objects: manifests.objects,
+        other_documents: manifests.others,
         registry_asked: manifests.registry.is_some(),
         images: check::preflight::verdicts(evidence, manifests).into_iter().map(image).collect(),
         unjudged: manifests.unjudged.iter().map(location_entry).collect(),
