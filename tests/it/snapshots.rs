@@ -18,18 +18,28 @@ fn the_example_is_the_case_of_three_faults() {
     assert!(shipped == rendered, "fixtures/example.json is not the case: run the tests once with AKSISO_UPDATE=1");
 }
 
-/// A cut-over that is half done: what the README shows of `cutover` and `--what-if`.
+/// A cut-over that is half done: what the README shows of `cutover`.
 pub fn half_way() -> std::path::PathBuf {
-    fixtures::folder().join("half-way.json")
+    fixtures::folder().join("story/5-half-reimaged.json")
 }
 
+/// The story of a cut-over, to be read with the tool itself: `aksiso cutover --from fixtures/story/1-not-ready.json`.
 #[test]
-fn the_half_way_example_is_a_part_of_the_story() {
-    let (_, snapshot) = fixtures::stage(&fixtures::folder().join("cutover/story-5-half-reimaged.json"));
-    let rendered = aksiso::snapshot::render(&fixtures::evidence(&snapshot)).expect("JSON");
-    if std::env::var_os("AKSISO_UPDATE").is_some() {
-        std::fs::write(half_way(), &rendered).expect("written");
+fn the_story_is_told_in_snapshots() {
+    let chapters = fixtures::files("cutover")
+        .into_iter()
+        .filter_map(|(name, path)| Some((name.strip_prefix("story-")?.to_owned(), path)));
+    let mut told = 0;
+    for (name, path) in chapters {
+        let (_, snapshot) = fixtures::stage(&path);
+        let rendered = aksiso::snapshot::render(&fixtures::evidence(&snapshot)).expect("JSON");
+        let chapter = fixtures::folder().join(format!("story/{}.json", name.trim_end_matches(".json")));
+        if std::env::var_os("AKSISO_UPDATE").is_some() {
+            std::fs::write(&chapter, &rendered).expect("written");
+        }
+        let shipped = std::fs::read_to_string(&chapter).unwrap_or_default();
+        assert!(shipped == rendered, "{} is not the stage: run the tests once with AKSISO_UPDATE=1", chapter.display());
+        told += 1;
     }
-    let shipped = std::fs::read_to_string(half_way()).unwrap_or_default();
-    assert!(shipped == rendered, "fixtures/half-way.json is not the stage: run the tests once with AKSISO_UPDATE=1");
+    assert_eq!((told, fixtures::files("story").len()), (8, 8));
 }
