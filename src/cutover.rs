@@ -321,7 +321,7 @@ impl<'e> Cutover<'e> {
         }
     }
 
-    /// 1 where something is broken or stands in the way, 3 where something could not be seen, else 0.
+    /// 1 where something is broken or stands in the way, 3 where something could not be told, else 0.
     pub fn exit(&self) -> Exit {
         match (self.state, self.safety) {
             (State::S5, _) | (_, Safety::Unsafe) => Exit::Findings,

@@ -79,7 +79,7 @@ pub enum State {
     S5,
     /// Isolated, with nodes that still pull through the former registry.
     ChangingRegistry,
-    /// S0 or S1: not every prerequisite could be seen.
+    /// S0 or S1: not every prerequisite could be told.
     S0OrS1,
     /// S2 or S3: the nodes' age could not be told.
     S2OrS3,
@@ -114,7 +114,7 @@ impl State {
             Self::S4 => "isolated, and every node was reimaged",
             Self::S5 => "isolated, with nodes that cannot pull: broken",
             Self::ChangingRegistry => "isolated, with nodes that still pull through the former registry",
-            Self::S0OrS1 => "Direct, with egress; not every prerequisite could be seen",
+            Self::S0OrS1 => "Direct, with egress; not every prerequisite could be told",
             Self::S2OrS3 => "Cache, with egress; whether every node was reimaged could not be told",
             Self::S4OrS5 => "isolated; whether every node was reimaged could not be told",
         }
@@ -126,7 +126,7 @@ impl State {
 pub enum Safety {
     /// Everything that it rests on was seen, and is right.
     Safe,
-    /// It rests on something that could not be seen.
+    /// It rests on something that could not be told.
     Undetermined,
     /// Something stands in the way.
     Unsafe,

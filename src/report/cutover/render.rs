@@ -132,7 +132,7 @@ fn notes(page: &mut Page, cutover: &Cutover<'_>) {
 fn next(page: &mut Page, cutover: &Cutover<'_>, step: &Step) {
     let (word, color) = match cutover.safety {
         Safety::Safe => ("safe", AnsiColor::Green),
-        Safety::Undetermined => ("NOT CALLED SAFE: it rests on something that could not be seen", AnsiColor::Yellow),
+        Safety::Undetermined => ("NOT CALLED SAFE: it rests on something that could not be told", AnsiColor::Yellow),
         Safety::Unsafe => ("gates are closed; this one first", AnsiColor::Red),
     };
     page.line(&format!(
