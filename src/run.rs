@@ -5,6 +5,7 @@ mod diagnose;
 mod live;
 mod preflight;
 mod reporting;
+mod session;
 mod whatif;
 
 use std::path::Path;
@@ -14,7 +15,7 @@ use clap::CommandFactory as _;
 use crate::anonymize::{self, Pseudonyms};
 use crate::azure::id::ResourceId;
 use crate::check::{self, Check};
-use crate::cli::{CheckArgs, Cli, Collect, Command, TargetArgs};
+use crate::cli::{CheckArgs, Cli, Collect, Command};
 use crate::correlate::Diagnosis;
 use crate::evidence::Evidence;
 use crate::exit::{Exit, FailOn};
@@ -29,6 +30,7 @@ use crate::report::permissions::For;
 use crate::report::{self, ListFormat, json, page, table};
 use crate::schema::SchemaOf;
 use crate::{cli, output, snapshot, text};
+use session::Session;
 
 /// Why a run could not be done, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +129,8 @@ fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
 
 async fn collect(args: &Collect, progress: &Progress) -> anyhow::Result<Exit> {
     let checks = chosen(&args.checks);
-    let evidence = read_or_ask(args.from.as_deref(), &args.target, &checks, &args.other_registry, progress).await?;
+    let session = Session::new(&args.target, progress);
+    let evidence = read_or_ask(args.from.as_deref(), &session, &checks, &args.other_registry).await?;
     let written = if args.anonymize { &anonymized(&evidence, args.anonymize_map.as_deref())? } else { &evidence };
     if args.output.as_os_str() == "-" {
         output::print(&text::escape_json(&snapshot::render(written)?))?;
@@ -143,16 +146,15 @@ async fn collect(args: &Collect, progress: &Progress) -> anyhow::Result<Exit> {
 /// The evidence of a snapshot, or of the live cluster.
 async fn read_or_ask(
     from: Option<&Path>,
-    target: &TargetArgs,
+    session: &Session<'_>,
     checks: &[&'static Check],
     others: &[ResourceId],
-    progress: &Progress,
 ) -> anyhow::Result<Evidence> {
     let evidence = match from {
         Some(path) => snapshot::read(path).map_err(|error| Problem::new(error.to_string(), error.hint()))?,
-        None => live::live(target, checks, others, progress).await?,
+        None => live::live(session, checks, others).await?,
     };
-    progress.finish();
+    session.progress.finish();
     Ok(evidence)
 }
 

@@ -1,5 +1,6 @@
 //! `cutover`: where a cluster stands on the way to isolation.
 
+use super::session::Session;
 use super::whatif::{changed, changes};
 use super::{Problem, read_or_ask, width};
 use crate::check;
@@ -22,7 +23,8 @@ pub(super) async fn cutover(args: &Arguments, progress: &Progress) -> anyhow::Re
         Destination::Isolated => Goal::Isolated(args.to_registry.clone()),
     };
     let others: Vec<_> = args.to_registry.iter().cloned().collect();
-    let evidence = read_or_ask(args.from.as_deref(), &args.target, check::ALL, &others, progress).await?;
+    let evidence =
+        read_or_ask(args.from.as_deref(), &Session::new(&args.target, progress), check::ALL, &others).await?;
     let (evidence, _) = changed(evidence, &changes, &args.what_if)?;
     let cutover = Cutover::of(&evidence, goal, args.policy);
     let report = CutoverReport::of(&cutover, args.shell);

@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::reporting::Reporting;
+use super::session::Session;
 use super::{chosen, pseudonyms, read_or_ask};
 use crate::cli::Diagnose;
 use crate::correlate::Diagnosis;
@@ -22,7 +23,9 @@ pub(super) async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Re
     let give_up = Instant::now() + args.wait_timeout;
     let mut asked = checks.clone();
     loop {
-        let answer = read_or_ask(args.from.as_deref(), &args.target, &asked, &[], progress).await;
+        // Each round has a time limit of its own.
+        let session = Session::new(&args.target, progress);
+        let answer = read_or_ask(args.from.as_deref(), &session, &asked, &[]).await;
         let mut next = Instant::now() + args.wait_interval;
         let mut evidence = match answer {
             Ok(evidence) => evidence,

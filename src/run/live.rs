@@ -1,61 +1,40 @@
 //! The live cluster: sign in, gather, and say what is wrong where there is nothing to gather.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use azure_core::http::{Transport, new_http_client};
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::Problem;
+use super::session::Session;
 use crate::azure::api;
-use crate::azure::arm::{Arm, Limits};
-use crate::azure::cloud::Endpoints;
-use crate::azure::credential;
-use crate::azure::data_plane::DataPlane;
+use crate::azure::arm::Arm;
 use crate::azure::error::Failure;
 use crate::azure::id::ResourceId;
 use crate::check::{self, Check};
-use crate::cli::TargetArgs;
 use crate::collect::Collector;
 use crate::evidence::resource::Named;
 use crate::evidence::{Evidence, Reason, Section};
 use crate::kubernetes::connect::Wish;
 use crate::manifest::{Asked, Manifests};
-use crate::progress::Progress;
 use crate::{target, text};
-
-/// Longest time limit of one call; in a short run it is a third of the run's, so that one call that hangs leaves time
-/// for those that follow.
-const CALL: Duration = Duration::from_secs(10);
 
 /// Signs in and gathers the evidence of a live cluster.
 pub(super) async fn live(
-    args: &TargetArgs,
+    session: &Session<'_>,
     checks: &[&'static Check],
     others: &[ResourceId],
-    progress: &Progress,
 ) -> anyhow::Result<Evidence> {
-    let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout, concurrency: args.concurrency.into() };
-    let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref())
-        .map_err(|why| Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]"))?;
+    let Session { args, progress, limits, .. } = session;
+    let host = session.endpoints()?.host();
     let kubernetes =
         Wish::read(args.kubeconfig.as_ref(), args.context.as_deref(), args.no_kubernetes).map_err(|why| {
             Problem::new(why, "check --kubeconfig and --context, or leave the Kubernetes API out with --no-kubernetes")
         })?;
-    let transport = Transport::new(new_http_client(None));
-    let (id, sign_in) = tokio::join!(
-        target::cluster_id(args, limits.deadline),
-        credential::sign_in(args.auth, &endpoints, &transport, limits.deadline, progress)
-    );
-    let id = id?;
-    let sign_in = sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?;
-    let host = endpoints.host();
-    let arm =
-        Arm::new(endpoints.arm, &endpoints.scope, sign_in.credential.clone(), transport, limits, progress.clone());
+    let (id, arm) = tokio::join!(target::cluster_id(args, limits.deadline), session.arm());
+    let (id, arm, credential) = (id?, arm?, session.credential().await?);
     let sections: BTreeSet<Section> = checks.iter().flat_map(|check| check.needs).copied().collect();
-    let collector =
-        Collector { arm, credential: sign_in.credential, limits, progress: progress.clone(), kubernetes, sections };
+    let progress = (*progress).clone();
+    let collector = Collector { arm, credential, limits: *limits, progress, kubernetes, sections };
     let mut collected = collector.collect(&id, Timestamp::now()).await;
     if let Ok(evidence) = &mut collected {
         collector.others(evidence, others).await;
@@ -69,21 +48,14 @@ pub(super) async fn live(
 
 /// Asks the bootstrap registry for the images of manifests that nodes would pull from it.
 pub(super) async fn ask_registry(
-    args: &TargetArgs,
+    session: &Session<'_>,
     evidence: &Evidence,
     manifests: &Manifests,
-    progress: &Progress,
 ) -> anyhow::Result<Asked> {
     let Some(server) = evidence.login_server() else { return Ok(Asked::default()) };
-    let limits = Limits { call: CALL, deadline: Instant::now() + args.timeout, concurrency: args.concurrency.into() };
-    let endpoints = Endpoints::new(args.cloud, args.arm_endpoint.as_deref())
-        .map_err(|why| Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]"))?;
-    let transport = Transport::new(new_http_client(None));
-    let sign_in = credential::sign_in(args.auth, &endpoints, &transport, limits.deadline, progress).await;
-    let sign_in = sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?;
     let wanted = check::preflight::in_registry(evidence, manifests);
-    let asked = DataPlane::new(server, sign_in.credential, transport, limits, progress.clone()).ask(wanted).await;
-    progress.finish();
+    let asked = session.data_plane(server).await?.ask(wanted).await;
+    session.progress.finish();
     Ok(asked)
 }
 

@@ -1,6 +1,7 @@
 //! `preflight`: manifests beside the evidence of a cluster.
 
 use super::reporting::Reporting;
+use super::session::Session;
 use super::whatif::{changed, changes};
 use super::{Problem, live, read_or_ask};
 use crate::check;
@@ -21,10 +22,11 @@ pub(super) async fn preflight(args: &Preflight, progress: &Progress) -> anyhow::
     let paths: Vec<_> = args.image_path.iter().chain(reporting.policy.image_paths()).cloned().collect();
     let mut manifests =
         manifest::read(&args.manifests, &paths).map_err(|error| Problem::new(error.to_string(), error.hint))?;
-    let evidence = read_or_ask(args.from.as_deref(), &args.target, check::ALL, &args.other_registry, progress).await?;
+    let session = Session::new(&args.target, progress);
+    let evidence = read_or_ask(args.from.as_deref(), &session, check::ALL, &args.other_registry).await?;
     let (mut evidence, effect) = changed(evidence, &changes, &args.what_if)?;
     if args.registry {
-        manifests.registry = Some(live::ask_registry(&args.target, &evidence, &manifests, progress).await?);
+        manifests.registry = Some(live::ask_registry(&session, &evidence, &manifests).await?);
     }
     evidence.manifests = Some(manifests);
     let mut diagnosis = reporting.judge(&evidence, &[&check::preflight::CHECK]);

@@ -575,12 +575,11 @@ mod live {
         // A repository stands where the rule would put its own: another target is proposed.
         let quay = of("quay.io/prometheus/statsd-exporter");
         assert_eq!(quay["reference"], "contosoboot.azurecr.io/cache/quay.io/prometheus/statsd-exporter:v0.28.0");
-        let asked: Vec<(String, String)> = site
-            .server
-            .requests()
-            .into_iter()
-            .filter(|(_, path)| path.contains("/acr/") || path.contains("/oauth2/"))
-            .collect();
+        let requests = site.server.requests();
+        let signed_in = requests.iter().filter(|(_, path)| path.ends_with("/oauth2/v2.0/token")).count();
+        assert_eq!(signed_in, 2, "a token for ARM and one for registries, each once: {requests:?}");
+        let asked: Vec<(String, String)> =
+            requests.into_iter().filter(|(_, path)| path.contains("/acr/") || path.contains("/oauth2/")).collect();
         assert!(!asked.iter().any(|(_, path)| path.contains("/v2/")), "{asked:?}");
         assert_eq!(asked.iter().filter(|(_, path)| path.contains("/oauth2/exchange")).count(), 1, "signed in once");
         assert!(!err(&output).contains(crate::server::REFRESH) && !out(&output).contains(crate::server::REFRESH));
