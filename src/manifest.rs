@@ -63,6 +63,8 @@ pub struct Manifests {
     pub unjudged: Vec<Place>,
     /// Objects that bring other manifests with them, such as a `HelmRelease`.
     pub unrendered: Vec<String>,
+    /// Objects for which their operator chooses the image.
+    pub chosen: Vec<String>,
     /// How many objects there were.
     pub objects: usize,
     /// How many documents were no objects of Kubernetes.
@@ -271,6 +273,7 @@ fn add_up(all: Vec<Objects>, files: usize) -> Manifests {
         manifests.places.extend(objects.places);
         manifests.unjudged.extend(objects.unjudged);
         manifests.unrendered.extend(objects.unrendered);
+        manifests.chosen.extend(objects.chosen);
         manifests.objects += objects.count;
         manifests.others += objects.others;
         accounts.extend(objects.accounts);

@@ -227,6 +227,10 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         let detail = format!("what {object} brings: it names manifests that stand elsewhere; render them");
         judge.note(Gap::new(Reason::NotCollected, detail));
     }
+    for object in &manifests.chosen {
+        let detail = format!("which image the operator of {object} starts: the resource names none; name one");
+        judge.note(Gap::new(Reason::NotCollected, detail));
+    }
     for place in manifests.unjudged.iter().filter(|place| is_surely_an_image(evidence, &place.image)) {
         let detail = format!(
             "{} of {} names {}, and no path says that it is an image (--image-path)",

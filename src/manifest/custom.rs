@@ -10,24 +10,26 @@ use crate::image::Image;
 const OF_PODS: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "volumes"];
 
 impl Reader<'_> {
-    /// Fields that are known to name images, pod templates, and whatever looks like an image and was not looked at.
-    pub(super) fn custom(&mut self, root: &Node, kind: &str, group: &str, object: &Object<'_>) {
-        let before = self.found.places.len();
+    /// Fields that are known to name images, pod templates, and whatever looks like an image and was not looked at; what was
+    /// found of the object begins at `first`.
+    pub(super) fn custom(&mut self, root: &Node, kind: &str, group: &str, object: &Object<'_>, first: usize) {
         for path in paths::known(kind, group) {
             self.at_path(root, path, object);
+        }
+        // A catalogue of images names the operator's choice.
+        let named = self.found.places.len() > first || root.at(&["spec", "imageCatalogRef"]).is_some();
+        if !named && paths::operator_chooses(kind, group) {
+            self.found.chosen.push(object.name.clone());
+        }
+        if paths::brings_more(kind, group) {
+            self.found.unrendered.push(object.name.clone());
         }
         let fields = fields(root);
         for (_, field) in &fields {
             self.templates(field, root.get("metadata"), object);
         }
-        if paths::brings_more(kind, group) {
-            self.found.unrendered.push(object.name.clone());
-        }
-        let found = self.found.places[before..].iter();
-        let mut judged: Vec<(String, usize)> = found.map(|place| (place.image.clone(), place.line)).collect();
-        for path in self.own.iter().filter(|path| path.is_for(kind, group)) {
-            judged.extend(paths::walk(root, &path.path).into_iter().filter_map(|(_, node)| written(node)));
-        }
+        let judged =
+            self.found.places[first..].iter().map(|place| (place.image.clone(), place.line)).collect::<Vec<_>>();
         for (key, field) in fields {
             self.leftovers(field, key, &judged, object);
         }

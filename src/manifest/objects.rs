@@ -21,6 +21,8 @@ pub(super) struct Objects {
     pub(super) unjudged: Vec<Place>,
     /// Objects that bring other manifests with them, such as a `HelmRelease`.
     pub(super) unrendered: Vec<String>,
+    /// Objects for which their operator chooses the image.
+    pub(super) chosen: Vec<String>,
     /// A kustomization: the recipe, not what comes of it.
     pub(super) kustomization: Option<String>,
     /// How many objects there were.
@@ -93,15 +95,16 @@ impl<'r> Reader<'r> {
             ("kustomize.config.k8s.io", _) => self.found.kustomization = Some(object.name.clone()),
             _ => {}
         }
+        let first = self.found.places.len();
+        for path in self.own.iter().filter(|path| path.is_for(kind, group)) {
+            self.at_path(root, &path.path, &object);
+        }
         if let Some(pod) = paths::pod(kind, group, root) {
             if let Some(spec) = pod.get("spec") {
                 self.pod(spec, pod.get("metadata"), true, &object);
             }
         } else if !paths::is_built_in(group) {
-            self.custom(root, kind, group, &object);
-        }
-        for path in self.own.iter().filter(|path| path.is_for(kind, group)) {
-            self.at_path(root, &path.path, &object);
+            self.custom(root, kind, group, &object, first);
         }
     }
 

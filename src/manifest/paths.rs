@@ -128,6 +128,50 @@ pub fn brings_more(kind: &str, group: &str) -> bool {
     KINDS.contains(&(group, kind))
 }
 
+/// Whether the operator of a kind starts an image of its own choice where the resource names none.
+pub fn operator_chooses(kind: &str, group: &str) -> bool {
+    const KINDS: &[(&str, &[&str])] = &[
+        ("monitoring.coreos.com", &["Prometheus", "PrometheusAgent", "Alertmanager", "ThanosRuler"]),
+        ("elasticsearch.k8s.elastic.co", &["Elasticsearch"]),
+        ("kibana.k8s.elastic.co", &["Kibana"]),
+        ("beat.k8s.elastic.co", &["Beat"]),
+        ("logstash.k8s.elastic.co", &["Logstash"]),
+        ("agent.k8s.elastic.co", &["Agent"]),
+        ("apm.k8s.elastic.co", &["ApmServer"]),
+        ("kafka.strimzi.io", &["Kafka", "KafkaConnect", "KafkaBridge", "KafkaMirrorMaker2"]),
+        ("opentelemetry.io", &["OpenTelemetryCollector", "TargetAllocator"]),
+        ("jaegertracing.io", &["Jaeger"]),
+        ("rabbitmq.com", &["RabbitmqCluster"]),
+        ("k8s.keycloak.org", &["Keycloak"]),
+        ("k8s.mariadb.com", &["MariaDB", "MaxScale"]),
+        ("acid.zalan.do", &["postgresql"]),
+        ("postgresql.cnpg.io", &["Cluster"]),
+        ("postgres-operator.crunchydata.com", &["PostgresCluster"]),
+        ("minio.min.io", &["Tenant"]),
+        (
+            "operator.victoriametrics.com",
+            &["VMSingle", "VMCluster", "VMAgent", "VMAlert", "VMAlertmanager", "VMAuth", "VLSingle", "VLCluster"],
+        ),
+        ("solr.apache.org", &["SolrCloud"]),
+        ("opensearch.opster.io", &["OpenSearchCluster"]),
+        ("databases.spotahome.com", &["RedisFailover"]),
+        ("dragonflydb.io", &["Dragonfly"]),
+        ("crdb.cockroachlabs.com", &["CrdbCluster"]),
+        ("kiali.io", &["Kiali"]),
+        ("grafana.integreatly.org", &["Grafana"]),
+        ("loki.grafana.com", &["LokiStack"]),
+        ("tempo.grafana.com", &["TempoStack", "TempoMonolithic"]),
+        ("operator.tigera.io", &["Installation"]),
+        ("fluxcd.controlplane.io", &["FluxInstance"]),
+        ("install.istio.io", &["IstioOperator"]),
+        ("sailoperator.io", &["Istio"]),
+        ("argoproj.io", &["ArgoCD"]),
+        ("datadoghq.com", &["DatadogAgent"]),
+        ("k6.io", &["TestRun"]),
+    ];
+    KINDS.iter().any(|(own, kinds)| *own == group && kinds.contains(&kind))
+}
+
 /// Fields that name an image, by group and kind. Pod templates in custom resources need no line here: they are found by
 /// what they look like.
 const KNOWN: &[(&str, &str, &[&str])] = &[
@@ -272,7 +316,6 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
     ("camel.apache.org", "IntegrationPlatform", &["spec.build.baseImage"]),
     ("flink.apache.org", "FlinkDeployment", IMAGE),
     ("temporal.io", "TemporalCluster", IMAGE),
-    ("grafana.com", "LokiStack", IMAGE),
     ("ceph.rook.io", "CephCluster", &["spec.cephVersion.image"]),
     ("mariadb.mmontes.io", "MariaDB", IMAGE),
     ("k8s.mariadb.com", "MariaDB", &["spec.image", "spec.metrics.exporter.image"]),

@@ -208,6 +208,20 @@ spec:
 }
 
 #[test]
+fn images_that_operators_choose_are_told() {
+    let chosen = |group: &str, kind: &str, spec: &str| {
+        let text = format!("apiVersion: {group}/v1\nkind: {kind}\nmetadata: {{name: a}}\nspec: {spec}\n");
+        read_text("-", &text, &[]).expect("manifests").chosen
+    };
+    assert_eq!(chosen("postgresql.cnpg.io", "Cluster", "{instances: 3}"), ["Cluster a"]);
+    assert!(chosen("postgresql.cnpg.io", "Cluster", "{imageName: ghcr.io/a/b:1}").is_empty());
+    assert!(chosen("postgresql.cnpg.io", "Cluster", "{imageCatalogRef: {name: c}}").is_empty());
+    let sidecar = "{podTemplate: {spec: {containers: [{name: c, image: x}]}}}";
+    assert_eq!(chosen("kibana.k8s.elastic.co", "Kibana", sidecar), ["Kibana a"], "another container is not its own");
+    assert!(chosen("example.com", "Widget", "{}").is_empty());
+}
+
+#[test]
 fn manifests_that_bring_others_are_told() {
     let text = "apiVersion: argoproj.io/v1alpha1
 kind: Application
