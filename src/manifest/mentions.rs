@@ -115,7 +115,8 @@ pub(super) fn means_image(name: &str) -> bool {
     }
     words.push(word);
     let image = |word: &String| word.ends_with("image") || word.ends_with("images");
-    words.iter().any(image) && !words.iter().any(|word| ABOUT.contains(&word.as_str()))
+    // A query compares images: image!="".
+    !name.ends_with(['!', '~']) && words.iter().any(image) && !words.iter().any(|word| ABOUT.contains(&word.as_str()))
 }
 
 #[cfg(test)]
@@ -173,6 +174,7 @@ mod tests {
             images("c.json", &["{\"image\":\"a/b:1\",\"proxyImage\" : \"c/d:2\",\"host\":\"e/f:3\"}"]),
             ["a/b:1", "c/d:2"]
         );
+        assert_eq!(images("rules", &["expr: rate(x{image!=\"\"}[5m:1m]) > 0"]), Vec::<String>::new());
         assert_eq!(images("rules", &["expr: kube_pod_info{image=~\".*:latest\"} > 0"]), Vec::<String>::new());
     }
 

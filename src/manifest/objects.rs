@@ -103,7 +103,7 @@ impl<'r> Reader<'r> {
             if let Some(spec) = pod.get("spec") {
                 self.pod(spec, pod.get("metadata"), true, &object);
             }
-        } else if !paths::is_built_in(group) {
+        } else if !paths::is_built_in(group) && !paths::only_speaks_of_images(group) {
             self.custom(root, kind, group, &object, first);
         }
     }

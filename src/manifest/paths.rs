@@ -115,6 +115,21 @@ pub fn is_built_in(group: &str) -> bool {
     !group.contains('.') || group.strip_suffix(".k8s.io").is_some_and(|own| OWN.contains(&own))
 }
 
+/// Whether resources of a group speak of images that others start: policies, scans of tags, reports.
+pub fn only_speaks_of_images(group: &str) -> bool {
+    const GROUPS: [&str; 8] = [
+        "image.toolkit.fluxcd.io",
+        "kyverno.io",
+        "policies.kyverno.io",
+        "constraints.gatekeeper.sh",
+        "templates.gatekeeper.sh",
+        "policy.sigstore.dev",
+        "aquasecurity.github.io",
+        "wgpolicyk8s.io",
+    ];
+    GROUPS.contains(&group)
+}
+
 /// Whether a kind brings manifests that stand elsewhere.
 pub fn brings_more(kind: &str, group: &str) -> bool {
     const KINDS: [(&str, &str); 6] = [

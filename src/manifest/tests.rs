@@ -222,6 +222,13 @@ fn images_that_operators_choose_are_told() {
 }
 
 #[test]
+fn a_policy_about_images_starts_none() {
+    let text = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: r}\nspec: {image: ghcr.io/a/b}\n---\napiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: p}\nspec: {rules: [{verifyImages: [{imageReferences: [\"ghcr.io/a/b:1\"]}]}]}\n";
+    let manifests = read_text("-", text, &[]).expect("manifests");
+    assert!(manifests.places.is_empty() && manifests.unjudged.is_empty(), "{manifests:?}");
+}
+
+#[test]
 fn manifests_that_bring_others_are_told() {
     let text = "apiVersion: argoproj.io/v1alpha1
 kind: Application
