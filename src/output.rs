@@ -45,19 +45,31 @@ pub fn shows_links() -> bool {
     std::io::stdout().is_terminal() && known && !plain
 }
 
-/// Writes a file whole or not at all, readable by its owner only.
+/// Writes a file whole or not at all, readable by its owner only. A device or a pipe (`/dev/null`, `>(…)` of a shell) is
+/// written to and stays what it is; a link leads to its file.
 ///
 /// # Errors
 /// The file cannot be written.
 pub fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cannot = || format!("{} cannot be written", path.display());
+    if !is_replaceable(path) {
+        let mut there = std::fs::OpenOptions::new().write(true).open(path).with_context(cannot)?;
+        return there.write_all(content).with_context(cannot);
+    }
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".aksiso-").tempfile_in(folder).with_context(cannot)?;
     unfinished(Some(file.path().to_owned()));
     let written = file.write_all(content).and_then(|()| file.as_file().sync_all());
     let kept = written.and_then(|()| file.persist(path).map_err(|error| error.error));
     unfinished(None);
     kept.map(drop).with_context(cannot)
+}
+
+/// Whether a path is, or would be, a file of its own; `/dev/stdout` is another's, even where it leads to a file.
+fn is_replaceable(path: &Path) -> bool {
+    let devices = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
+    !devices && std::fs::metadata(path).map_or(true, |there| there.is_file() || there.is_dir())
 }
 
 fn unfinished(path: Option<PathBuf>) {

@@ -163,6 +163,31 @@ fn check_secrecy(text: &str, what: &[String]) {
     }
 }
 
+/// A pipe or a device that output is sent to stays what it is: who runs as root would lose /dev/null. A link leads to its file.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (pipe, file, link) =
+        (folder.path().join("pipe"), folder.path().join("file.json"), folder.path().join("link.json"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    std::fs::write(&file, "old").expect("written");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).expect("a report")
+    });
+    let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
+    command.args(["diagnose", "--no-config", "--from"]).arg(fixtures::folder().join("example.json"));
+    command.arg("--output").arg(format!("json={}", pipe.display()));
+    let output = command.arg("--output").arg(format!("jsonl={}", link.display())).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(std::fs::metadata(&pipe).expect("it is there").file_type().is_fifo());
+    assert!(reader.join().expect("read").contains("\"findings\""));
+    assert!(link.is_symlink() && std::fs::read_to_string(&file).expect("a file").contains("fingerprint"));
+}
+
 /// What stands in files that are not what they should be does not come out in the error either.
 #[test]
 fn errors_about_files_do_not_quote_them() {
