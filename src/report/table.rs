@@ -112,7 +112,7 @@ impl Page {
         if unseen > 0 {
             let _ = write!(summary, "; {} could not see everything", count(unseen, "check"));
         }
-        self.line(&format!("Verdict: {} - {summary}", styled(word, style)));
+        self.wrapped(&format!("Verdict: {} - ", styled(word, style)), &summary, 9);
         self.cluster(evidence);
     }
 
@@ -325,11 +325,15 @@ impl Page {
 
     /// A wrapped paragraph: what its first line begins with, and how far the others are indented.
     pub(super) fn paragraph(&mut self, first: &str, body: &str, indent: usize) {
-        let body = text::clean(body);
+        self.wrapped(first, &text::clean(body), indent);
+    }
+
+    /// The same of what is clean already; it may hold styles.
+    pub(super) fn wrapped(&mut self, first: &str, body: &str, indent: usize) {
         let rest = " ".repeat(indent);
         let options =
             textwrap::Options::new(self.width).initial_indent(first).subsequent_indent(&rest).break_words(false);
-        for line in textwrap::wrap(&body, options.word_splitter(textwrap::WordSplitter::NoHyphenation)) {
+        for line in textwrap::wrap(body, options.word_splitter(textwrap::WordSplitter::NoHyphenation)) {
             self.line(line.trim_end());
         }
     }

@@ -33,11 +33,8 @@ pub fn table(cutover: &Cutover<'_>, report: &CutoverReport, width: usize, shell:
         State::S4 | State::S3 => AnsiColor::Green,
         _ => AnsiColor::Yellow,
     };
-    page.line(&format!(
-        "State: {} - {}",
-        styled(cutover.state.as_str(), color.on_default().bold()),
-        cutover.state.title()
-    ));
+    let state = format!("State: {} - ", styled(cutover.state.as_str(), color.on_default().bold()));
+    page.wrapped(&state, cutover.state.title(), 7);
     page.cluster(cutover.evidence);
     let to = cutover.goal.registry().map_or_else(String::new, |id| format!(" with registry {}", id.name()));
     page.field(
@@ -135,11 +132,9 @@ fn next(page: &mut Page, cutover: &Cutover<'_>, step: &Step) {
         Safety::Undetermined => ("NOT CALLED SAFE: it rests on something that could not be told", AnsiColor::Yellow),
         Safety::Unsafe => ("gates are closed; this one first", AnsiColor::Red),
     };
-    page.line(&format!(
-        "\nNext: {} ({})",
-        text::clean(&text::bounded(&step.title, 300)),
-        styled(word, color.on_default().bold())
-    ));
+    let title = text::clean(&text::bounded(&step.title, 300));
+    page.line("");
+    page.wrapped("Next: ", &format!("{title} ({})", styled(word, color.on_default().bold())), 6);
     page.field("Why", &step.why, INDENT);
     page.commands("", &step.commands);
     page.field("Disturbs", &step.disturbs, INDENT + 1);
@@ -165,7 +160,8 @@ fn done(page: &mut Page, cutover: &Cutover<'_>) {
     } else {
         "nothing more can be told."
     };
-    page.line(&format!("\nNext: {words}"));
+    page.line("");
+    page.wrapped("Next: ", words, 6);
 }
 
 /// Markdown, for a change request.
