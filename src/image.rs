@@ -69,6 +69,18 @@ pub fn is_known(host: &str) -> bool {
     is_public(host) || is_microsoft(host) || is_azure(host) || host.ends_with(".pkg.dev")
 }
 
+/// Reads the host of a registry, with its port if it has one.
+///
+/// # Errors
+/// What was expected.
+pub fn host(text: &str) -> Result<String, String> {
+    let lower = text.trim().to_lowercase();
+    let read = Image::parse(&format!("{lower}/a")).filter(|image| image.registry == lower && image.repository == "a");
+    read.map(|image| image.registry).ok_or_else(|| {
+        "expected the host of a registry as images name it, such as harbor.example.com or quay.io".to_owned()
+    })
+}
+
 /// Whether a host is Microsoft's registry.
 pub fn is_microsoft(host: &str) -> bool {
     const HOSTS: [&str; 3] = ["mcr.microsoft.com", "mcr.azure.cn", "mcr.azk8s.cn"];
@@ -164,6 +176,16 @@ mod tests {
         assert_eq!(read(&digest).1, format!("@sha256:{}", "a".repeat(64)));
         for bad in ["", "UPPER/case:1", "a b", "{{ .Values.image }}", "ghcr.io/a:", ":1", "http://x/y"] {
             assert_eq!(Image::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_registries_are_told_from_all_else() {
+        for good in ["harbor.example.com", "harbor.corp:5000", "QUAY.io", "localhost:5000"] {
+            assert_eq!(host(good), Ok(good.to_lowercase()), "{good}");
+        }
+        for bad in ["", "harbor", "https://harbor.corp", "harbor.corp/team", "a b.c", "*.corp"] {
+            assert!(host(bad).is_err(), "{bad}");
         }
     }
 

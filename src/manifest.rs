@@ -71,6 +71,8 @@ pub struct Manifests {
     pub others: usize,
     /// How many files were read.
     pub files: usize,
+    /// Registries that the nodes reach by a way of the operator's own, and by which.
+    pub reachable: BTreeMap<String, String>,
     /// What the registry says of repositories and versions; none where it was not asked.
     pub registry: Option<Asked>,
 }

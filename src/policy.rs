@@ -1,95 +1,27 @@
 //! The operator's policy, apart from the checks: other severities, findings that are accepted for a time, and a baseline
 //! of what is known already.
 
+mod file;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
 use crate::check;
 use crate::finding::{Finding, Severity};
+use crate::image;
 use crate::manifest::paths::ImagePath;
 use crate::report::model::Report;
 use crate::text;
+pub use file::PolicyFile;
 
 /// The name under which a policy is looked for.
 pub const FILE: &str = "aksiso.toml";
 /// Largest policy that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
-
-/// `aksiso.toml`, as it is written.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyFile {
-    /// Severity by rule, instead of the rule's own.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, SeverityWord>")]
-    severity: BTreeMap<Spanned<String>, SeverityWord>,
-    /// Findings that are accepted for a time.
-    #[serde(default)]
-    #[schemars(with = "Vec<SuppressionEntry>")]
-    suppress: Vec<Spanned<SuppressionEntry>>,
-    /// What preflight reads besides what it knows.
-    #[serde(default)]
-    preflight: PreflightEntry,
-}
-
-/// What preflight reads besides what it knows.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct PreflightEntry {
-    /// Where images stand in custom resources.
-    #[serde(default)]
-    #[schemars(with = "Vec<ImagePathEntry>")]
-    images: Vec<Spanned<ImagePathEntry>>,
-}
-
-/// Where images stand in a custom resource.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ImagePathEntry {
-    /// The kind, with or without its group: `Widget.example.com`.
-    kind: String,
-    /// Keys separated by dots, `[]` for every item of a list, `*` for every key: `spec.parts[].image`.
-    path: String,
-}
-
-/// A severity.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum SeverityWord {
-    Error,
-    Warning,
-    Info,
-}
-
-impl From<SeverityWord> for Severity {
-    fn from(word: SeverityWord) -> Self {
-        match word {
-            SeverityWord::Error => Self::Error,
-            SeverityWord::Warning => Self::Warning,
-            SeverityWord::Info => Self::Info,
-        }
-    }
-}
-
-/// One finding, or several, that are accepted for a time.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct SuppressionEntry {
-    /// The rule.
-    rule: String,
-    /// The subject's ARM id or image; `*` stands for any run of characters. Without it: every subject.
-    #[serde(default)]
-    subject: Option<String>,
-    /// Why it is accepted.
-    reason: String,
-    /// The last day on which it is, such as `"2027-01-31"`.
-    until: String,
-}
 
 /// A policy that was read and makes sense.
 #[derive(Debug, Default)]
@@ -98,6 +30,7 @@ pub struct Policy {
     severities: BTreeMap<String, Severity>,
     suppressions: Vec<Suppression>,
     image_paths: Vec<ImagePath>,
+    reachable: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -227,12 +160,29 @@ impl Policy {
             })?;
             policy.image_paths.push(path);
         }
+        for entry in file.preflight.reachable {
+            let at = line(entry.span().start);
+            let entry = entry.into_inner();
+            let host = image::host(&entry.host).map_err(|why| {
+                let wrong = text::clean(&text::bounded(&entry.host, 100));
+                problem(format!("{name}, line {at}: host = \"{wrong}\": {why}"), "without https:// and without a path")
+            })?;
+            if entry.reason.trim().is_empty() {
+                return Err(problem(format!("{name}, line {at}: the reason is empty"), "say which way leads there"));
+            }
+            policy.reachable.insert(host, text::bounded(&entry.reason, 500));
+        }
         Ok(policy)
     }
 
     /// Where images stand in custom resources, as far as the operator says so.
     pub fn image_paths(&self) -> &[ImagePath] {
         &self.image_paths
+    }
+
+    /// Registries that the nodes reach, as the operator says, and by which way.
+    pub fn reachable(&self) -> &BTreeMap<String, String> {
+        &self.reachable
     }
 
     /// The severity that the policy gives a rule.

@@ -15,6 +15,7 @@ use crate::finding::{Finding, Severity};
 use crate::image::{self, Caching, Image, caching};
 pub use answer::{Answer, Verdict};
 use chain::Chain;
+use outside::over_own_way;
 
 /// Answers for the images of one cluster.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Puller<'e> {
     chain: Chain,
     /// Whether nodes may have a way out of the operator's own, and what keeps that from being known.
     own_egress: (bool, Vec<Gap>),
+    /// Registries that nodes reach by a way of the operator's own, and by which.
+    reachable: Option<&'e BTreeMap<String, String>>,
     /// Other registries that were looked at, by login server, with the way to each.
     others: BTreeMap<String, (String, Chain)>,
 }
@@ -35,7 +38,19 @@ impl<'e> Puller<'e> {
             let server = registry.properties.login_server.as_ref()?.to_lowercase();
             Some((server, (id.name().to_owned(), Chain::of(&evidence.seen_from(id)))))
         });
-        Self { evidence, chain: Chain::of(evidence), own_egress: check::own_egress(evidence), others: others.collect() }
+        Self {
+            evidence,
+            chain: Chain::of(evidence),
+            own_egress: check::own_egress(evidence),
+            others: others.collect(),
+            reachable: None,
+        }
+    }
+
+    /// Believes the operator about registries that nodes reach.
+    #[must_use]
+    pub fn reaching(self, reachable: &'e BTreeMap<String, String>) -> Self {
+        Self { reachable: Some(reachable), ..self }
     }
 
     /// How nodes would pull an image; `secret` = its pod names an imagePullSecret.
@@ -47,6 +62,8 @@ impl<'e> Puller<'e> {
             in_other_registry(name, chain, secret)
         } else if image.is_microsoft() {
             self.through_mirror(image)
+        } else if let Some(way) = self.reachable.and_then(|hosts| hosts.get(&image.registry)) {
+            over_own_way(image, way, secret)
         } else if image::is_public(&image.registry) || caching(&image.registry) != Caching::Never {
             self.in_public_registry(image)
         } else {

@@ -62,7 +62,7 @@ pub struct Judged<'m> {
 
 /// One verdict an image, in the order of the images' names.
 pub fn verdicts<'m>(evidence: &Evidence, manifests: &'m Manifests) -> Vec<Judged<'m>> {
-    let puller = Puller::new(evidence);
+    let puller = Puller::new(evidence).reaching(&manifests.reachable);
     let mut images: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
     for place in &manifests.places {
         images.entry(&place.image).or_default().push(place);

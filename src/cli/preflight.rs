@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{ReportArgs, TARGET_FLAGS, TargetArgs, registry_id};
 use crate::azure::id::ResourceId;
+use crate::image;
 use crate::manifest::paths::ImagePath;
 
 pub(super) const EXAMPLES: &str = "Examples:
@@ -35,6 +36,9 @@ pub struct Preflight {
     /// Where images stand in a custom resource, such as Widget.example.com:spec.server.image; may be repeated
     #[arg(long, value_name = "KIND.GROUP:PATH", value_parser = ImagePath::parse)]
     pub image_path: Vec<ImagePath>,
+    /// A registry that the nodes reach by a way of your own, such as harbor.example.com; may be repeated
+    #[arg(long, value_name = "HOST", value_parser = image::host)]
+    pub reachable: Vec<String>,
     /// Judge as if something were changed, such as 'set outbound none' (see aksiso diagnose --help); may be repeated
     #[arg(long, value_name = "CHANGE")]
     pub what_if: Vec<String>,

@@ -9,6 +9,23 @@ use crate::finding::RemediationKind;
 use crate::image::{self, Caching, Image, caching};
 use crate::text;
 
+/// From a registry that nodes reach, as the operator says.
+pub(super) fn over_own_way(image: &Image, way: &str, secret: bool) -> Answer {
+    let host = &image.registry;
+    let why = format!("From {host}, which the nodes reach by a way of your own ({way}).");
+    if image.is_azure() && !secret {
+        let detail = format!("whether the kubelet identity may pull from {host} (--other-registry ARM_ID looks at it)");
+        let why = format!("{why} Whether the kubelet identity may pull from it was not asked.");
+        return Answer::unknown(vec![Gap::new(Reason::NotVisible, detail)], why);
+    }
+    let identity = if secret {
+        "The pod names an imagePullSecret, which nobody has tried."
+    } else {
+        "The pod names no imagePullSecret, so the registry must let everybody pull."
+    };
+    Answer::new(Verdict::Pullable, format!("{why} {identity}"))
+}
+
 impl Puller<'_> {
     /// From a public registry: nodes mirror Microsoft's only.
     pub(super) fn in_public_registry(&self, image: &Image) -> Answer {
@@ -19,7 +36,7 @@ impl Puller<'_> {
             let host = &image.registry;
             let mut gaps = self.own_egress.1.clone();
             if gaps.is_empty() {
-                gaps.push(Gap::new(Reason::NotVisible, format!("whether the operator's own way out (a default route, NAT gateway, virtual WAN or proxy) leads to {host}: no call shows it")));
+                gaps.push(Gap::new(Reason::NotVisible, format!("whether the operator's own way out (a default route, NAT gateway, virtual WAN or proxy) leads to {host}: no call shows it (--reachable HOST, if it does)")));
             }
             let mut answer = Answer::unknown(
                 gaps,
@@ -167,8 +184,9 @@ impl Puller<'_> {
         } else {
             String::new()
         };
-        let look = if image.is_azure() { " (--other-registry ARM_ID looks at it)" } else { "" };
-        let gap = Gap::new(Reason::NotVisible, format!("whether the nodes reach registry {host}{look}"));
+        let look =
+            if image.is_azure() { "--other-registry ARM_ID looks at it" } else { "--reachable HOST, if they do" };
+        let gap = Gap::new(Reason::NotVisible, format!("whether the nodes reach registry {host} ({look})"));
         Answer::unknown(
             vec![gap],
             format!(

@@ -22,6 +22,8 @@ pub(super) async fn preflight(args: &Preflight, progress: &Progress) -> anyhow::
     let paths: Vec<_> = args.image_path.iter().chain(reporting.policy.image_paths()).cloned().collect();
     let mut manifests =
         manifest::read(&args.manifests, &paths).map_err(|error| Problem::new(error.to_string(), error.hint))?;
+    manifests.reachable = reporting.policy.reachable().clone();
+    manifests.reachable.extend(args.reachable.iter().map(|host| (host.clone(), "--reachable".to_owned())));
     let session = Session::new(&args.target, progress);
     let evidence = read_or_ask(args.from.as_deref(), &session, check::ALL, &args.other_registry).await?;
     let (mut evidence, effect) = changed(evidence, &changes, &args.what_if)?;

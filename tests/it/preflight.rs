@@ -379,6 +379,15 @@ fn exit_codes_are_those_of_diagnose() {
     assert_eq!(code(&image("harbor.corp/a:1"), &[]), Some(3));
     assert_eq!(code(&image("harbor.corp/a:1"), &["--allow-incomplete"]), Some(0));
     assert_eq!(code(&image("harbor.corp/a:1"), &["--fail-on", "warning"]), Some(1));
+    assert_eq!(code(&image("harbor.corp/a:1"), &["--reachable", "Harbor.corp"]), Some(0), "the operator knows");
+    assert_eq!(code(&image("harbor.corp:5000/a:1"), &["--reachable", "harbor.corp"]), Some(3), "another port");
+    assert_eq!(code(&image("quay.io/a:1"), &["--reachable", "quay.io"]), Some(0));
+    assert_eq!(
+        code(&image("other.azurecr.io/a:1"), &["--reachable", "other.azurecr.io"]),
+        Some(3),
+        "with which right?"
+    );
+    assert_eq!(code(&image("quay.io/a:1"), &["--reachable", "https://quay.io"]), Some(2));
     assert_eq!(code("apiVersion: v1\nkind: Service\nmetadata: {name: s}\n", &[]), Some(0));
     let argument = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: mcr.microsoft.com/a, args: [\"--sidecar=quay.io/a/b:1\"]}]}\n";
     assert_eq!(code(argument, &[]), Some(0), "an argument only warns");
@@ -430,6 +439,19 @@ fn a_policy_suppresses_images_and_names_paths() {
     let report: Value = serde_json::from_str(&out(&without)).expect("JSON");
     assert_eq!(report["preflight"]["unjudged"][0]["container"].as_str(), Some("spec.server.image"));
     assert_eq!(without.status.code(), Some(3), "what was not judged is not passed");
+    let trusted = "[[preflight.reachable]]\nhost = \"quay.io\"\nreason = \"allowed in the firewall\"\n\n[[preflight.images]]\nkind = \"Widget.example.com\"\npath = \"spec.server.image\"\n";
+    std::fs::write(&policy, trusted).expect("written");
+    let reached = run(&args, widget);
+    assert!(
+        reached.status.code() == Some(0) && out(&reached).contains("(allowed in the firewall)"),
+        "{}",
+        out(&reached)
+    );
+    for (wrong, word) in [("quay.io/team", "expected the host"), ("https://quay.io", "expected the host")] {
+        std::fs::write(&policy, trusted.replace("\"quay.io\"", &format!("\"{wrong}\""))).expect("written");
+        let refused = run(&args, widget);
+        assert!(refused.status.code() == Some(2) && err(&refused).contains(word), "{}", err(&refused));
+    }
     std::fs::write(&policy, "[[preflight.images]]\nkind = \"Wid get\"\npath = \"x\"\n").expect("written");
     let wrong = run(&args, widget);
     assert!(wrong.status.code() == Some(2) && err(&wrong).contains("line 1"), "{}", err(&wrong));
