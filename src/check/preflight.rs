@@ -105,9 +105,9 @@ fn judge(
         );
     }
     if places.iter().all(|place| place.injected) {
-        let gap = Gap::new(Reason::NotVisible, "which image Istio's injector writes in place of auto");
-        let why = "Istio's injector writes the image when the pod is made (its hub and tag, as istiod is set).";
-        return (Answer::unknown(vec![gap], why), Some(&UNKNOWN));
+        let answer = injected(evidence, puller);
+        let rule = rule(answer.verdict);
+        return (answer, rule);
     }
     if ["{{", "${", "$("].iter().any(|mark| image.contains(mark)) {
         return (
@@ -132,6 +132,32 @@ fn judge(
     }
     let rule = rule(answer.verdict);
     (answer, rule)
+}
+
+/// The image that Istio's injector writes: probably the one that the cluster's proxies have.
+fn injected(evidence: &Evidence, puller: &Puller<'_>) -> Answer {
+    let used = evidence.kubernetes.images.known().into_iter().flat_map(|images| &images.used);
+    let proxies = used.filter_map(|usage| Image::parse(&usage.image));
+    let mut proxies: Vec<Image> =
+        proxies.filter(|image| image.repository.rsplit('/').next() == Some("proxyv2")).collect();
+    proxies.sort_by(|one, other| (&one.registry, &one.repository).cmp(&(&other.registry, &other.repository)));
+    // A mesh under upgrade has two tags of one repository.
+    proxies.dedup_by(|one, other| one.source() == other.source());
+    let [proxy] = proxies.as_slice() else {
+        let gap = Gap::new(Reason::NotVisible, "which image Istio's injector writes in place of auto");
+        let why = "Istio's injector writes the image when the pod is made (its hub and tag, as istiod is set).";
+        return Answer::unknown(vec![gap], why);
+    };
+    let name = format!("{}{}", proxy.source(), proxy.tail);
+    let mut answer = puller.failing(&name).unwrap_or_else(|| puller.judge(proxy, false));
+    answer.why = format!(
+        "Istio's injector writes the image when the pod is made, probably that of the cluster's proxies, {name}. {}",
+        answer.why
+    );
+    if let Some(remediation) = &mut answer.remediation {
+        remediation.summary.push_str(" The manifest keeps auto: it is istiod's hub and tag that must be set.");
+    }
+    answer
 }
 
 /// What the registry itself said of the image, where it was asked.

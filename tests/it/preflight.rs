@@ -5,6 +5,7 @@ use std::process::Output;
 
 use aksiso::check;
 use aksiso::check::preflight::verdicts;
+use aksiso::evidence::kubernetes::ImageUse;
 use aksiso::evidence::{Evidence, Fact};
 use aksiso::image::Image;
 use aksiso::manifest::{Artifact, Asked, Manifests};
@@ -54,6 +55,31 @@ fn verdict(evidence: &Evidence, image: &str) -> (Verdict, String, Option<&'stati
         format!("{} {commands}", remediation.summary)
     });
     (judged.answer.verdict, format!("{said} {}", commands.unwrap_or_default()), judged.rule.map(|rule| rule.id))
+}
+
+/// A gateway's `auto` is what the cluster's proxies have; where there are none, or of several registries, nobody can tell.
+#[test]
+fn the_image_that_istio_injects_is_that_of_the_proxies() {
+    let gateway = "apiVersion: v1\nkind: Pod\nmetadata: {name: g, labels: {sidecar.istio.io/inject: yes}}\nspec: {containers: [{name: istio-proxy, image: auto}]}\n";
+    let manifests = aksiso::manifest::read_text("-", gateway, &[]).expect("a manifest");
+    let judged = |proxies: &[&str]| {
+        let mut evidence = healthy("byo");
+        let Fact::Known(images) = &mut evidence.kubernetes.images else { panic!("images") };
+        let used =
+            proxies.iter().map(|image| ImageUse { image: (*image).to_owned(), containers: 1, ..ImageUse::default() });
+        images.used.extend(used);
+        let judged = verdicts(&evidence, &manifests).remove(0);
+        (judged.answer.verdict, judged.answer.why, judged.answer.gaps.len())
+    };
+    assert_eq!(judged(&[]).0, Verdict::Unknown);
+    let (verdict, why, gaps) = judged(&["mcr.microsoft.com/oss/istio/proxyv2:1.27"]);
+    assert!(
+        verdict == Verdict::Pullable && gaps == 0 && why.contains("probably that of the cluster's proxies"),
+        "{why}"
+    );
+    assert_eq!(judged(&["docker.io/istio/proxyv2:1.26", "istio/proxyv2:1.27"]).0, Verdict::CacheRule, "one repository");
+    let (verdict, _, gaps) = judged(&["docker.io/istio/proxyv2:1", "mcr.microsoft.com/oss/istio/proxyv2:1"]);
+    assert_eq!((verdict, gaps), (Verdict::Unknown, 1));
 }
 
 const OTHER: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/prod-rg/providers/Microsoft.ContainerRegistry/registries/contosoapps";
