@@ -69,6 +69,11 @@ pub fn is_known(host: &str) -> bool {
     is_public(host) || is_microsoft(host) || is_azure(host) || host.ends_with(".pkg.dev")
 }
 
+/// Whether a text is a template that somebody fills in: of Go, of a shell, of envsubst or of a workflow.
+pub fn is_template(text: &str) -> bool {
+    ["{{", "${", "$("].iter().any(|mark| text.contains(mark))
+}
+
 /// Reads the host of a registry, with its port if it has one.
 ///
 /// # Errors

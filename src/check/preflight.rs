@@ -105,11 +105,11 @@ fn judge(
         );
     }
     if places.iter().all(|place| place.injected) {
-        let answer = injected(evidence, puller);
+        let answer = if image::is_template(image) { parameter(image) } else { injected(evidence, puller) };
         let rule = rule(answer.verdict);
         return (answer, rule);
     }
-    if ["{{", "${", "$("].iter().any(|mark| image.contains(mark)) {
+    if image::is_template(image) {
         return (
             Answer::new(Verdict::Invalid, "The reference is a template that was not rendered."),
             Some(&NOT_RENDERED),
@@ -132,6 +132,12 @@ fn judge(
     }
     let rule = rule(answer.verdict);
     (answer, rule)
+}
+
+/// An image that a workflow's parameter names when it runs.
+fn parameter(image: &str) -> Answer {
+    let gap = Gap::new(Reason::NotVisible, format!("which image {image} names when it runs"));
+    Answer::unknown(vec![gap], "A parameter, which is filled in when it runs: which image it names stands elsewhere.")
 }
 
 /// The image that Istio's injector writes: probably the one that the cluster's proxies have.

@@ -6,6 +6,7 @@ use super::mentions::Scanner;
 use super::paths::{self, ImagePath};
 use super::yaml::{self, Document, Node};
 use super::{Place, ServiceAccount};
+use crate::image;
 
 /// Deepest lists of lists, and ConfigMaps in ConfigMaps, that are followed.
 const DEEPEST: usize = 8;
@@ -44,6 +45,8 @@ pub(super) struct Object<'o> {
     pub(super) name: String,
     namespace: &'o str,
     source: Option<Arc<str>>,
+    /// Whether what runs it fills parameters in.
+    parameters: bool,
     /// Whether Helm applies it at another time than the rollout's.
     hook: Option<&'static str>,
 }
@@ -86,7 +89,8 @@ impl<'r> Reader<'r> {
         let slash = if namespace.is_empty() { "" } else { "/" };
         let name = format!("{kind} {namespace}{slash}{}", named.unwrap_or("(unnamed)"));
         let hook = root.text_at(&["metadata", "annotations", "helm.sh/hook"]).and_then(other_time);
-        let object = Object { name, namespace, source: source.cloned(), hook };
+        let parameters = group == "tekton.dev" || group == "argoproj.io" && kind != "Rollout";
+        let object = Object { name, namespace, source: source.cloned(), parameters, hook };
         match (group, kind) {
             ("", "ServiceAccount") if !items(root, "imagePullSecrets").is_empty() => {
                 self.found.accounts.push((namespace.to_owned(), named.unwrap_or_default().to_owned()));
@@ -144,7 +148,7 @@ impl<'r> Reader<'r> {
         if let Some((image, line)) = image.or_else(nothing) {
             let mut place = self.place(image, line, name.to_owned(), object);
             place.never = node.text_at(&["imagePullPolicy"]) == Some("Never");
-            place.injected = image == "auto" && is_injected(metadata);
+            place.injected |= image == "auto" && is_injected(metadata);
             self.found.places.push(place);
         }
         self.arguments(node, name, object);
@@ -233,7 +237,7 @@ impl<'r> Reader<'r> {
             secret: false,
             account: None,
             never: false,
-            injected: false,
+            injected: object.parameters && image::is_template(image),
             mentioned: object.hook.is_some(),
         }
     }

@@ -222,6 +222,16 @@ fn images_that_operators_choose_are_told() {
 }
 
 #[test]
+fn parameters_of_workflows_are_no_templates_of_charts() {
+    let task = "apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: t}\nspec: {params: [{name: image, default: \"gcr.io/a/b:1\"}], steps: [{name: s, image: $(params.image)}]}\n";
+    let manifests = read_text("-", task, &[]).expect("manifests");
+    assert!(manifests.places[0].injected && manifests.places[0].image == "$(params.image)", "{manifests:?}");
+    assert_eq!(manifests.unjudged[0].image, "gcr.io/a/b:1");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: \"$(IMAGE)\"}]}\n";
+    assert!(!read_text("-", pod, &[]).expect("manifests").places[0].injected);
+}
+
+#[test]
 fn a_policy_about_images_starts_none() {
     let text = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: r}\nspec: {image: ghcr.io/a/b}\n---\napiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: p}\nspec: {rules: [{verifyImages: [{imageReferences: [\"ghcr.io/a/b:1\"]}]}]}\n";
     let manifests = read_text("-", text, &[]).expect("manifests");

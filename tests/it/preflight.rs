@@ -435,6 +435,8 @@ fn exit_codes_are_those_of_diagnose() {
         "{}",
         out(&without)
     );
+    let workflow = "apiVersion: argoproj.io/v1alpha1\nkind: WorkflowTemplate\nmetadata: {name: w}\nspec: {templates: [{container: {image: \"{{inputs.parameters.image}}\"}}]}\n";
+    assert_eq!(code(workflow, &[]), Some(3), "a parameter of a workflow");
     let created = ["--what-if", "create cache-rule quay-io quay.io/* quay.io/*"];
     let after = preflight(&[&["-", "--output", "json"], &created[..]].concat(), &image("quay.io/a:1"));
     assert!(out(&after).contains("\"pullable-after-rewrite\""), "{}", out(&after));
