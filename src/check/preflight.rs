@@ -136,7 +136,7 @@ fn judge(
 
 /// An image that a workflow's parameter names when it runs.
 fn parameter(image: &str) -> Answer {
-    let gap = Gap::new(Reason::NotVisible, format!("which image {image} names when it runs"));
+    let gap = Gap::new(Reason::NotVisible, format!("which image {} names when it runs", text::bounded(image, 300)));
     Answer::unknown(vec![gap], "A parameter, which is filled in when it runs: which image it names stands elsewhere.")
 }
 
