@@ -6,7 +6,9 @@ pub mod gates;
 mod state;
 pub mod steps;
 
+use crate::check;
 use crate::check::remedy::{self, DOCS_NODE_IMAGE};
+use crate::correlate::Diagnosis;
 use crate::evidence::{Evidence, Gap, Ownership};
 use crate::exit::Exit;
 use crate::finding::RemediationKind;
@@ -20,6 +22,8 @@ use steps::Step;
 pub struct Cutover<'e> {
     /// What it rests on.
     pub evidence: &'e Evidence,
+    /// What `diagnose` says of it.
+    present: Diagnosis<'e>,
     /// Where to.
     pub goal: Goal,
     /// How many reimages.
@@ -49,12 +53,16 @@ impl<'e> Cutover<'e> {
         let named = evidence.registry_id().filter(|_| !evidence.uses_cache() && evidence.ownership() == Ownership::Byo);
         let goal = if goal == Goal::Isolated(None) { Goal::Isolated(named) } else { goal };
         let times = Times::of(evidence);
-        let (pools, unseen) = match age::pools(evidence, &times) {
+        let present = Diagnosis::of(evidence, check::ALL);
+        let (pools, unseen) = match age::pools(&present, &times) {
             Ok(pools) => (pools, None),
             Err(gap) => (Vec::new(), Some(gap)),
         };
+        let direct = !evidence.uses_cache() && !evidence.egress_closed();
+        let switch = direct.then(|| gates::of_switch(&present, &Goal::Isolated(goal.registry().cloned())));
         let mut cutover = Self {
             evidence,
+            present,
             goal,
             policy,
             state: State::S4,
@@ -66,8 +74,8 @@ impl<'e> Cutover<'e> {
             safety: Safety::Safe,
             after: Vec::new(),
         };
-        cutover.state = cutover.stands(&times);
-        cutover.plan(&times);
+        cutover.state = cutover.stands(&times, switch.as_deref());
+        cutover.plan(&times, switch);
         cutover.gates.sort_by_key(|gate| gate.pass);
         cutover.look_ahead();
         cutover.safety = cutover.weigh();
@@ -84,17 +92,14 @@ impl<'e> Cutover<'e> {
         }
     }
 
-    fn stands(&self, times: &Times) -> State {
+    fn stands(&self, times: &Times, switch: Option<&[Gate]>) -> State {
         let nodes = self.nodes();
         match (self.evidence.uses_cache(), self.evidence.egress_closed()) {
-            (false, false) => {
-                let gates = gates::of_switch(self.evidence, &Goal::Isolated(self.goal.registry().cloned()));
-                match gates.first().map(|gate| gate.pass) {
-                    Some(Pass::Closed) => State::S0,
-                    Some(Pass::Unknown) => State::S0OrS1,
-                    _ => State::S1,
-                }
-            }
+            (false, false) => match switch.and_then(<[Gate]>::first).map(|gate| gate.pass) {
+                Some(Pass::Closed) => State::S0,
+                Some(Pass::Unknown) => State::S0OrS1,
+                _ => State::S1,
+            },
             (false, true) => State::S5,
             (true, false) => match nodes {
                 Age::Stale => State::S2,
@@ -121,8 +126,8 @@ impl<'e> Cutover<'e> {
         cached && !stale.into_iter().any(|node| waiting.iter().any(|pull| pull.node == node.name))
     }
 
-    /// The gates, the next step and those after it.
-    fn plan(&mut self, times: &Times) {
+    /// The gates, the next step and those after it; `switch` = the gates of a switch to Cache, where they are known.
+    fn plan(&mut self, times: &Times, switch: Option<Vec<Gate>>) {
         let evidence = self.evidence;
         let goal = self.goal.clone();
         if goal == Goal::Direct {
@@ -131,9 +136,9 @@ impl<'e> Cutover<'e> {
         let other = goal.registry().is_some_and(|id| evidence.registry_id().as_ref() != Some(id));
         if !evidence.uses_cache() || other {
             self.gates = if evidence.egress_closed() && evidence.uses_cache() {
-                gates::of_isolation(evidence, &goal)
+                gates::of_isolation(&self.present, &goal)
             } else {
-                gates::of_switch(evidence, &goal)
+                switch.unwrap_or_else(|| gates::of_switch(&self.present, &goal))
             };
             self.next = Some(steps::switch(evidence, &goal));
             self.after = if evidence.egress_closed() { vec!["reimage"] } else { vec!["reimage", "close-egress"] };
@@ -142,23 +147,23 @@ impl<'e> Cutover<'e> {
                 self.gates.insert(0, self.unfinished());
             }
         } else if self.nodes() != Age::Fresh {
-            self.gates = gates::of_reimage(evidence);
+            self.gates = gates::of_reimage(&self.present);
             self.next = Some(self.renew(&goal));
             self.after = if evidence.egress_closed() { Vec::new() } else { vec!["close-egress"] };
         } else if let Some(step) = self.wiring_round(times, &goal) {
-            self.gates = gates::of_reimage(evidence);
+            self.gates = gates::of_reimage(&self.present);
             self.next = Some(step);
             self.after = if evidence.egress_closed() { Vec::new() } else { vec!["close-egress"] };
         } else if !evidence.egress_closed() {
-            self.gates = gates::of_isolation(evidence, &goal);
+            self.gates = gates::of_isolation(&self.present, &goal);
             self.gates.extend(self.stopped_pools());
             // With node auto-provisioning the outbound type stays: this is as far as the way goes.
             self.next = (!evidence.auto_provisioning()).then(|| steps::close(evidence, &goal, &self.pools));
         } else if let Some(step) = self.last_round(times, &goal) {
-            self.gates = gates::of_reimage(evidence);
+            self.gates = gates::of_reimage(&self.present);
             self.next = Some(step);
         } else {
-            self.gates = gates::of_isolation(evidence, &goal);
+            self.gates = gates::of_isolation(&self.present, &goal);
             self.gates.extend(self.closing_unknown(times));
         }
         if self.policy == Policy::Conservative && self.after.contains(&"close-egress") {
@@ -172,7 +177,7 @@ impl<'e> Cutover<'e> {
     /// What will stand in the way of closing egress is worth knowing while nodes are made anew.
     fn look_ahead(&mut self) {
         if self.after.contains(&"close-egress") && self.evidence.uses_cache() {
-            let gates = gates::of_isolation(self.evidence, &self.goal);
+            let gates = gates::of_isolation(&self.present, &self.goal);
             let known: Vec<String> = self.gates.iter().map(|gate| gate.id.clone()).collect();
             self.ahead =
                 gates.into_iter().filter(|gate| gate.pass == Pass::Closed && !known.contains(&gate.id)).collect();
@@ -282,14 +287,11 @@ impl<'e> Cutover<'e> {
     fn back(&mut self, goal: &Goal) {
         let evidence = self.evidence;
         if evidence.uses_cache() || evidence.egress_closed() {
-            self.gates = gates::of_reimage(evidence)
-                .into_iter()
-                .filter(|gate| gate.id == "operation-in-progress" || gate.id == "cluster-stopped")
-                .collect();
+            self.gates = gates::of_return(&self.present);
             self.next = Some(steps::back_to_direct(evidence, goal));
             self.after = vec!["reimage"];
         } else if self.nodes() != Age::Fresh {
-            self.gates = gates::of_reimage(evidence);
+            self.gates = gates::of_reimage(&self.present);
             let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();
             let why = "These nodes still pull through the registry: keep it until the last of them is done.";
             self.next = Some(steps::reimage(evidence, goal, &pools, why));

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::{Timestamp, ToSpan as _};
 
-use crate::check;
 use crate::check::image_version::ImageVersion;
 use crate::check::node_image::{FIXED, Group, groups, stale};
 use crate::correlate::{Diagnosis, causes};
@@ -127,7 +126,8 @@ fn closed(writes: &[BootstrapWrite]) -> Option<Timestamp> {
 ///
 /// # Errors
 /// Why pools or nodes are not known.
-pub fn pools(evidence: &Evidence, times: &Times) -> Result<Vec<PoolAge>, Gap> {
+pub fn pools(present: &Diagnosis<'_>, times: &Times) -> Result<Vec<PoolAge>, Gap> {
+    let evidence = present.evidence;
     let Fact::Known(pools) = &evidence.pools.agent_pools else {
         let gap = evidence.pools.agent_pools.gap().cloned().unwrap_or_else(Gap::not_collected);
         return Err(gap.about("the node pools"));
@@ -137,17 +137,16 @@ pub fn pools(evidence: &Evidence, times: &Times) -> Result<Vec<PoolAge>, Gap> {
         Fact::Missing(_) if evidence.stopped() => &[],
         Fact::Missing(gap) => return Err(gap.clone().about("the nodes")),
     };
-    let proved = proved(evidence);
+    let proved = proved(present);
     Ok(groups(pools, nodes).iter().map(|group| pool(evidence, times, group, &proved)).collect())
 }
 
 /// Nodes of which `diagnose` proves by their pulls that they were not reimaged: with containerd 2, a node that asks
 /// Microsoft's registry itself has no mirror.
-fn proved(evidence: &Evidence) -> BTreeSet<String> {
-    let diagnosis = Diagnosis::of(evidence, check::ALL);
+fn proved(present: &Diagnosis<'_>) -> BTreeSet<String> {
     let mut proved = BTreeSet::new();
-    for finding in &diagnosis.findings {
-        if finding.rule.id == "pull-bypasses-cache" && causes::on_modern_nodes(finding, evidence) {
+    for finding in &present.findings {
+        if finding.rule.id == "pull-bypasses-cache" && causes::on_modern_nodes(finding, present.evidence) {
             let nodes = finding.evidence.iter().filter(|seen| seen.path == "spec.nodeName");
             proved.extend(nodes.flat_map(|seen| seen.value.split(", ")).map(str::to_owned));
         }

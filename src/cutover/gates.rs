@@ -90,13 +90,14 @@ pub fn isolated(evidence: &Evidence, goal: &Goal) -> Evidence {
 }
 
 /// The gates of closing egress: the whole diagnosis of the cluster as it would be then.
-pub fn of_isolation(evidence: &Evidence, goal: &Goal) -> Vec<Gate> {
+pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
+    let evidence = present.evidence;
     let after = isolated(evidence, goal);
     // A registry of AKS' own does not exist before the switch: nothing of it can be asked.
     let managed_to_come = !evidence.uses_cache() && goal.registry().is_none();
     let diagnosis = Diagnosis::of(&after, check::ALL);
-    let before: Vec<String> = Diagnosis::of(evidence, check::ALL).findings.iter().map(Finding::fingerprint).collect();
-    let mut gates = transient(evidence);
+    let before: Vec<String> = present.findings.iter().map(Finding::fingerprint).collect();
+    let mut gates = of_beginning(present);
     for (at, finding) in diagnosis.findings.iter().enumerate() {
         let symptom =
             !diagnosis.caused_by[at].is_empty() || managed_to_come && finding.rule.id == "bootstrap-registry-unset";
@@ -158,8 +159,8 @@ pub fn of_isolation(evidence: &Evidence, goal: &Goal) -> Vec<Gate> {
 }
 
 /// The gates of the switch to the cache: what makes a cluster eligible, and for a registry of the operator's own all that it needs.
-pub fn of_switch(evidence: &Evidence, goal: &Goal) -> Vec<Gate> {
-    let mut gates = of_isolation(evidence, goal);
+pub fn of_switch(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
+    let mut gates = of_isolation(present, goal);
     gates.retain(|gate| match gate.pass {
         Pass::Unknown => gate.check.is_none_or(is_for_switch),
         _ => gate.id != "outbound-type-migration",
@@ -174,7 +175,7 @@ pub fn of_switch(evidence: &Evidence, goal: &Goal) -> Vec<Gate> {
     if let Some(fixed) = gates.iter_mut().find(|gate| gate.id == "outbound-type-fixed") {
         fixed.pass = Pass::Caution;
     }
-    if goal.registry().is_none() && !evidence.uses_cache() {
+    if goal.registry().is_none() && !present.evidence.uses_cache() {
         gates.push(Gate::new(
             "managed-registry",
             Pass::Open,
@@ -189,20 +190,24 @@ fn is_for_switch(check: &str) -> bool {
     CHAIN.contains(&check) || ["bootstrap-profile", "add-ons"].contains(&check)
 }
 
+/// The gates of the way back, which begins with an update: that is what mends a failed cluster, too.
+pub fn of_return(present: &Diagnosis<'_>) -> Vec<Gate> {
+    of_beginning(present).into_iter().filter(|gate| gate.id != "cluster-failed").collect()
+}
+
 /// The gates of a reimage: new nodes must be able to bootstrap from the registry.
-pub fn of_reimage(evidence: &Evidence) -> Vec<Gate> {
-    let diagnosis = Diagnosis::of(evidence, check::ALL);
+pub fn of_reimage(present: &Diagnosis<'_>) -> Vec<Gate> {
     let stands =
         |check: &str| CHAIN.contains(&check) || ["node-bootstrap", "bootstrap-profile", "outbound"].contains(&check);
-    let mut gates = transient(evidence);
-    for (at, finding) in diagnosis.findings.iter().enumerate() {
+    let mut gates = of_beginning(present);
+    for (at, finding) in present.findings.iter().enumerate() {
         let check = check::of_rule(finding.rule.id).map_or("", |(check, _)| check.id);
-        let error = finding.severity == Severity::Error && diagnosis.caused_by[at].is_empty();
+        let error = finding.severity == Severity::Error && present.caused_by[at].is_empty();
         if (error && stands(check) || finding.rule.id == "windows-pool") && !STANDING.contains(&finding.rule.id) {
             gates.push(gate(finding));
         }
     }
-    let judged = diagnosis
+    let judged = present
         .checks
         .iter()
         .filter(|judged| CHAIN.contains(&judged.check.id) && judged.status != Status::NotApplicable);
@@ -213,22 +218,21 @@ pub fn of_reimage(evidence: &Evidence) -> Vec<Gate> {
 }
 
 /// Nothing is begun while something else is under way.
-fn transient(evidence: &Evidence) -> Vec<Gate> {
+fn of_beginning(present: &Diagnosis<'_>) -> Vec<Gate> {
     let mut gates = Vec::new();
-    if evidence.stopped() {
+    if present.evidence.stopped() {
         gates.push(Gate::new(
             "cluster-stopped",
             Pass::Closed,
             "The cluster is stopped: start it first, no step can be verified without nodes.",
         ));
     }
-    let diagnosis = Diagnosis::of(evidence, check::ALL);
-    let of = |id: &str| diagnosis.findings.iter().position(|finding| finding.rule.id == id);
-    if let Some(at) = of("cluster-failed").filter(|at| diagnosis.caused_by[*at].is_empty()) {
+    let of = |id: &str| present.findings.iter().position(|finding| finding.rule.id == id);
+    if let Some(at) = of("cluster-failed").filter(|at| present.caused_by[*at].is_empty()) {
         // Azure refuses upgrades of a failed cluster.
-        gates.push(Gate { pass: Pass::Closed, ..gate(&diagnosis.findings[at]) });
+        gates.push(Gate { pass: Pass::Closed, ..gate(&present.findings[at]) });
     }
-    if let Some(finding) = of("operation-in-progress").map(|at| &diagnosis.findings[at]) {
+    if let Some(finding) = of("operation-in-progress").map(|at| &present.findings[at]) {
         gates.push(Gate::new(
             "operation-in-progress",
             Pass::Closed,
