@@ -20,10 +20,7 @@ impl Image {
     /// Reads a reference; `None` where it is none.
     pub fn parse(text: &str) -> Option<Self> {
         let reference: Reference = text.trim_start_matches("https://").parse().ok()?;
-        let registry = match reference.registry().to_lowercase().as_str() {
-            "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB.to_owned(),
-            other => other.to_owned(),
-        };
+        let registry = usual(&reference.registry().to_lowercase()).to_owned();
         // Runtimes refuse what the parser lets through.
         if reference.repository().chars().any(|c| c.is_ascii_uppercase()) {
             return None;
@@ -64,9 +61,23 @@ fn is_azure(host: &str) -> bool {
     [".azurecr.io", ".azurecr.us", ".azurecr.cn"].iter().any(|suffix| host.ends_with(suffix))
 }
 
-/// Whether a host is a registry by its name alone.
-pub fn is_known(host: &str) -> bool {
-    is_public(host) || is_microsoft(host) || is_azure(host) || host.ends_with(".pkg.dev")
+/// The name that references and cache rules usually have for a host, which is in lower case.
+pub fn usual(host: &str) -> &str {
+    match host {
+        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB,
+        other => other,
+    }
+}
+
+/// Whether a text begins with the host of a registry: one that everybody knows, or one by its name alone.
+pub fn is_at_known_registry(text: &str) -> bool {
+    let is_known = |host: &str| is_public(host) || is_microsoft(host) || is_azure(host) || host.ends_with(".pkg.dev");
+    text.split_once('/').is_some_and(|(host, _)| is_known(host))
+}
+
+/// Whether a text that may be a reference ends with a tag or digest.
+pub fn has_version(text: &str) -> bool {
+    text.rsplit('/').next().is_some_and(|last| last.contains([':', '@']))
 }
 
 /// Whether a text is a template that somebody fills in: of Go, of a shell, of envsubst or of a workflow.
@@ -201,7 +212,9 @@ mod tests {
         assert_eq!(caching("quay.io"), Caching::Open);
         assert_eq!(caching("docker.elastic.co"), Caching::Never);
         assert_eq!(leads_to("reg.kyverno.io").map(caching), Some(Caching::Open));
-        assert!(is_known("x.azurecr.io") && is_known("us-docker.pkg.dev") && !is_known("harbor.example.com"));
+        assert!(is_at_known_registry("x.azurecr.io/a") && is_at_known_registry("us-docker.pkg.dev/a"));
+        assert!(!is_at_known_registry("harbor.example.com/a") && !is_at_known_registry("quay.io"));
+        assert!(has_version("a:1") && has_version("h:5/a@sha256:0") && !has_version("h:5/a"));
         assert!(is_public("eu.gcr.io") && !is_public("mcr.microsoft.com") && !is_public("harbor.example.com"));
     }
 }

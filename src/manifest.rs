@@ -1,6 +1,7 @@
 //! Kubernetes manifests as one is about to apply them: which images their pods would pull, and where each stands.
 
 mod custom;
+mod kinds;
 mod mentions;
 mod objects;
 pub mod paths;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::remedy::{DOCS_CACHE, remedy};
 use super::{Check, Judge, NotApplicable};
 use crate::azure::id::ResourceId;
-use crate::evidence::{Evidence, Gap, Reason, Section};
+use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
 use crate::finding::{Finding, Observation, RemediationKind, Rule, Severity, Subject};
 use crate::image::{self, Image};
 use crate::manifest::{Artifact, Manifests, Place};
@@ -146,9 +146,9 @@ fn injected(evidence: &Evidence, puller: &Puller<'_>) -> Answer {
     let proxies = used.filter_map(|usage| Image::parse(&usage.image));
     let mut proxies: Vec<Image> =
         proxies.filter(|image| image.repository.rsplit('/').next() == Some("proxyv2")).collect();
-    proxies.sort_by(|one, other| (&one.registry, &one.repository).cmp(&(&other.registry, &other.repository)));
     // A mesh under upgrade has two tags of one repository.
-    proxies.dedup_by(|one, other| one.source() == other.source());
+    proxies.sort_by_cached_key(Image::source);
+    proxies.dedup_by_key(|proxy| proxy.source());
     let [proxy] = proxies.as_slice() else {
         let gap = Gap::new(Reason::NotVisible, "which image Istio's injector writes in place of auto");
         let why = "Istio's injector writes the image when the pod is made (its hub and tag, as istiod is set).";
@@ -182,17 +182,17 @@ fn as_the_registry_says(
     let version = named.version();
     let filled = crate::pull::rewrite::filling(evidence, &repository).is_some();
     match asked.artifacts.get(&(repository.clone(), version.to_owned()))? {
-        crate::evidence::Fact::Known(Some(artifact)) => platforms(evidence, artifact, answer),
-        crate::evidence::Fact::Known(None) if filled => {
+        Fact::Known(Some(artifact)) => platforms(evidence, artifact, answer),
+        Fact::Known(None) if filled => {
             answer.why.push_str(" The registry has not cached this version yet: the first pull asks the upstream, which aksiso does not.");
             None
         }
-        crate::evidence::Fact::Known(None) => {
+        Fact::Known(None) => {
             answer.verdict = Verdict::Never;
             answer.why = format!("The registry has no {repository} with {version}, and no cache rule would bring it.");
             Some(&ABSENT)
         }
-        crate::evidence::Fact::Missing(gap) => {
+        Fact::Missing(gap) => {
             answer.gaps.push(gap.clone());
             None
         }
@@ -276,8 +276,9 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
 /// Whether a field of a custom resource that is called image can hardly be anything else: it names a registry, or a version.
 fn is_surely_an_image(evidence: &Evidence, text: &str) -> bool {
     let own = |host: &str| evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(host));
-    text.split_once('/').is_some_and(|(host, _)| image::is_known(host) || own(host))
-        || text.rsplit('/').next().is_some_and(|last| last.contains([':', '@']))
+    image::is_at_known_registry(text)
+        || image::has_version(text)
+        || text.split_once('/').is_some_and(|(host, _)| own(host))
 }
 
 fn finding(rule: &'static Rule, judged: Judged<'_>) -> Finding {

@@ -1,10 +1,11 @@
 //! Images in custom resources: in fields that are known, in pod templates wherever they stand, and in what looks like one.
 
-use super::mentions::{is_at_known_registry, means_image};
+use super::kinds;
+use super::mentions::means_image;
 use super::objects::{Object, Reader};
 use super::paths;
 use super::yaml::Node;
-use crate::image::Image;
+use crate::image::{self, Image};
 
 /// Lists of a pod specification that have been looked at with it.
 const OF_PODS: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "volumes"];
@@ -13,15 +14,15 @@ impl Reader<'_> {
     /// Fields that are known to name images, pod templates, and whatever looks like an image and was not looked at; what was
     /// found of the object begins at `first`.
     pub(super) fn custom(&mut self, root: &Node, kind: &str, group: &str, object: &Object<'_>, first: usize) {
-        for path in paths::known(kind, group) {
+        for path in kinds::known(kind, group) {
             self.at_path(root, path, object);
         }
         // A catalogue of images names the operator's choice.
         let named = self.found.places.len() > first || root.at(&["spec", "imageCatalogRef"]).is_some();
-        if !named && paths::operator_chooses(kind, group) {
+        if !named && kinds::operator_chooses(kind, group) {
             self.found.chosen.push(object.name.clone());
         }
-        if paths::brings_more(kind, group) {
+        if kinds::brings_more(kind, group) {
             self.found.unrendered.push(object.name.clone());
         }
         let fields = fields(root);
@@ -129,7 +130,7 @@ fn composed(node: &Node) -> Option<(String, usize)> {
         image = format!("{}/{image}", registry.trim_end_matches('/'));
     }
     if let Some((version, _)) = version
-        && !image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']))
+        && !image::has_version(&image)
     {
         let hexadecimal = version.len() == 64 && version.chars().all(|c| c.is_ascii_hexdigit());
         image = match version.split_once(':') {
@@ -147,8 +148,8 @@ fn looks_like_an_image(key: &str, text: &str) -> bool {
     if text.contains("://") || text.starts_with(['/', '.']) || !text.contains(['/', ':']) {
         return false;
     }
-    let versioned = text.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
-    Image::parse(text).is_some() && (means_image(key) || versioned && is_at_known_registry(text))
+    let plainly = image::has_version(text) && image::is_at_known_registry(text);
+    Image::parse(text).is_some() && (means_image(key) || plainly)
 }
 
 #[cfg(test)]

@@ -60,16 +60,10 @@ fn is_between(c: char) -> bool {
 /// Whether a text can hardly be anything but an image: it has a version, and it stands under a name that says so or
 /// names a registry that everybody knows.
 fn is_image(text: &str, meant: bool) -> bool {
-    let (path, versioned) = match text.rsplit_once('/') {
-        Some((_, last)) => (text, last.contains([':', '@'])),
-        None => (text, text.contains([':', '@'])),
-    };
-    versioned && !path.contains("://") && (meant || is_at_known_registry(text)) && Image::parse(text).is_some()
-}
-
-/// Whether a text begins with the host of a registry that everybody knows.
-pub(super) fn is_at_known_registry(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(host, _)| image::is_known(host))
+    image::has_version(text)
+        && !text.contains("://")
+        && (meant || image::is_at_known_registry(text))
+        && Image::parse(text).is_some()
 }
 
 /// Whether a name, such as `--engine-image`, `CSI_ATTACHER_IMAGE` or `proxyImage`, is that of an image, and not of

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::kinds;
 use super::mentions::Scanner;
-use super::paths::{self, ImagePath};
+use super::paths::ImagePath;
 use super::yaml::{self, Document, Node};
 use super::{Place, ServiceAccount};
 use crate::image;
@@ -35,7 +36,7 @@ pub(super) struct Objects {
 /// Gathers the images of one file.
 pub(super) struct Reader<'r> {
     file: Arc<str>,
-    pub(super) own: &'r [ImagePath],
+    own: &'r [ImagePath],
     pub(super) found: Objects,
 }
 
@@ -78,7 +79,7 @@ impl<'r> Reader<'r> {
             return;
         };
         if kind.ends_with("List") && matches!(root.get("items"), Some(Node::List(_))) {
-            let items = root.get("items").map_or(&[] as &[Node], Node::items);
+            let items = items(root, "items");
             self.found.count += usize::from(items.is_empty());
             return items.iter().for_each(|item| self.object(item, source, depth - 1));
         }
@@ -103,11 +104,11 @@ impl<'r> Reader<'r> {
         for path in self.own.iter().filter(|path| path.is_for(kind, group)) {
             self.at_path(root, &path.path, &object);
         }
-        if let Some(pod) = paths::pod(kind, group, root) {
+        if let Some(pod) = kinds::pod(kind, group, root) {
             if let Some(spec) = pod.get("spec") {
                 self.pod(spec, pod.get("metadata"), true, &object);
             }
-        } else if !paths::is_built_in(group) && !paths::only_speaks_of_images(group) {
+        } else if !kinds::is_built_in(group) && !kinds::only_speaks_of_images(group) {
             self.custom(root, kind, group, &object, first);
         }
     }

@@ -6,7 +6,7 @@ use crate::command::Command;
 use crate::evidence::registry::CacheRule;
 use crate::evidence::view::is;
 use crate::evidence::{Evidence, Ownership};
-use crate::image::{Caching, DOCKER_HUB, Image, caching};
+use crate::image::{self, Caching, DOCKER_HUB, Image, caching};
 
 /// An existing rule that covers an image.
 #[derive(Debug)]
@@ -55,13 +55,9 @@ fn rest<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
 /// A source under the host's usual name; Docker Hub's own images stand under `library`, named or not.
 fn normalized(source: &str) -> String {
     let (host, path) = source.split_once('/').unwrap_or((source, ""));
-    let host = host.to_lowercase();
-    match host.as_str() {
-        "index.docker.io" | "registry-1.docker.io" | DOCKER_HUB if !path.contains(['/', '*']) => {
-            format!("{DOCKER_HUB}/library/{path}")
-        }
-        "index.docker.io" | "registry-1.docker.io" => format!("{DOCKER_HUB}/{path}"),
-        _ => format!("{host}/{path}"),
+    match image::usual(&host.to_lowercase()) {
+        DOCKER_HUB if !path.contains(['/', '*']) => format!("{DOCKER_HUB}/library/{path}"),
+        host => format!("{host}/{path}"),
     }
 }
 
@@ -217,6 +213,7 @@ mod tests {
         assert_eq!(normalized("docker.io/redis"), "docker.io/library/redis");
         assert_eq!(normalized("registry-1.docker.io/bitnami/*"), "docker.io/bitnami/*");
         assert_eq!(normalized("docker.io/*"), "docker.io/*");
+        assert_eq!(normalized("registry.hub.docker.com/redis"), "docker.io/library/redis");
         assert_eq!(normalized("Quay.io/a/b"), "quay.io/a/b");
     }
 
