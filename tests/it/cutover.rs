@@ -16,8 +16,12 @@ use serde_json::json;
 
 use crate::fixtures::{self, Stage, before_the_switch, stage};
 
-fn goal(stage: &Stage) -> Goal {
+pub fn goal(stage: &Stage) -> Goal {
     if stage.to.as_deref() == Some("direct") { Goal::Direct } else { Goal::Isolated(stage.to_registry.clone()) }
+}
+
+pub fn policy(stage: &Stage) -> Policy {
+    if stage.policy.as_deref() == Some("conservative") { Policy::Conservative } else { Policy::Documented }
 }
 
 #[test]
@@ -28,9 +32,7 @@ fn every_stage_stands_where_it_says_and_the_next_step_is_next() {
         let (stage, snapshot) = stage(&path);
         assert!(stage.about.ends_with('.'), "{name}: say in a sentence what it is about");
         let evidence = fixtures::evidence(&snapshot);
-        let policy =
-            if stage.policy.as_deref() == Some("conservative") { Policy::Conservative } else { Policy::Documented };
-        let cutover = Cutover::of(&evidence, goal(&stage), policy);
+        let cutover = Cutover::of(&evidence, goal(&stage), policy(&stage));
         let now = cutover.now();
         let of = |pass: Pass| {
             cutover.gates.iter().filter(|gate| gate.pass == pass).map(|gate| gate.id.clone()).collect::<BTreeSet<_>>()

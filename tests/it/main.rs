@@ -14,6 +14,7 @@ mod formats;
 mod live;
 #[cfg(target_os = "linux")]
 mod matrix;
+mod pinned;
 mod preflight;
 mod properties;
 mod recorded;
