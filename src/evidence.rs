@@ -4,14 +4,20 @@
 //! can name the field it rests on and a reader of a snapshot recognizes it.
 
 pub mod access;
+pub mod anonymize;
+pub mod calls;
 pub mod cluster;
+pub mod exit_code;
 pub mod fact;
+pub mod id;
+pub mod image;
 pub mod kubernetes;
 pub mod lenient;
+pub mod manifests;
 pub mod network;
 pub mod registry;
 pub mod resource;
-pub mod view;
+pub mod snapshot;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +26,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use fact::{Fact, Gap, Reason};
-pub use view::{Ownership, PoolState};
 
 use access::AccessFacts;
 use cluster::{ManagedCluster, PoolFacts};
@@ -28,8 +33,8 @@ use kubernetes::KubernetesFacts;
 use network::NetworkFacts;
 use registry::RegistryFacts;
 
-use crate::azure::id::ResourceId;
-use crate::manifest::Manifests;
+use crate::evidence::id::ResourceId;
+use crate::evidence::manifests::Manifests;
 
 /// All facts of one run. The cluster itself is always known: without it there is nothing to judge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,39 +81,6 @@ impl Evidence {
             other_registries: BTreeMap::new(),
             manifests: None,
         }
-    }
-
-    /// The evidence as it would be if the cluster named one of the other registries, and its nodes were made since.
-    #[must_use]
-    pub fn seen_from(&self, id: &ResourceId) -> Self {
-        let mut view = self.clone();
-        view.cluster.properties.bootstrap_profile = Some(cluster::BootstrapProfile {
-            artifact_source: Some("Cache".to_owned()),
-            container_registry_id: Some(id.clone()),
-        });
-        view.look_at_registry(id, self);
-        view
-    }
-
-    /// Looks at another registry as if it were the bootstrap registry; what of it is not in `known` is a gap.
-    pub fn look_at_registry(&mut self, id: &ResourceId, known: &Self) {
-        let own = known.known_registry().is_some_and(|registry| registry.id == *id);
-        let present = || OtherRegistry {
-            registry: known.registry.clone(),
-            network: known.network.clone(),
-            access: known.access.clone(),
-        };
-        let other = if own { present() } else { known.other_registries.get(id).cloned().unwrap_or_default() };
-        let own = std::mem::take(&mut self.network);
-        self.registry = other.registry;
-        self.access = other.access;
-        self.network = NetworkFacts {
-            virtual_networks: own.virtual_networks.into_iter().chain(other.network.virtual_networks).collect(),
-            managed_networks: own.managed_networks,
-            route_tables: own.route_tables,
-            security_groups: own.security_groups.into_iter().chain(other.network.security_groups).collect(),
-            ..other.network
-        };
     }
 }
 

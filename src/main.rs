@@ -3,16 +3,16 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use aksiso::cli::Cli;
-use aksiso::exit::Exit;
-use aksiso::run::{self, Problem};
+use aksiso::app::cli::Cli;
+use aksiso::app::exit::Exit;
+use aksiso::text::problem::Problem;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let outcome = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let outcome = runtime.block_on(run::run(cli));
+        let outcome = runtime.block_on(aksiso::app::run(cli));
         // A sign-in plug-in that hangs must not keep the process alive.
         runtime.shutdown_background();
         outcome

@@ -8,6 +8,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod model;
+pub mod old;
 pub mod page;
 pub mod permissions;
 pub mod preflight;
@@ -21,8 +22,6 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
-use crate::command::Shell;
-use crate::correlate::Diagnosis;
 use model::Report;
 
 /// An output format of a diagnosis.
@@ -87,11 +86,9 @@ impl FromStr for Output {
     }
 }
 
-/// What the formats need besides the diagnosis.
+/// What the formats need besides the report.
 #[derive(Debug)]
 pub struct Options<'o> {
-    /// The shell that commands are printed for.
-    pub shell: Shell,
     /// Characters of a line.
     pub width: usize,
     /// A former report, whose findings that are gone are cleared.
@@ -100,21 +97,16 @@ pub struct Options<'o> {
     pub links: bool,
 }
 
-/// Renders a diagnosis.
+/// Renders a report.
 ///
 /// # Errors
 /// A report that is no JSON, which does not happen.
-pub fn render(
-    diagnosis: &Diagnosis<'_>,
-    report: &Report,
-    format: Format,
-    options: &Options<'_>,
-) -> serde_json::Result<String> {
+pub fn render(report: &Report, format: Format, options: &Options<'_>) -> serde_json::Result<String> {
     Ok(match format {
-        Format::Table if report.preflight.is_some() => {
-            preflight::render(diagnosis, report, options.width, options.shell)
-        }
-        Format::Table => table::render(diagnosis, options.width, options.shell, options.links),
+        Format::Table => match &report.preflight {
+            Some(images) => preflight::render(report, images, options),
+            None => table::render(report, options),
+        },
         Format::Json => json::render(report)?,
         Format::Jsonl => json::render_lines(report)?,
         Format::Sarif => sarif::render(report)?,

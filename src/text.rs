@@ -1,5 +1,6 @@
 //! Text from servers and clusters is hostile until it has been through here.
 
+pub mod problem;
 mod secrets;
 
 pub use secrets::without_secrets;
@@ -133,6 +134,17 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 /// `1 node`, `2 nodes`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// The first twenty of many names, and how many more there are: for people, never to be read back.
+pub fn listed<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> String {
+    const MOST: usize = 20;
+    let names: Vec<N> = names.into_iter().collect();
+    let shown = names.iter().take(MOST).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(MOST) {
+        Some(more) if more > 0 => format!("{shown} and {more} more"),
+        _ => shown,
+    }
 }
 
 #[cfg(test)]

@@ -4,30 +4,36 @@
 
 use std::sync::LazyLock;
 
-use aksiso::check;
-use aksiso::command::Shell;
-use aksiso::correlate::Diagnosis;
+use aksiso::answers::preflight::Preflight;
+use aksiso::checks::catalogue;
+use aksiso::checks::command::Shell;
+use aksiso::diagnosis::Diagnosis;
+use aksiso::diagnosis::plan::Plan;
+use aksiso::diagnosis::policy::Ruling;
 use aksiso::evidence::Evidence;
-use aksiso::manifest;
-use aksiso::report::model::Report;
-use aksiso::report::{json, markdown, preflight, sarif};
+use aksiso::report::model::{Report, Results};
+use aksiso::report::{self, Format, Options, json, markdown, sarif};
+use aksiso::sources::manifests;
 use aksiso::text;
 use libfuzzer_sys::fuzz_target;
 
 static CLUSTER: LazyLock<Evidence> = LazyLock::new(|| {
     let snapshot = include_bytes!("../../fixtures/healthy/noisy.json");
-    aksiso::snapshot::read_from(&snapshot[..], "fixture").expect("a snapshot")
+    aksiso::evidence::snapshot::read_from(&snapshot[..], "fixture").expect("a snapshot")
 });
 
-fuzz_target!(|manifests: &str| {
-    let Ok(found) = manifest::read_text("-", manifests, &[]) else { return };
+fuzz_target!(|text: &str| {
+    let Ok(found) = manifests::read_text("-", text, &[]) else { return };
     if found.places.len() > 200 {
         return;
     }
-    let evidence = Evidence { manifests: Some(found), ..CLUSTER.clone() };
-    let diagnosis = Diagnosis::of(&evidence, &[&check::preflight::CHECK]);
-    let report = Report::of(&diagnosis, Shell::Posix);
-    let table = preflight::render(&diagnosis, &report, 100, Shell::Posix);
+    let preflight = Preflight::of(&Diagnosis::of(&CLUSTER, catalogue::ALL), &found);
+    let ruling = Ruling::none(Diagnosis::from_outcomes(&CLUSTER, vec![preflight.outcome(&CLUSTER)]));
+    let plan = Plan::of(&ruling.diagnosis);
+    let results = Results { ruling: &ruling, plan: &plan, preflight: Some(&preflight), effect: None };
+    let report = Report::of(&results, Shell::Posix);
+    let options = Options { width: 100, previous: None, links: false };
+    let table = report::render(&report, Format::Table, &options).expect("a table");
     let shown = anstream_free(&table);
     assert!(!shown.chars().any(|c| c != '\n' && text::is_hostile(c)), "{shown:?}");
     markdown::render(&report);

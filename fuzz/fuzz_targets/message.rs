@@ -2,18 +2,19 @@
 
 #![no_main]
 
-use aksiso::check::pull_message;
-use aksiso::{bootstrap_code, text};
+use aksiso::evidence::exit_code;
+use aksiso::model::message;
+use aksiso::text;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, Option<&str>)| {
-    let (message, server) = input;
-    let _ = pull_message::read(message, server);
-    let _ = bootstrap_code::find(message);
-    let safe = text::without_secrets(message);
-    assert!(safe.len() <= message.len() * 3 + 16);
-    let clean = text::clean(&text::bounded(message, 300));
+    let (said, server) = input;
+    let _ = message::read(said, server);
+    let _ = exit_code::find(said);
+    let safe = text::without_secrets(said);
+    assert!(safe.len() <= said.len() * 3 + 16);
+    let clean = text::clean(&text::bounded(said, 300));
     assert!(!clean.chars().any(text::is_hostile));
-    let log = text::for_ci_log(message);
+    let log = text::for_ci_log(said);
     assert!(!log.contains("##"));
 });

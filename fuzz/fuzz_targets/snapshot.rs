@@ -3,22 +3,27 @@
 
 #![no_main]
 
-use aksiso::anonymize::{self, Pseudonyms};
-use aksiso::command::Shell;
-use aksiso::correlate::Diagnosis;
+use aksiso::checks::catalogue;
+use aksiso::checks::command::Shell;
+use aksiso::diagnosis::Diagnosis;
+use aksiso::diagnosis::plan::Plan;
+use aksiso::evidence::anonymize::{self, Pseudonyms};
+use aksiso::evidence::snapshot;
 use aksiso::report::model::Report;
-use aksiso::report::{json, script, table};
-use aksiso::{check, snapshot, text};
+use aksiso::report::{self, Format, Options, json, script};
+use aksiso::text;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(evidence) = snapshot::read_from(bytes, "fuzz") else { return };
-    let diagnosis = Diagnosis::of(&evidence, check::ALL);
-    let json = json::render(&Report::of(&diagnosis, Shell::Posix)).expect("a report");
-    let script = script::render(&diagnosis, Shell::Powershell);
+    let diagnosis = Diagnosis::of(&evidence, catalogue::ALL);
+    let script = script::render(&Plan::of(&diagnosis), Shell::Powershell);
+    let report = Report::of_diagnosis(diagnosis, Shell::Posix);
+    let json = json::render(&report).expect("a report");
     let harmless = |report: &str| !report.chars().any(|c| c != '\n' && text::is_hostile(c));
     assert!(harmless(&json) && harmless(&script));
-    assert!(table::render(&diagnosis, 80, Shell::Posix, false).len() < 50_000_000);
+    let options = Options { width: 80, previous: None, links: false };
+    assert!(report::render(&report, Format::Table, &options).expect("a table").len() < 50_000_000);
     let mut names = Pseudonyms::default();
     let other = anonymize::anonymize(&evidence, &mut names).expect("pseudonyms");
     anonymize::restore(&other, &names).expect("names");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::Fact;
 use super::lenient::null_is_default;
 use super::resource::Resource;
-use crate::azure::id::ResourceId;
+use crate::evidence::id::ResourceId;
 use crate::text;
 
 /// `Microsoft.Authorization/roleAssignments`.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::Fact;
 use super::lenient::{null_is_default, text_or_number};
 use super::resource::{Machine, Part, Resource, TrackedResource, filled_id};
-use crate::azure::id::ResourceId;
+use crate::evidence::id::ResourceId;
 
 /// `Microsoft.ContainerService/managedClusters`.
 pub type ManagedCluster = TrackedResource<ClusterProperties>;
@@ -388,7 +388,7 @@ pub struct ExtensionStatus {
 /// The bootstrap's output may hold anything; only its exit code is kept.
 fn exit_code_only<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
-    Ok(text.and_then(|text| crate::bootstrap_code::find(&text)).map(|code| format!("exit status={code}")))
+    Ok(text.and_then(|text| crate::evidence::exit_code::find(&text)).map(|code| format!("exit status={code}")))
 }
 
 /// What aksiso reads of a scale set's or machine's `properties`.

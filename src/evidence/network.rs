@@ -9,7 +9,7 @@ use super::fact::Fact;
 use super::lenient::null_is_default;
 use super::registry::ConnectionState;
 use super::resource::{Part, Reference, Resource};
-use crate::azure::id::ResourceId;
+use crate::evidence::id::ResourceId;
 
 /// `Microsoft.Network/virtualNetworks`.
 pub type VirtualNetwork = Resource<VirtualNetworkProperties>;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fact::{Fact, Gap};
 use super::lenient::{null_is_default, timestamp};
 use super::resource::{Part, Reference, Resource, TrackedResource, filled_id};
-use crate::azure::id::ResourceId;
+use crate::evidence::id::ResourceId;
 
 /// `Microsoft.ContainerRegistry/registries`.
 pub type Registry = TrackedResource<RegistryProperties>;

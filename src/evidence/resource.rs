@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::ComputeProperties;
 use super::lenient::null_is_default;
-use crate::azure::id::ResourceId;
+use crate::evidence::id::ResourceId;
 
 /// An ARM resource of which only the properties `P` matter.
 ///

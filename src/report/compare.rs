@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::markdown::{code, escape};
 use super::model::{FindingEntry, Report};
+use super::old::Since;
 use crate::text;
 
 /// Format of a comparison.
@@ -38,13 +39,12 @@ pub struct Comparison {
 impl Comparison {
     /// Compares two reports.
     pub fn of(old: &Report, new: &Report) -> Self {
-        let has = |report: &Report, print: &str| report.findings.iter().any(|finding| finding.fingerprint == print);
-        // A check that was not run, or has a gap, proves nothing gone.
-        let seen =
-            |finding: &FindingEntry| new.checks.iter().any(|check| check.id == finding.check && check.gaps.is_empty());
-        let gone = old.findings.iter().filter(|finding| !has(new, &finding.fingerprint));
-        let (fixed, unseen) = gone.cloned().partition(seen);
-        let (still_there, new_ones) = new.findings.iter().cloned().partition(|own| has(old, &own.fingerprint));
+        let former = |wanted: Since| {
+            old.findings.iter().filter(move |finding| Since::of(finding, new) == wanted).cloned().collect()
+        };
+        let known = |own: &FindingEntry| old.findings.iter().any(|finding| finding.fingerprint == own.fingerprint);
+        let (still_there, new_ones) = new.findings.iter().cloned().partition(known);
+        let (fixed, unseen) = (former(Since::Settled), former(Since::Unseen));
         Self { schema_version: super::model::SCHEMA_VERSION.to_owned(), new: new_ones, fixed, unseen, still_there }
     }
 

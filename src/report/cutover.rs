@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::model::{Cluster, GapEntry, SCHEMA_VERSION, Tool, cluster, gap_entry};
-use crate::command::{Command, Shell};
-use crate::cutover::age::PoolAge;
-use crate::cutover::gates::Gate;
-use crate::cutover::steps::Step;
-use crate::cutover::{Cutover, Safety};
+use super::model::{Cluster, GapEntry, SCHEMA_VERSION, cluster, gap_entry, lines};
+use crate::answers::cutover::gates::Gate;
+use crate::answers::cutover::steps::CutoverStep;
+use crate::answers::cutover::{Cutover, Safety};
+use crate::checks::command::Shell;
+use crate::evidence::snapshot::Tool;
+use crate::model::age::PoolAge;
 use crate::text;
 
 /// An output format of `cutover`.
@@ -154,7 +155,7 @@ impl CutoverReport {
     pub fn of(cutover: &Cutover<'_>, shell: Shell) -> Self {
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
-            tool: Tool { name: "aksiso".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            tool: Tool::this(),
             collected_at: cutover.evidence.collected_at,
             cluster: cluster(cutover.evidence),
             goal: cutover.goal.as_str().to_owned(),
@@ -170,10 +171,6 @@ impl CutoverReport {
             after: cutover.after.iter().map(|id| (*id).to_owned()).collect(),
         }
     }
-}
-
-fn lines(commands: &[Command], shell: Shell) -> Vec<String> {
-    commands.iter().map(|command| command.line(shell)).collect()
 }
 
 fn pool(pool: &PoolAge) -> PoolEntry {
@@ -201,7 +198,7 @@ fn gate(gate: &Gate, shell: Shell) -> GateEntry {
     }
 }
 
-fn entry(step: &Step, safety: Safety, shell: Shell) -> StepEntry {
+fn entry(step: &CutoverStep, safety: Safety, shell: Shell) -> StepEntry {
     StepEntry {
         id: step.id.to_owned(),
         title: text::bounded(&step.title, 500),

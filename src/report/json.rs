@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::model::{Report, SCHEMA_VERSION};
-use crate::{check, text};
+use crate::{answers, text};
 
 /// The report as JSON, ending in a line break.
 ///
@@ -58,12 +58,12 @@ pub fn render_checks() -> serde_json::Result<String> {
         title: &'static str,
         rules: Vec<RuleEntry>,
     }
-    let rule = |rule: &&'static crate::finding::Rule| RuleEntry {
+    let rule = |rule: &&'static crate::checks::rule::Rule| RuleEntry {
         id: rule.id,
         severity: rule.severity.as_str(),
         title: rule.title,
     };
-    let entries = check::everything().map(|check| Entry {
+    let entries = answers::rule_sets().map(|check| Entry {
         id: check.id,
         title: check.title,
         rules: check.rules.iter().map(rule).collect(),

@@ -1,7 +1,7 @@
 //! JUnit XML: a test case for each check; what could not be seen is skipped.
 
 use super::model::{CheckEntry, FindingEntry, Report};
-use crate::check;
+use crate::answers;
 
 /// Renders the report.
 pub fn render(report: &Report) -> String {
@@ -18,7 +18,7 @@ pub fn render(report: &Report) -> String {
 }
 
 fn case(report: &Report, check: &CheckEntry) -> String {
-    let title = check::everything().find(|own| own.id == check.id).map_or("", |own| own.title);
+    let title = answers::rule_sets().find(|own| own.id == check.id).map_or("", |own| own.title);
     let own: Vec<&FindingEntry> = report.findings.iter().filter(|finding| finding.check == check.id).collect();
     let mut inner = String::new();
     let reason = check.reason.as_deref().unwrap_or_default();

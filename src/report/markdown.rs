@@ -1,7 +1,7 @@
 //! Markdown for a step summary, a pull request or a ticket: at most 1 MiB, and nothing in it is obeyed.
 
 use super::model::{FindingEntry, Report};
-use crate::pull::Verdict;
+use crate::answers::pull::ImageVerdict;
 use crate::text;
 
 /// What GitHub takes as a step summary, in bytes, with room for the last line.
@@ -65,7 +65,7 @@ const IMAGES: usize = 200;
 fn images(report: &Report) -> String {
     let Some(preflight) = &report.preflight else { return String::new() };
     let mut rows: Vec<_> = preflight.images.iter().collect();
-    rows.sort_by_key(|image| Verdict::rank(&image.verdict));
+    rows.sort_by_key(|image| ImageVerdict::rank(&image.verdict));
     let mut out = "\n| image | verdict | write instead | where |\n|---|---|---|---|\n".to_owned();
     for image in rows.iter().take(IMAGES) {
         let place = image

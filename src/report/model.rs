@@ -9,12 +9,16 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::check;
-use crate::command::{Command, Shell};
-use crate::correlate::{self, Diagnosis, plan};
+use crate::answers::preflight::Preflight;
+use crate::answers::whatif::Effect;
+use crate::checks::command::{Command, Shell};
+use crate::checks::finding::{Finding, Observation};
+use crate::checks::rule::Severity;
+use crate::diagnosis::plan::{Plan, PlanStep};
+use crate::diagnosis::policy::{Notice, Ruling, SuppressedBy};
+use crate::diagnosis::{CheckResult, Diagnosis};
+use crate::evidence::snapshot::Tool;
 use crate::evidence::{Evidence, Gap};
-use crate::finding::{Finding, Observation, Severity};
-use crate::policy::{Notice, SuppressedBy};
 use crate::text;
 pub use images::{ImageEntry, LocationEntry, MovedEntry, PreflightEntry, WhatIfEntry};
 use images::{LOCATIONS, preflight_entry, what_if_entry};
@@ -57,15 +61,9 @@ pub struct Report {
     /// The images of manifests; only in a report of `preflight`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preflight: Option<PreflightEntry>,
-}
-
-/// A program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Tool {
-    /// `aksiso`.
-    pub name: String,
-    /// Its version.
-    pub version: String,
+    /// Only in a baseline: findings of the former one that this run could not see, and so does not forget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsettled: Vec<FindingEntry>,
 }
 
 /// The cluster that a report is about.
@@ -231,35 +229,41 @@ pub struct SuppressedEntry {
     pub suppressed_by: SuppressedBy,
 }
 
+/// Everything that a run found out: what a report is made from.
+#[derive(Debug)]
+pub struct Results<'r> {
+    /// The diagnosis under the policy.
+    pub ruling: &'r Ruling<'r>,
+    /// The steps that fix what it found.
+    pub plan: &'r Plan,
+    /// The images of manifests, where it is about these.
+    pub preflight: Option<&'r Preflight<'r>>,
+    /// What changes would do that one thinks of.
+    pub effect: Option<&'r Effect>,
+}
+
 impl Report {
-    /// The report of a diagnosis, with commands for a shell.
-    pub fn of(diagnosis: &Diagnosis<'_>, shell: Shell) -> Self {
-        let prints: Vec<String> = diagnosis.findings.iter().map(Finding::fingerprint).collect();
-        let causes = |causes: &Vec<usize>| causes.iter().map(|cause| prints[*cause].clone()).collect();
-        let findings = diagnosis.findings.iter().zip(&diagnosis.caused_by);
-        let preflight = diagnosis.evidence.manifests.as_ref();
-        let preflight = preflight.map(|manifests| preflight_entry(diagnosis.evidence, manifests, shell));
-        let images = preflight.iter().flat_map(|preflight| &preflight.images);
-        let images: HashMap<&str, &ImageEntry> = images.map(|image| (image.image.as_str(), image)).collect();
-        let located = |mut entry: FindingEntry| {
-            let places = images.get(entry.subject.id.as_str()).map(|image| &image.locations);
-            entry.locations = places.into_iter().flatten().take(LOCATIONS).cloned().collect();
-            entry
-        };
-        let (located_findings, suppressed) = (
-            findings.map(|(finding, by)| located(finding_entry(finding, causes(by), shell))).collect(),
-            diagnosis
-                .suppressed
-                .iter()
-                .map(|(finding, by)| SuppressedEntry {
-                    finding: located(finding_entry(finding, Vec::new(), shell)),
-                    suppressed_by: by.clone(),
-                })
-                .collect(),
-        );
+    /// The report of a diagnosis under no policy, with commands for a shell.
+    pub fn of_diagnosis(diagnosis: Diagnosis<'_>, shell: Shell) -> Self {
+        let plan = Plan::of(&diagnosis);
+        let ruling = Ruling::none(diagnosis);
+        Self::of(&Results { ruling: &ruling, plan: &plan, preflight: None, effect: None }, shell)
+    }
+
+    /// The report of a run, with commands for a shell.
+    pub fn of(results: &Results<'_>, shell: Shell) -> Self {
+        let Ruling { diagnosis, suppressed, notices } = results.ruling;
+        let preflight = results.preflight.map(|preflight| preflight_entry(preflight, shell));
+        let places = Places::of(preflight.as_ref());
+        let entry = |finding: &Finding| places.located(finding_entry(finding, shell));
+        let suppressed = suppressed.iter().map(|(finding, by)| {
+            let finding = FindingEntry { caused_by: Vec::new(), ..entry(finding) };
+            SuppressedEntry { finding, suppressed_by: by.clone() }
+        });
+        let steps = results.plan.steps.iter().enumerate();
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
-            tool: Tool { name: "aksiso".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            tool: Tool::this(),
             collected_at: diagnosis.evidence.collected_at,
             cluster: cluster(diagnosis.evidence),
             verdict: diagnosis.verdict().as_str().to_owned(),
@@ -270,13 +274,31 @@ impl Report {
                 undetermined: diagnosis.undetermined(),
             },
             checks: diagnosis.checks.iter().map(check_entry).collect(),
-            findings: located_findings,
-            plan: plan::steps(diagnosis).iter().enumerate().map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
-            suppressed,
-            policy: diagnosis.notices.clone(),
-            what_if: diagnosis.effect.as_ref().map(what_if_entry),
-            preflight,
+            findings: diagnosis.findings.iter().map(entry).collect(),
+            plan: steps.map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
+            suppressed: suppressed.collect(),
+            policy: notices.clone(),
+            what_if: results.effect.map(what_if_entry),
+            preflight: preflight.clone(),
+            unsettled: Vec::new(),
         }
+    }
+}
+
+/// Where images stand, by image.
+struct Places<'p>(HashMap<&'p str, &'p ImageEntry>);
+
+impl<'p> Places<'p> {
+    fn of(preflight: Option<&'p PreflightEntry>) -> Self {
+        let images = preflight.into_iter().flat_map(|preflight| &preflight.images);
+        Self(images.map(|image| (image.image.as_str(), image)).collect())
+    }
+
+    /// A finding about an image, with the first places in which it stands.
+    fn located(&self, mut entry: FindingEntry) -> FindingEntry {
+        let places = self.0.get(entry.subject.id.as_str()).map(|image| &image.locations);
+        entry.locations = places.into_iter().flatten().take(LOCATIONS).cloned().collect();
+        entry
     }
 }
 
@@ -303,7 +325,7 @@ fn word(text: Option<&String>) -> Option<String> {
     text.map(|text| text::bounded(text, 200))
 }
 
-fn check_entry(judged: &correlate::Judged) -> CheckEntry {
+fn check_entry(judged: &CheckResult) -> CheckEntry {
     CheckEntry {
         id: judged.check.id.to_owned(),
         status: judged.status.as_str().to_owned(),
@@ -322,12 +344,12 @@ pub fn gap_entry(gap: &Gap) -> GapEntry {
     }
 }
 
-fn step_entry(number: usize, step: &plan::Step<'_>, shell: Shell) -> StepEntry {
-    let mut mends: Vec<String> = step.mends.iter().map(|finding| finding.fingerprint()).collect();
+fn step_entry(number: usize, step: &PlanStep, shell: Shell) -> StepEntry {
+    let mut mends: Vec<String> = step.fixes.iter().map(|finding| finding.fingerprint().to_string()).collect();
     mends.dedup();
     StepEntry {
         step: number,
-        kind: step.kind.as_str().to_owned(),
+        kind: step.remediation.kind.as_str().to_owned(),
         summary: step.remediation.summary.clone(),
         mends,
         commands: lines(&step.remediation.commands, shell),
@@ -337,20 +359,21 @@ fn step_entry(number: usize, step: &plan::Step<'_>, shell: Shell) -> StepEntry {
     }
 }
 
-pub(super) fn lines(commands: &[Command], shell: Shell) -> Vec<String> {
+/// Commands as lines for a shell.
+pub fn lines(commands: &[Command], shell: Shell) -> Vec<String> {
     commands.iter().map(|command| command.line(shell)).collect()
 }
 
-fn finding_entry(finding: &Finding, caused_by: Vec<String>, shell: Shell) -> FindingEntry {
+fn finding_entry(finding: &Finding, shell: Shell) -> FindingEntry {
     FindingEntry {
         rule: finding.rule.id.to_owned(),
-        check: check::of_rule(finding.rule.id).map(|(check, _)| check.id).unwrap_or_default().to_owned(),
+        check: finding.check.id.to_owned(),
         severity: finding.severity.as_str().to_owned(),
         title: finding.rule.title.to_owned(),
         detail: finding.detail.clone(),
         subject: SubjectEntry {
             kind: finding.subject.kind.to_owned(),
-            id: finding.subject.id.to_string(),
+            id: finding.subject.id.as_str().to_owned(),
             name: finding.subject.name.clone(),
         },
         evidence: finding.evidence.iter().map(observation_entry).collect(),
@@ -361,8 +384,8 @@ fn finding_entry(finding: &Finding, caused_by: Vec<String>, shell: Shell) -> Fin
             script_commands: lines(&finding.remediation.script, shell),
             docs: finding.remediation.docs.to_owned(),
         },
-        fingerprint: finding.fingerprint(),
-        caused_by,
+        fingerprint: finding.fingerprint().to_string(),
+        caused_by: finding.caused_by.iter().map(ToString::to_string).collect(),
         locations: Vec::new(),
     }
 }

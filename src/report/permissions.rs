@@ -1,11 +1,45 @@
 //! The permissions that a diagnosis needs: as an Azure role definition, as Kubernetes RBAC, and as a list.
 
+use std::collections::BTreeSet;
+
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::check;
-use crate::kubernetes::Permission;
-use crate::permissions::Permissions;
+use crate::checks::catalogue;
+use crate::checks::check::Check;
+use crate::evidence::Section;
+use crate::evidence::calls::azure::{self as api, Api};
+use crate::evidence::calls::kubernetes::Permission;
+
+/// What some checks need.
+#[derive(Debug)]
+pub struct Permissions {
+    /// In Azure, with the checks that see less without it.
+    pub azure: Vec<(&'static Api, Vec<&'static str>)>,
+    /// In the cluster, with the checks that see less without it.
+    pub kubernetes: Vec<(Permission, Vec<&'static str>)>,
+}
+
+impl Permissions {
+    /// What these checks need; nothing that none of them would ask.
+    pub fn of(checks: &[&'static Check]) -> Self {
+        let losing = |sections: &[Section]| -> Vec<&'static str> {
+            let sections: BTreeSet<Section> = sections.iter().copied().collect();
+            let loses = |check: &&&'static Check| check.needs.iter().any(|need| sections.contains(need));
+            checks.iter().filter(loses).map(|check| check.about.id).collect()
+        };
+        let azure = api::ALL.iter().map(|api| {
+            // Without the cluster itself there is no diagnosis at all.
+            let cluster = *api == api::MANAGED_CLUSTERS;
+            (api, if cluster { checks.iter().map(|check| check.about.id).collect() } else { losing(api.sections) })
+        });
+        let kubernetes = Permission::ALL.into_iter().map(|permission| (permission, losing(&[permission.section])));
+        Self {
+            azure: azure.filter(|(_, checks)| !checks.is_empty()).collect(),
+            kubernetes: kubernetes.filter(|(_, checks)| !checks.is_empty()).collect(),
+        }
+    }
+}
 
 /// What to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -130,7 +164,7 @@ fn role_and_binding(kind: &str, namespace: Option<&str>, permissions: &[Permissi
 }
 
 fn list(permissions: &Permissions, width: usize) -> String {
-    let all = check::ALL.len();
+    let all = catalogue::ALL.len();
     let azure = permissions.azure.iter().map(|(api, checks)| (api.action.to_owned(), checks));
     let kubernetes = permissions.kubernetes.iter().map(|(permission, checks)| (permission.words(), checks));
     let lines = azure.chain(kubernetes).map(|(permission, checks)| {

@@ -4,13 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use anstyle::{AnsiColor, Style};
 
-use super::model::{ImageEntry, PreflightEntry, Report};
+use super::Options;
+use super::model::{FindingEntry, ImageEntry, PreflightEntry, Report};
 use super::table::{Page, styled};
-use crate::check::preflight::NO_IMAGE;
-use crate::command::Shell;
-use crate::correlate::Diagnosis;
-use crate::finding::Finding;
-use crate::pull::Verdict;
+use crate::answers::preflight::NO_IMAGE;
+use crate::answers::pull::ImageVerdict;
 use crate::text::{self, count};
 
 /// Places of one image that are listed.
@@ -19,33 +17,32 @@ const PLACES: usize = 5;
 const INDENT: usize = 10;
 
 /// Renders the verdicts for lines of `width` characters.
-pub fn render(diagnosis: &Diagnosis<'_>, report: &Report, width: usize, shell: Shell) -> String {
-    let mut page = Page::new(width, shell);
-    page.head(diagnosis);
-    if let Some(effect) = &diagnosis.effect {
+pub fn render(report: &Report, preflight: &PreflightEntry, options: &Options<'_>) -> String {
+    let mut page = Page::new(options.width);
+    page.head(report);
+    if let Some(effect) = &report.what_if {
         page.effect(effect);
     }
-    let Some(preflight) = &report.preflight else { return page.finish() };
-    images(&mut page, preflight, diagnosis);
+    images(&mut page, preflight, report);
     summary(&mut page, preflight);
-    page.unseen(diagnosis);
-    page.suppressed(diagnosis);
+    page.unseen(report);
+    page.suppressed(report);
     page.finish()
 }
 
-fn images(page: &mut Page, preflight: &PreflightEntry, diagnosis: &Diagnosis<'_>) {
-    let found: HashMap<&str, &Finding> =
-        diagnosis.findings.iter().map(|finding| (finding.subject.id.as_str(), finding)).collect();
+fn images(page: &mut Page, preflight: &PreflightEntry, report: &Report) {
+    let found: HashMap<&str, &FindingEntry> =
+        report.findings.iter().map(|finding| (finding.subject.id.as_str(), finding)).collect();
     // A cache rule that many images need is told once.
     let mut printed: HashSet<Vec<String>> = HashSet::new();
-    for verdict in Verdict::ALL {
+    for verdict in ImageVerdict::ALL {
         let own: Vec<&ImageEntry> = preflight.images.iter().filter(|image| image.verdict == verdict.as_str()).collect();
         if own.is_empty() {
             continue;
         }
         let color = match verdict {
-            Verdict::Pullable | Verdict::NotPulled => AnsiColor::Green,
-            Verdict::Unknown => AnsiColor::Yellow,
+            ImageVerdict::Pullable | ImageVerdict::NotPulled => AnsiColor::Green,
+            ImageVerdict::Unknown => AnsiColor::Yellow,
             _ => AnsiColor::Red,
         };
         page.line("");
@@ -61,11 +58,11 @@ fn images(page: &mut Page, preflight: &PreflightEntry, diagnosis: &Diagnosis<'_>
 fn one(
     page: &mut Page,
     image: &ImageEntry,
-    verdict: Verdict,
-    found: &HashMap<&str, &Finding>,
+    verdict: ImageVerdict,
+    found: &HashMap<&str, &FindingEntry>,
     printed: &mut HashSet<Vec<String>>,
 ) {
-    let well = matches!(verdict, Verdict::Pullable | Verdict::NotPulled);
+    let well = matches!(verdict, ImageVerdict::Pullable | ImageVerdict::NotPulled);
     let shown = if image.image.is_empty() { NO_IMAGE } else { &image.image };
     page.line(&format!("  {}", styled(&text::clean(&text::bounded(shown, 300)), Style::new().bold())));
     page.field("Why", &image.detail, INDENT);
@@ -98,7 +95,7 @@ fn one(
 fn summary(page: &mut Page, preflight: &PreflightEntry) {
     page.line("");
     let places: usize = preflight.images.iter().map(|image| image.locations.len()).sum();
-    let counts = Verdict::ALL.iter().filter_map(|verdict| {
+    let counts = ImageVerdict::ALL.iter().filter_map(|verdict| {
         let number = preflight.images.iter().filter(|image| image.verdict == verdict.as_str()).count();
         (number > 0).then(|| format!("{number} {}", verdict.as_str()))
     });

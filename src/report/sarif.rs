@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::model::{FindingEntry, LocationEntry, Report};
-use crate::check;
+use crate::answers;
+use crate::checks::rule::{Rule, RuleSet};
 use crate::text;
 
 /// GitHub takes at most this many results of a run.
@@ -39,9 +40,9 @@ struct Run {
 /// # Errors
 /// A report that is no JSON, which does not happen.
 pub fn render(report: &Report) -> serde_json::Result<String> {
-    let checks: Vec<&'static check::Check> =
-        check::everything().filter(|check| report.checks.iter().any(|own| own.id == check.id)).collect();
-    let rules: Vec<(&check::Check, &crate::finding::Rule)> =
+    let checks: Vec<&'static RuleSet> =
+        answers::rule_sets().filter(|check| report.checks.iter().any(|own| own.id == check.id)).collect();
+    let rules: Vec<(&RuleSet, &Rule)> =
         checks.iter().flat_map(|check| check.rules.iter().map(move |rule| (*check, *rule))).collect();
     let index = |rule: &str| rules.iter().position(|(_, own)| own.id == rule);
     let kept = report.findings.iter().map(|finding| result(finding, index(&finding.rule), None));
@@ -82,7 +83,7 @@ fn level(severity: &str) -> &'static str {
     }
 }
 
-fn descriptor(check: &check::Check, rule: &crate::finding::Rule) -> Value {
+fn descriptor(check: &RuleSet, rule: &Rule) -> Value {
     let page = check.rule_doc(rule.id).unwrap_or_default();
     let link = page
         .split_whitespace()

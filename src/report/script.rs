@@ -2,49 +2,47 @@
 
 use std::fmt::Write as _;
 
-use crate::command::Shell;
-use crate::correlate::{Diagnosis, plan};
+use crate::checks::command::Shell;
+use crate::diagnosis::plan::{Plan, PlanStep};
 use crate::text;
 
 /// Renders the plan for a shell.
-pub fn render(diagnosis: &Diagnosis<'_>, shell: Shell) -> String {
-    let steps = plan::steps(diagnosis);
+pub fn render(plan: &Plan, shell: Shell) -> String {
     let mut out = head(shell).to_owned();
-    comment(
-        &mut out,
-        &format!(
-            "Plan of aksiso for cluster {}, from what was seen at {}.",
-            diagnosis.evidence.cluster.id, diagnosis.evidence.collected_at
-        ),
-    );
+    let Plan { cluster, collected_at, steps } = plan;
+    comment(&mut out, &format!("Plan of aksiso for cluster {cluster}, from what was seen at {collected_at}."));
     if steps.is_empty() {
         comment(&mut out, "There is nothing to do.");
     }
-    for (at, step) in steps.iter().enumerate() {
-        let title = format!("Step {} of {}: {}", at + 1, steps.len(), step.kind.as_str());
-        out.push('\n');
-        comment(&mut out, &title);
-        for finding in &step.mends {
-            comment(&mut out, &format!("mends {} of {}: {}", finding.rule.id, finding.subject.name, finding.detail));
-        }
-        comment(&mut out, &format!("do: {}", step.remediation.summary));
-        comment(&mut out, &format!("disturbs: {}", step.disturbs));
-        comment(&mut out, &format!("verify: {}", step.verify.line(shell)));
-        ask(&mut out, &title, shell);
-        let commands = &step.remediation.commands;
-        for command in commands {
-            // A placeholder is for a person to fill in: such a line never runs as it is.
-            let open = command.words().iter().any(|word| word.starts_with('<') && word.ends_with('>'));
-            let prefix = if open { "# fill in, then remove the #: " } else { "" };
-            let line = command.line(shell);
-            let stop = if open || shell == Shell::Posix { "" } else { "\nif ($LASTEXITCODE -ne 0) { exit 1 }" };
-            let _ = writeln!(out, "{prefix}{line}{stop}");
-        }
-        if commands.is_empty() {
-            comment(&mut out, "nothing to run: do it by hand");
-        }
+    for (at, own) in steps.iter().enumerate() {
+        let title = format!("Step {} of {}: {}", at + 1, steps.len(), own.remediation.kind.as_str());
+        step(&mut out, &title, own, shell);
     }
     out
+}
+
+fn step(out: &mut String, title: &str, step: &PlanStep, shell: Shell) {
+    out.push('\n');
+    comment(out, title);
+    for finding in &step.fixes {
+        comment(out, &format!("mends {} of {}: {}", finding.rule.id, finding.subject.name, finding.detail));
+    }
+    comment(out, &format!("do: {}", step.remediation.summary));
+    comment(out, &format!("disturbs: {}", step.disturbs));
+    comment(out, &format!("verify: {}", step.verify.line(shell)));
+    ask(out, title, shell);
+    let commands = &step.remediation.commands;
+    for command in commands {
+        // A placeholder is for a person to fill in: such a line never runs as it is.
+        let open = command.words().iter().any(|word| word.starts_with('<') && word.ends_with('>'));
+        let prefix = if open { "# fill in, then remove the #: " } else { "" };
+        let line = command.line(shell);
+        let stop = if open || shell == Shell::Posix { "" } else { "\nif ($LASTEXITCODE -ne 0) { exit 1 }" };
+        let _ = writeln!(out, "{prefix}{line}{stop}");
+    }
+    if commands.is_empty() {
+        comment(out, "nothing to run: do it by hand");
+    }
 }
 
 fn head(shell: Shell) -> &'static str {

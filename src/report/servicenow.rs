@@ -1,12 +1,11 @@
 //! ServiceNow Event Management: one `em_event` record a finding, and a clear for each that a former report had and this
 //! one has not. `message_key` is the fingerprint, so that the same finding is the same alert tomorrow.
 
-use std::collections::HashSet;
-
 use serde::Serialize;
 use serde_json::json;
 
 use super::model::{FindingEntry, Report};
+use super::old::Since;
 use crate::text;
 
 /// The web service that takes many events at once expects them in `records`.
@@ -39,11 +38,8 @@ struct Event {
 pub fn render(report: &Report, previous: Option<&Report>) -> serde_json::Result<String> {
     let raised = report.findings.iter().map(|finding| event(report, finding, severity(&finding.severity)));
     // What could not be seen this time is not known to be gone.
-    let unseen = |check: &str| report.checks.iter().all(|own| own.id != check || own.status == "undetermined");
-    let present: HashSet<&str> = report.findings.iter().map(|finding| finding.fingerprint.as_str()).collect();
-    let still = |fingerprint: &str| present.contains(fingerprint);
-    let gone = previous.into_iter().flat_map(|previous| &previous.findings);
-    let gone = gone.filter(|finding| !still(&finding.fingerprint) && !unseen(&finding.check));
+    let former = previous.into_iter().flat_map(|previous| &previous.findings);
+    let gone = former.filter(|finding| Since::of(finding, report) == Since::Settled);
     let cleared = gone.map(|finding| event(report, finding, "0"));
     super::json::printed(&Events { records: raised.chain(cleared).collect() })
 }

@@ -1,17 +1,20 @@
 //! The report for people: the verdict first, then findings with what to do, then what passed and what was not seen.
 //! Words carry the meaning; colour only repeats it, and only on a terminal.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
 
-use crate::command::{Command, Shell};
-use crate::correlate::{Diagnosis, Status, Verdict, plan};
-use crate::evidence::{Evidence, Gap};
-use crate::finding::{Finding, Observation, Severity};
+use super::Options;
+use super::model::{
+    Cluster, FindingEntry, GapEntry, MovedEntry, ObservationEntry, Report, StepEntry, SuppressedEntry, WhatIfEntry,
+};
+use crate::answers;
+use crate::checks::rule::Severity;
 use crate::text::{self, count};
-use crate::whatif::{Effect, Moved};
 
 /// Column at which the text of a finding begins.
 pub(super) const INDENT: usize = 10;
@@ -19,22 +22,47 @@ pub(super) const INDENT: usize = 10;
 const IMAGES: usize = 30;
 
 /// Renders the report for lines of `width` characters.
-pub fn render(diagnosis: &Diagnosis<'_>, width: usize, shell: Shell, links: bool) -> String {
-    let mut page = Page { out: String::new(), width, shell, links };
-    page.head(diagnosis);
-    if let Some(effect) = &diagnosis.effect {
+pub fn render(report: &Report, options: &Options<'_>) -> String {
+    let mut page = Page { links: options.links, ..Page::new(options.width) };
+    page.head(report);
+    if let Some(effect) = &report.what_if {
         page.effect(effect);
     }
-    let symptoms = diagnosis.symptoms();
-    for root in diagnosis.roots() {
-        page.finding(&diagnosis.findings[root]);
-        page.symptoms(diagnosis, &symptoms[root]);
+    let edges = Edges::of(report);
+    for root in report.findings.iter().filter(|finding| finding.caused_by.is_empty()) {
+        page.finding(root);
+        page.symptoms(&edges.explained(root));
     }
-    page.plan(diagnosis);
-    page.checks(diagnosis);
-    page.unseen(diagnosis);
-    page.suppressed(diagnosis);
-    text::for_ci_log(&page.out)
+    page.plan(report);
+    page.checks(report);
+    page.unseen(report);
+    page.suppressed(report);
+    page.finish()
+}
+
+/// Which findings a finding explains.
+struct Edges<'r>(HashMap<&'r str, Vec<&'r FindingEntry>>);
+
+impl<'r> Edges<'r> {
+    fn of(report: &'r Report) -> Self {
+        let mut direct: HashMap<&str, Vec<&FindingEntry>> = HashMap::new();
+        for finding in &report.findings {
+            finding.caused_by.iter().for_each(|cause| direct.entry(cause).or_default().push(finding));
+        }
+        Self(direct)
+    }
+
+    /// What a cause explains, directly or through other symptoms, nearest first.
+    fn explained(&self, cause: &'r FindingEntry) -> Vec<&'r FindingEntry> {
+        let (mut found, mut seen, mut next) = (vec![cause], HashSet::from([cause.fingerprint.as_str()]), 0);
+        while let Some(cause) = found.get(next) {
+            let symptoms = self.0.get(cause.fingerprint.as_str()).into_iter().flatten();
+            let new: Vec<_> = symptoms.filter(|symptom| seen.insert(&symptom.fingerprint)).copied().collect();
+            found.extend(new);
+            next += 1;
+        }
+        found.split_off(1)
+    }
 }
 
 /// Renders the list of checks and rules.
@@ -42,9 +70,9 @@ pub fn render_checks(width: usize) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(cells(width));
     table.set_header(vec!["CHECK / rule", "SEVERITY", "WHAT"]);
-    for check in crate::check::everything() {
-        table.add_row(vec![check.id, "", check.title]);
-        for rule in check.rules {
+    for set in answers::rule_sets() {
+        table.add_row(vec![set.id, "", set.title]);
+        for rule in set.rules {
             table.add_row(vec![format!("  {}", rule.id).as_str(), rule.severity.as_str(), rule.title]);
         }
     }
@@ -60,11 +88,12 @@ fn cells(width: usize) -> u16 {
     u16::try_from(width).unwrap_or(u16::MAX)
 }
 
-pub(super) fn severity_style(severity: Severity) -> Style {
-    let color = match severity {
-        Severity::Error => AnsiColor::Red,
-        Severity::Warning => AnsiColor::Yellow,
-        Severity::Info => AnsiColor::Cyan,
+/// The style of a severity's word.
+fn severity_style(word: &str) -> Style {
+    let color = match Severity::of(word) {
+        Some(Severity::Error) | None => AnsiColor::Red,
+        Some(Severity::Warning) => AnsiColor::Yellow,
+        Some(Severity::Info) => AnsiColor::Cyan,
     };
     color.on_default().bold()
 }
@@ -77,13 +106,12 @@ pub(super) fn styled(text: &str, style: Style) -> String {
 pub(super) struct Page {
     out: String,
     width: usize,
-    shell: Shell,
     links: bool,
 }
 
 impl Page {
-    pub(super) fn new(width: usize, shell: Shell) -> Self {
-        Self { out: String::new(), width, shell, links: false }
+    pub(super) fn new(width: usize) -> Self {
+        Self { out: String::new(), width, links: false }
     }
 
     /// The page, safe for a terminal and for a CI log.
@@ -96,58 +124,57 @@ impl Page {
         self.out.push('\n');
     }
 
-    pub(super) fn head(&mut self, diagnosis: &Diagnosis<'_>) {
-        let evidence = diagnosis.evidence;
-        let (word, style) = match diagnosis.verdict() {
-            Verdict::Healthy => ("HEALTHY", AnsiColor::Green.on_default().bold()),
-            Verdict::Findings if diagnosis.count(Severity::Error) > 0 => ("FINDINGS", severity_style(Severity::Error)),
-            Verdict::Findings => ("FINDINGS", severity_style(Severity::Warning)),
-            Verdict::Incomplete => ("INCOMPLETE", severity_style(Severity::Warning)),
+    pub(super) fn head(&mut self, report: &Report) {
+        let summary = &report.summary;
+        let (word, style) = match report.verdict.as_str() {
+            "healthy" => ("HEALTHY", AnsiColor::Green.on_default().bold()),
+            "incomplete" => ("INCOMPLETE", severity_style("warning")),
+            _ if summary.error > 0 => ("FINDINGS", severity_style("error")),
+            _ => ("FINDINGS", severity_style("warning")),
         };
-        let mut summary = [Severity::Error, Severity::Warning, Severity::Info]
-            .map(|severity| count(diagnosis.count(severity), severity.as_str()))
-            .join(", ")
-            .replace("infos", "info");
-        let unseen = diagnosis.checks.iter().filter(|judged| !judged.gaps.is_empty()).count();
+        let mut words =
+            format!("{}, {}, {} info", count(summary.error, "error"), count(summary.warning, "warning"), summary.info);
+        let unseen = report.checks.iter().filter(|check| !check.gaps.is_empty()).count();
         if unseen > 0 {
-            let _ = write!(summary, "; {} could not see everything", count(unseen, "check"));
+            let _ = write!(words, "; {} could not see everything", count(unseen, "check"));
         }
-        self.wrapped(&format!("Verdict: {} - ", styled(word, style)), &summary, 9);
-        self.cluster(evidence);
+        self.wrapped(&format!("Verdict: {} - ", styled(word, style)), &words, 9);
+        self.cluster(&report.cluster, report.collected_at);
     }
 
     /// Which cluster, in what shape, seen when.
-    pub(super) fn cluster(&mut self, evidence: &Evidence) {
-        let place = evidence.cluster.id.resource_group().unwrap_or("?");
-        let cluster = format!(
-            "Cluster: {} in resource group {place}, Kubernetes {}, artifact source {}, outbound type {}, registry {} ({}), seen at {}",
-            evidence.cluster.name(),
-            text::bounded(evidence.cluster.properties.current_kubernetes_version.as_deref().unwrap_or("unknown"), 60),
-            text::bounded(evidence.bootstrap().artifact_source.as_deref().unwrap_or("unset"), 60),
-            text::bounded(evidence.outbound_type(), 60),
-            evidence.registry_id().as_ref().map_or("none", crate::azure::id::ResourceId::name),
-            evidence.ownership().as_str(),
-            evidence.collected_at,
+    pub(super) fn cluster(&mut self, cluster: &Cluster, collected_at: Timestamp) {
+        let word = |word: &Option<String>, unset: &str| text::bounded(word.as_deref().unwrap_or(unset), 60);
+        let registry = cluster.registry_id.as_deref().map_or("none", |id| id.rsplit('/').next().unwrap_or_default());
+        let line = format!(
+            "Cluster: {} in resource group {}, Kubernetes {}, artifact source {}, outbound type {}, registry {registry} \
+             ({}), seen at {collected_at}",
+            cluster.name,
+            cluster.resource_group.as_deref().unwrap_or("?"),
+            word(&cluster.kubernetes_version, "unknown"),
+            word(&cluster.artifact_source, "unset"),
+            word(&cluster.outbound_type, "loadBalancer"),
+            cluster.registry_ownership,
         );
-        self.paragraph("", &cluster, "Cluster: ".len());
+        self.paragraph("", &line, "Cluster: ".len());
     }
 
     /// What changes would do that one thinks of: what follows is the report of the changed cluster.
-    pub(super) fn effect(&mut self, effect: &Effect) {
+    pub(super) fn effect(&mut self, effect: &WhatIfEntry) {
         self.line("");
         self.field(
             "What if",
             &format!("{} (nothing was changed; what follows is judged as if)", effect.changes.join("; ")),
             INDENT,
         );
-        let mut list = |label: &str, moved: &[Moved]| {
+        let mut list = |label: &str, moved: &[MovedEntry]| {
             for (at, moved) in moved.iter().take(IMAGES).enumerate() {
                 let line = format!(
                     "{}, {}: {}. {}",
                     moved.image,
                     count(moved.containers, "container"),
                     moved.workloads.join(", "),
-                    text::bounded(&moved.why, 300)
+                    text::bounded(&moved.detail, 300)
                 );
                 self.field(if at == 0 { label } else { "" }, &line, INDENT);
             }
@@ -155,10 +182,10 @@ impl Page {
                 self.field("", &format!("and {} more images", moved.len() - IMAGES), INDENT);
             }
         };
-        list("Stops", &effect.stops);
-        list("Starts", &effect.starts);
+        list("Stops", &effect.stops_pulling);
+        list("Starts", &effect.starts_pulling);
         list("Unclear", &effect.unclear);
-        if effect.stops.is_empty() && effect.unclear.is_empty() {
+        if effect.stops_pulling.is_empty() && effect.unclear.is_empty() {
             self.field("Stops", "no image in use stops being pulled", INDENT);
         }
         let brings = effect.brings.len();
@@ -167,75 +194,61 @@ impl Page {
         }
     }
 
-    fn finding(&mut self, finding: &Finding) {
+    fn finding(&mut self, finding: &FindingEntry) {
         self.line("");
-        let word = finding.severity.as_str().to_uppercase();
-        let style = severity_style(finding.severity);
-        let bold = Style::new().bold();
-        self.line(&format!("{} {}", styled(&word, style), styled(finding.rule.id, bold)));
-        self.paragraph("  ", finding.rule.title, 2);
+        let word = styled(&finding.severity.to_uppercase(), severity_style(&finding.severity));
+        self.line(&format!("{word} {}", styled(&finding.rule, Style::new().bold())));
+        self.paragraph("  ", &finding.title, 2);
         self.field("What", &finding.detail, INDENT);
         self.field("About", &format!("{} {}", finding.subject.kind, finding.subject.name), INDENT);
         for (at, observation) in finding.evidence.iter().enumerate() {
             self.field(if at == 0 { "Because" } else { "" }, &short(observation), INDENT);
         }
         let remediation = &finding.remediation;
-        self.field("Do", &format!("[{}] {}", remediation.kind.as_str(), remediation.summary), INDENT);
+        self.field("Do", &format!("[{}] {}", remediation.kind, remediation.summary), INDENT);
         self.commands("", &remediation.commands);
-        if !remediation.script.is_empty() {
-            self.commands("without a terminal, which asks nothing:", &remediation.script);
+        if !remediation.script_commands.is_empty() {
+            self.commands("without a terminal, which asks nothing:", &remediation.script_commands);
         }
         let start = self.out.len();
-        self.field("More", &format!("aksiso explain {}; {}", finding.rule.id, remediation.docs), INDENT);
+        self.field("More", &format!("aksiso explain {}; {}", finding.rule, remediation.docs), INDENT);
         if self.links {
             let link = format!("\u{1b}]8;;{0}\u{1b}\\{0}\u{1b}]8;;\u{1b}\\", remediation.docs);
             let more = self.out.split_off(start);
-            self.out.push_str(&more.replace(remediation.docs, &link));
+            self.out.push_str(&more.replace(&remediation.docs, &link));
         }
     }
 
     /// What the finding explains: one line each, with how much there is and the newest evidence.
-    fn symptoms(&mut self, diagnosis: &Diagnosis<'_>, symptoms: &[usize]) {
-        for (at, symptom) in symptoms.iter().enumerate() {
-            let finding = &diagnosis.findings[*symptom];
-            let newest = finding
-                .evidence
-                .first()
-                .map(|seen| format!(" ({})", text::bounded(&seen.value, 160)))
-                .unwrap_or_default();
-            let line =
-                format!("{} {} {}{newest}", finding.severity.as_str().to_uppercase(), finding.rule.id, finding.detail);
+    fn symptoms(&mut self, symptoms: &[&FindingEntry]) {
+        for (at, finding) in symptoms.iter().enumerate() {
+            let newest = finding.evidence.first();
+            let newest = newest.map(|seen| format!(" ({})", text::bounded(&seen.value, 160))).unwrap_or_default();
+            let line = format!("{} {} {}{newest}", finding.severity.to_uppercase(), finding.rule, finding.detail);
             self.field(if at == 0 { "Explains" } else { "" }, &line, INDENT + 1);
         }
     }
 
     /// The steps in their order, where there is more than one to take.
-    fn plan(&mut self, diagnosis: &Diagnosis<'_>) {
-        let steps = plan::steps(diagnosis);
-        if steps.len() < 2 {
+    fn plan(&mut self, report: &Report) {
+        if report.plan.len() < 2 {
             return;
         }
         self.line("\nPlan, in this order (--plan FILE writes it as a script):");
-        for (at, step) in steps.iter().enumerate() {
-            let mends = step
-                .mends
-                .first()
-                .map(|finding| format!("{} of {}", finding.rule.id, finding.subject.name))
-                .unwrap_or_default();
+        for step in &report.plan {
+            let first = report.findings.iter().find(|finding| step.mends.first() == Some(&finding.fingerprint));
+            let first = first.map(|finding| format!("{} of {}", finding.rule, finding.subject.name));
             let more = step.mends.len().saturating_sub(1);
             let more = if more > 0 { format!(" and {}", count(more, "other finding")) } else { String::new() };
-            self.paragraph(
-                "  ",
-                &format!("{}. {} for {mends}{more}; disturbs: {}", at + 1, step.kind.as_str(), step.disturbs),
-                5,
-            );
-            let line = format!("     verify: {}", text::clean(&step.verify.line(self.shell)));
-            self.line(&line);
+            let StepEntry { step: number, kind, disturbs, verify, .. } = step;
+            let line = format!("{number}. {kind} for {}{more}; disturbs: {disturbs}", first.unwrap_or_default());
+            self.paragraph("  ", &line, 5);
+            self.line(&format!("     verify: {}", text::clean(verify)));
         }
     }
 
     /// Commands stand on lines of their own and are never broken: they are there to be copied.
-    pub(super) fn commands(&mut self, heading: &str, commands: &[Command]) {
+    pub(super) fn commands(&mut self, heading: &str, commands: &[String]) {
         if commands.is_empty() {
             return;
         }
@@ -243,77 +256,66 @@ impl Page {
             self.field("", heading, INDENT);
         }
         for command in commands {
-            let line = format!("    {}", text::clean(&command.line(self.shell)));
+            let line = format!("    {}", text::clean(command));
             self.line(&line);
         }
     }
 
-    fn checks(&mut self, diagnosis: &Diagnosis<'_>) {
+    fn checks(&mut self, report: &Report) {
         self.line("");
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(cells(self.width)).set_header(vec!["CHECK", "STATUS", "WHAT"]);
-        for judged in &diagnosis.checks {
-            let mark = if judged.status == Status::Failed && !judged.gaps.is_empty() {
-                "failed, incomplete"
-            } else {
-                judged.status.as_str()
+        for check in &report.checks {
+            let incomplete = check.status == "failed" && !check.gaps.is_empty();
+            let mark = if incomplete { "failed, incomplete" } else { &check.status };
+            let what = match (check.status.as_str(), &check.reason) {
+                ("not-applicable", Some(reason)) => text::clean(reason),
+                _ => answers::rule_sets().find(|set| set.id == check.id).map_or("", |set| set.title).to_owned(),
             };
-            let what = match (&judged.status, &judged.reason) {
-                (Status::NotApplicable, Some(reason)) => text::clean(reason),
-                _ => judged.check.title.to_owned(),
-            };
-            table.add_row(vec![judged.check.id, mark, what.as_str()]);
+            table.add_row(vec![check.id.as_str(), mark, what.as_str()]);
         }
         self.line(&trimmed(&table.to_string()));
     }
 
-    pub(super) fn unseen(&mut self, diagnosis: &Diagnosis<'_>) {
-        let mut seen: Vec<(&Gap, Vec<&str>)> = Vec::new();
-        for judged in &diagnosis.checks {
-            for gap in &judged.gaps {
-                match seen.iter_mut().find(|(known, _)| *known == gap) {
-                    Some((_, checks)) => checks.push(judged.check.id),
-                    None => seen.push((gap, vec![judged.check.id])),
-                }
+    pub(super) fn unseen(&mut self, report: &Report) {
+        let mut seen: Vec<(&GapEntry, Vec<&str>)> = Vec::new();
+        for (gap, check) in report.checks.iter().flat_map(|check| check.gaps.iter().map(move |gap| (gap, check))) {
+            match seen.iter_mut().find(|(known, _)| *known == gap) {
+                Some((_, checks)) => checks.push(&check.id),
+                None => seen.push((gap, vec![&check.id])),
             }
         }
-        if seen.is_empty() {
-            return;
+        if !seen.is_empty() {
+            self.line("\nNot seen, so not judged:");
         }
-        self.line("\nNot seen, so not judged:");
         for (gap, checks) in seen {
             let mut line = gap.detail.clone();
             if let Some(needed) = &gap.needed {
-                let _ = write!(line, " (needs {needed}");
-                if !gap.scope.is_empty() {
-                    let _ = write!(line, " on {}", gap.scope);
-                }
-                if let Some(role) = &gap.role {
-                    let _ = write!(line, "; smallest role: {role}");
-                }
-                line.push(')');
+                let scope = gap.scope.as_ref().map_or_else(String::new, |scope| format!(" on {scope}"));
+                let role = gap.role.as_ref().map_or_else(String::new, |role| format!("; smallest role: {role}"));
+                let _ = write!(line, " (needs {needed}{scope}{role})");
             }
             self.paragraph("  ", &format!("{}: {line}", checks.join(", ")), 2);
         }
     }
 
     /// What the policy or the baseline takes out, by which line, and what is wrong with the policy.
-    pub(super) fn suppressed(&mut self, diagnosis: &Diagnosis<'_>) {
-        if !diagnosis.suppressed.is_empty() {
+    pub(super) fn suppressed(&mut self, report: &Report) {
+        if !report.suppressed.is_empty() {
             self.line("\nSuppressed, so not counted:");
         }
-        for (finding, by) in &diagnosis.suppressed {
+        for SuppressedEntry { finding, suppressed_by: by } in &report.suppressed {
             let line = by.line.map_or_else(String::new, |line| format!(", line {line}"));
             let until = by.until.as_ref().map_or_else(String::new, |until| format!(", until {until}"));
             let what =
-                format!("{} of {}: {} ({}{line}{until})", finding.rule.id, finding.subject.name, by.reason, by.file);
+                format!("{} of {}: {} ({}{line}{until})", finding.rule, finding.subject.name, by.reason, by.file);
             self.paragraph("  ", &what, 2);
         }
-        if !diagnosis.notices.is_empty() {
+        if !report.policy.is_empty() {
             self.line("\nPolicy:");
         }
-        for notice in &diagnosis.notices {
+        for notice in &report.policy {
             self.paragraph("  ", &format!("{}, line {}: {}", notice.file, notice.line, notice.message), 2);
         }
     }
@@ -340,7 +342,7 @@ impl Page {
 }
 
 /// An observation on one line: the field, its value, and where it was read, cut down to the last names of the id.
-fn short(observation: &Observation) -> String {
+fn short(observation: &ObservationEntry) -> String {
     format!("{} = {} ({})", observation.path, observation.value, short_source(&observation.source))
 }
 

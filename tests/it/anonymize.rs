@@ -2,25 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use aksiso::anonymize::{self, Pseudonyms};
-use aksiso::check;
-use aksiso::command::Shell;
-use aksiso::correlate::Diagnosis;
-use aksiso::cutover::{Cutover, Goal, Policy};
+use aksiso::answers::cutover::{Goal, ReimagePolicy};
+use aksiso::checks::command::Shell;
 use aksiso::evidence::Evidence;
+use aksiso::evidence::anonymize::{self, Pseudonyms};
 use aksiso::report::cutover::CutoverReport;
-use aksiso::report::json;
-use aksiso::report::model::Report;
 use serde_json::Value;
 
-use crate::fixtures;
+use crate::{fixtures, judged};
 
 fn report(evidence: &Evidence) -> Value {
-    let diagnosis = Diagnosis::of(evidence, check::ALL);
-    let report = json::render(&Report::of(&diagnosis, Shell::Posix)).expect("a report");
-    let mut report: Value = serde_json::from_str(&report).expect("JSON");
+    let mut report: Value = serde_json::from_str(&judged::json(evidence)).expect("JSON");
     let goal = Goal::Isolated(evidence.other_registries.keys().next().cloned());
-    let cutover = Cutover::of(evidence, goal, Policy::Documented);
+    let cutover = judged::cutover(evidence, goal, ReimagePolicy::Documented);
     report["cutover"] = serde_json::to_value(CutoverReport::of(&cutover, Shell::Posix)).expect("JSON");
     report
 }

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aksiso::check::{self, Check};
-use aksiso::correlate::{Diagnosis, Status, Verdict};
+use aksiso::answers;
+use aksiso::checks::catalogue;
+use aksiso::checks::finding::Fingerprint;
+use aksiso::checks::judge::Outcome;
+use aksiso::checks::rule::Severity;
+use aksiso::diagnosis::plan::{Plan, PlanStep};
+use aksiso::diagnosis::{Diagnosis, Status, Verdict};
 use aksiso::evidence::{Evidence, Section};
-use aksiso::finding::Severity;
 
 use crate::fixtures;
-
-fn diagnose(evidence: &Evidence) -> Diagnosis<'_> {
-    Diagnosis::of(evidence, check::ALL)
-}
+use crate::judged::diagnose;
 
 fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut items: Vec<T> = items.into_iter().collect();
@@ -22,7 +23,7 @@ fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
 #[test]
 fn rule_names_are_unique_kebab_case_and_belong_to_one_check() {
     let mut seen = BTreeSet::new();
-    for check in check::everything() {
+    for check in answers::rule_sets() {
         for name in std::iter::once(check.id).chain(check.rules.iter().map(|rule| rule.id)) {
             let kebab = name
                 .split('-')
@@ -35,12 +36,12 @@ fn rule_names_are_unique_kebab_case_and_belong_to_one_check() {
 
 #[test]
 fn every_page_in_the_folder_belongs_to_a_registered_check() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/check");
-    let files = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").file_name());
-    let pages = files
-        .map(|name| name.to_string_lossy().into_owned())
-        .filter_map(|name| name.strip_suffix(".md").map(str::to_owned));
-    assert_eq!(sorted(pages), sorted(check::everything().map(|check| check.id.to_owned())));
+    let pages = ["src/checks", "src/answers"].iter().flat_map(|folder| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").file_name())
+    });
+    let pages = pages.filter_map(|name| name.to_str()?.strip_suffix(".md").map(str::to_owned));
+    assert_eq!(sorted(pages), sorted(answers::rule_sets().map(|check| check.id.to_owned())));
 }
 
 /// Every check runs on every case, and what it finds there is compared whole.
@@ -62,8 +63,10 @@ fn every_case_reports_exactly_what_it_says() {
             .iter()
             .filter(|judged| judged.status == Status::NotApplicable)
             .map(|judged| judged.check.id.to_owned());
-        let edges = diagnosis.findings.iter().zip(&diagnosis.caused_by).flat_map(|(symptom, causes)| {
-            causes.iter().map(|cause| format!("{} <- {}", symptom.rule.id, diagnosis.findings[*cause].rule.id))
+        let named: BTreeMap<_, _> =
+            diagnosis.findings.iter().map(|finding| (finding.fingerprint(), finding.rule.id)).collect();
+        let edges = diagnosis.findings.iter().flat_map(|symptom| {
+            symptom.caused_by.iter().map(|cause| format!("{} <- {}", symptom.rule.id, named[cause]))
         });
         let (edges, causes) = (sorted(edges), sorted(case.causes.clone()));
         if edges != causes {
@@ -105,13 +108,13 @@ fn every_rule_fires_in_a_case() {
         let evidence = fixtures::evidence(&snapshot);
         fired.extend(diagnose(&evidence).findings.iter().map(|finding| finding.rule.id));
     }
-    let rules = check::ALL.iter().flat_map(|check| check.rules).map(|rule| rule.id);
+    let rules = catalogue::ALL.iter().flat_map(|check| check.about.rules).map(|rule| rule.id);
     let silent: Vec<&str> = rules.filter(|rule| !fired.contains(rule)).collect();
     assert!(silent.is_empty(), "rules that fire in no case: {silent:?}");
 }
 
 /// Everything that is judged: a remediation may fill in an id from wherever it is known, and a placeholder elsewhere.
-fn judged(outcome: &check::Outcome) -> impl PartialEq + std::fmt::Debug + use<'_> {
+fn judgement(outcome: &Outcome) -> impl PartialEq + std::fmt::Debug + use<'_> {
     let findings = outcome.findings.iter().map(|finding| {
         (
             finding.rule.id,
@@ -135,20 +138,20 @@ fn declared_sections_are_those_that_are_used() {
         for section in Section::ALL {
             let mut blanked = evidence.clone();
             section.blank(&mut blanked);
-            for check in check::ALL {
+            for check in catalogue::ALL {
                 let (before, after) = (check.judge(&evidence), check.judge(&blanked));
                 if !check.needs.contains(&section) {
                     assert_eq!(
-                        judged(&before),
-                        judged(&after),
+                        judgement(&before),
+                        judgement(&after),
                         "{name}: {} reads {section:?} without declaring it",
-                        check.id
+                        check.about.id
                     );
                     continue;
                 }
                 let undetermined =
                     after.gaps.len() > before.gaps.len() || after.gaps.iter().any(|gap| !before.gaps.contains(gap));
-                *missed.entry((check.id, format!("{section:?}"))).or_default() |= undetermined;
+                *missed.entry((check.about.id, format!("{section:?}"))).or_default() |= undetermined;
                 let lost = before
                     .findings
                     .iter()
@@ -156,7 +159,7 @@ fn declared_sections_are_those_that_are_used() {
                 let passes = after.gaps.is_empty()
                     && after.not_applicable.is_none()
                     && after.findings.iter().all(|finding| finding.severity == Severity::Info);
-                assert!(!(lost && passes), "{name}: {} passes without {section:?}", check.id);
+                assert!(!(lost && passes), "{name}: {} passes without {section:?}", check.about.id);
             }
         }
     }
@@ -181,7 +184,7 @@ fn errors_and_warnings_have_evidence_and_every_remediation_a_source() {
 fn nothing_that_aks_owns_is_written_to() {
     for (name, snapshot) in fixtures::all() {
         let evidence = fixtures::evidence(&snapshot);
-        if evidence.ownership() != aksiso::evidence::Ownership::Managed {
+        if evidence.ownership() != aksiso::model::cluster::Ownership::Managed {
             continue;
         }
         for finding in &diagnose(&evidence).findings {
@@ -202,7 +205,7 @@ fn nothing_that_aks_owns_is_written_to() {
 fn bootstrap_flags_come_together() {
     for (name, snapshot) in fixtures::all() {
         let evidence = fixtures::evidence(&snapshot);
-        let byo = evidence.ownership() == aksiso::evidence::Ownership::Byo;
+        let byo = evidence.ownership() == aksiso::model::cluster::Ownership::Byo;
         for finding in &diagnose(&evidence).findings {
             for command in finding.remediation.commands.iter().chain(&finding.remediation.script) {
                 let has = |word: &str| command.words().iter().any(|own| own == word);
@@ -220,8 +223,8 @@ fn bootstrap_flags_come_together() {
 fn evidence_survives_json() {
     for (name, snapshot) in fixtures::all() {
         let mut evidence = fixtures::evidence(&snapshot);
-        let text = aksiso::snapshot::render(&evidence).expect("JSON");
-        let again = aksiso::snapshot::read_from(text.as_bytes(), "again").expect("a snapshot");
+        let text = aksiso::evidence::snapshot::render(&evidence).expect("JSON");
+        let again = aksiso::evidence::snapshot::read_from(text.as_bytes(), "again").expect("a snapshot");
         // The pools stand in the evidence in their own place, and are not written twice.
         evidence.cluster.properties.agent_pool_profiles = None;
         assert!(evidence == again, "{name}");
@@ -235,9 +238,9 @@ fn fingerprints_depend_on_rule_and_subject_only() {
     let faulty = fixtures::evidence(&snapshot);
     let mut later = faulty.clone();
     later.collected_at = "2027-01-01T00:00:00Z".parse().expect("a date");
-    later.cluster.id = aksiso::azure::id::ResourceId::new(later.cluster.id.as_str().to_uppercase());
+    later.cluster.id = aksiso::evidence::id::ResourceId::new(later.cluster.id.as_str().to_uppercase());
     let prints = |evidence: &Evidence| {
-        diagnose(evidence).findings.iter().map(aksiso::finding::Finding::fingerprint).collect::<Vec<_>>()
+        diagnose(evidence).findings.iter().map(aksiso::checks::finding::Finding::fingerprint).collect::<Vec<_>>()
     };
     assert_eq!(prints(&faulty), prints(&later));
     assert_eq!(prints(&faulty).iter().collect::<BTreeSet<_>>().len(), 5);
@@ -247,19 +250,19 @@ fn fingerprints_depend_on_rule_and_subject_only() {
         .findings
         .iter()
         .find(|finding| finding.rule.id == "acrpull-missing")
-        .map(aksiso::finding::Finding::fingerprint);
-    assert_eq!(first.as_deref(), Some("77bc64b06d8ae9e4bb14c087fc3b8495"));
+        .map(aksiso::checks::finding::Finding::fingerprint);
+    assert_eq!(first.as_ref().map(Fingerprint::as_str), Some("77bc64b06d8ae9e4bb14c087fc3b8495"));
 }
 
 #[test]
 fn rules_are_found_by_name_with_their_part_of_the_page() {
-    for check in check::ALL {
-        for rule in check.rules {
-            let (owner, found): (&Check, _) = check::of_rule(rule.id).expect("registered");
-            assert_eq!((owner.id, found.id), (check.id, rule.id));
+    for set in answers::rule_sets() {
+        for rule in set.rules {
+            let (owner, found) = answers::rule_named(rule.id).expect("registered");
+            assert_eq!((owner.id, found.id), (set.id, rule.id));
         }
     }
-    assert!(check::of_rule("no-such-rule").is_none());
+    assert!(answers::rule_named("no-such-rule").is_none());
 }
 
 /// Old events, jobs that ended, endpoints and zones of others, other cache rules, images of other registries: on no kind
@@ -320,15 +323,6 @@ fn with_noise(mut snapshot: serde_json::Value) -> serde_json::Value {
     snapshot
 }
 
-/// Causes and symptoms are rules that exist, and no rule explains itself.
-#[test]
-fn causes_and_symptoms_are_known_rules() {
-    use aksiso::correlate::causes;
-    for rule in causes::causes().chain(causes::symptoms()) {
-        assert!(check::of_rule(rule).is_some(), "{rule}");
-    }
-}
-
 /// Registry, rule, endpoint, zone, record, role, reconcile, reimage; and egress is closed last.
 #[test]
 fn plans_keep_their_order_and_leave_nothing_out() {
@@ -353,14 +347,14 @@ fn plans_keep_their_order_and_leave_nothing_out() {
     for (name, snapshot) in fixtures::all() {
         let evidence = fixtures::evidence(&snapshot);
         let diagnosis = diagnose(&evidence);
-        let steps = aksiso::correlate::plan::steps(&diagnosis);
-        let closes = |step: &aksiso::correlate::plan::Step<'_>| {
+        let steps = Plan::of(&diagnosis).steps;
+        let closes = |step: &PlanStep| {
             step.remediation.commands.iter().any(|command| command.words().iter().any(|word| word == "--outbound-type"))
         };
         let places: Vec<usize> = steps
             .iter()
             .filter(|step| !closes(step))
-            .map(|step| ORDER.iter().position(|kind| *kind == step.kind.as_str()).expect("a known kind"))
+            .map(|step| ORDER.iter().position(|kind| *kind == step.remediation.kind.as_str()).expect("a known kind"))
             .collect();
         assert!(places.is_sorted(), "{name}: {places:?}");
         assert!(
@@ -369,13 +363,16 @@ fn plans_keep_their_order_and_leave_nothing_out() {
         );
         for finding in diagnosis.findings.iter().filter(|finding| finding.severity > Severity::Info) {
             assert!(
-                steps.iter().any(|step| step.mends.iter().any(|mended| mended.fingerprint() == finding.fingerprint())),
+                steps.iter().any(|step| step.fixes.iter().any(|mended| mended.fingerprint() == finding.fingerprint())),
                 "{name}: {} is in no step",
                 finding.rule.id
             );
         }
-        let commands: Vec<String> =
-            steps.iter().flat_map(|step| &step.remediation.commands).map(aksiso::command::Command::posix).collect();
+        let commands: Vec<String> = steps
+            .iter()
+            .flat_map(|step| &step.remediation.commands)
+            .map(aksiso::checks::command::Command::posix)
+            .collect();
         let reconciles =
             commands.iter().filter(|line| line.starts_with("az aks update") && line.matches(" -").count() == 3).count();
         assert!(reconciles <= 2, "{name}: {commands:#?}");

@@ -328,8 +328,8 @@ fn one_fault_on_many_nodes_is_one_finding_at_the_top() {
 #[test]
 fn the_layers_name_every_check() {
     let page = stdout(&run(&["explain", "layers"]));
-    for check in aksiso::check::ALL {
-        assert!(page.contains(check.id), "{} is in no layer", check.id);
+    for check in aksiso::checks::catalogue::ALL {
+        assert!(page.contains(check.about.id), "{} is in no layer", check.about.id);
     }
     for layer in ["Control plane", "Data plane", "Pod network", "Service", "DNS", "Egress", "Platform"] {
         assert!(page.contains(layer), "{layer}");
@@ -345,7 +345,7 @@ fn no_secret_of_a_cluster_is_kept() {
     properties["provisioningState"] = "Failed".into();
     properties["status"] = serde_json::json!({ "provisioningError": { "code": "X", "message": "GET https://store.blob.core.windows.net/x?sig=CANARY-sas failed" } });
     let evidence = fixtures::evidence(&snapshot);
-    let kept = aksiso::snapshot::render(&evidence).expect("JSON");
+    let kept = aksiso::evidence::snapshot::render(&evidence).expect("JSON");
     assert!(!kept.contains("CANARY"), "{kept}");
     assert!(kept.contains("proxy.contoso.com:8080"));
 }

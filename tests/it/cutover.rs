@@ -3,25 +3,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aksiso::azure::id::ResourceId;
-use aksiso::cutover::age::Age;
-use aksiso::cutover::gates::Pass;
-use aksiso::cutover::{Cutover, Goal, Policy, Safety, State};
+use aksiso::answers::cutover::gates::Pass;
+use aksiso::answers::cutover::{Goal, ReimagePolicy, Safety, State};
+use aksiso::app::exit::Exit;
 use aksiso::evidence::cluster::{BootstrapProfile, BootstrapWrite};
+use aksiso::evidence::id::ResourceId;
 use aksiso::evidence::kubernetes::{ImageUse, Node};
 use aksiso::evidence::{Evidence, Fact, Gap, OtherRegistry, Reason};
+use aksiso::model::age::Age;
 use jiff::{Timestamp, ToSpan as _};
 use proptest::prelude::*;
 use serde_json::json;
 
 use crate::fixtures::{self, Stage, before_the_switch, stage};
+use crate::judged;
 
 pub fn goal(stage: &Stage) -> Goal {
     if stage.to.as_deref() == Some("direct") { Goal::Direct } else { Goal::Isolated(stage.to_registry.clone()) }
 }
 
-pub fn policy(stage: &Stage) -> Policy {
-    if stage.policy.as_deref() == Some("conservative") { Policy::Conservative } else { Policy::Documented }
+pub fn policy(stage: &Stage) -> ReimagePolicy {
+    if stage.policy.as_deref() == Some("conservative") {
+        ReimagePolicy::Conservative
+    } else {
+        ReimagePolicy::Documented
+    }
 }
 
 #[test]
@@ -32,7 +38,7 @@ fn every_stage_stands_where_it_says_and_the_next_step_is_next() {
         let (stage, snapshot) = stage(&path);
         assert!(stage.about.ends_with('.'), "{name}: say in a sentence what it is about");
         let evidence = fixtures::evidence(&snapshot);
-        let cutover = Cutover::of(&evidence, goal(&stage), policy(&stage));
+        let cutover = judged::cutover(&evidence, goal(&stage), policy(&stage));
         let now = cutover.now();
         let of = |pass: Pass| {
             cutover.gates.iter().filter(|gate| gate.pass == pass).map(|gate| gate.id.clone()).collect::<BTreeSet<_>>()
@@ -44,7 +50,7 @@ fn every_stage_stands_where_it_says_and_the_next_step_is_next() {
             cutover.state.as_str().to_owned(),
             now.as_ref().map(|step| step.id.to_owned()),
             cutover.safety.as_str().to_owned(),
-            cutover.exit().code(),
+            Exit::of_cutover(&cutover).code(),
             of(Pass::Closed),
             of(Pass::Unknown),
         );
@@ -96,7 +102,7 @@ type Blank = fn(&mut Evidence, Gap);
 #[test]
 fn nothing_is_called_safe_that_was_not_seen() {
     let ready = fixtures::healthy("cut-over");
-    assert_eq!(Cutover::of(&ready, Goal::Isolated(None), Policy::Documented).safety, Safety::Safe);
+    assert_eq!(judged::cutover(&ready, Goal::Isolated(None), ReimagePolicy::Documented).safety, Safety::Safe);
     let forbidden = || Gap::new(Reason::Forbidden, "403");
     let blanks: [(&str, Blank); 7] = [
         ("nodes", |evidence, gap| evidence.kubernetes.nodes = Fact::Missing(gap)),
@@ -110,10 +116,10 @@ fn nothing_is_called_safe_that_was_not_seen() {
     for (what, blank) in blanks {
         let mut evidence = ready.clone();
         blank(&mut evidence, forbidden());
-        let cutover = Cutover::of(&evidence, Goal::Isolated(None), Policy::Documented);
+        let cutover = judged::cutover(&evidence, Goal::Isolated(None), ReimagePolicy::Documented);
         let closes = cutover.now().is_some_and(|step| step.id == "close-egress");
         assert!(!(closes && cutover.safety == Safety::Safe), "{what}");
-        assert_ne!(cutover.exit().code(), 0, "{what}");
+        assert_ne!(Exit::of_cutover(&cutover).code(), 0, "{what}");
     }
 }
 
@@ -284,7 +290,7 @@ impl Simulation {
     }
 }
 
-fn pools_of(step: &aksiso::cutover::steps::Step) -> Vec<String> {
+fn pools_of(step: &aksiso::answers::cutover::steps::CutoverStep) -> Vec<String> {
     let upgrades = step.commands.iter().filter(|command| command.posix().contains("nodepool upgrade"));
     let name = |words: &[String]| words.iter().position(|word| word == "-n").map(|at| words[at + 1].clone());
     upgrades.filter_map(|command| name(command.words())).collect()
@@ -306,7 +312,7 @@ proptest! {
     ) {
         let faults: Vec<usize> = faults.into_iter().collect();
         let mut simulation = Simulation::new(managed, &faults, [sizes.0, sizes.1]);
-        let policy = if conservative { Policy::Conservative } else { Policy::Documented };
+        let policy = if conservative { ReimagePolicy::Conservative } else { ReimagePolicy::Documented };
         let goal = Goal::Isolated((!managed).then(|| simulation.registry.clone()));
         if known_before {
             simulation.write(); // the log shows the cluster as it was before
@@ -328,7 +334,7 @@ proptest! {
             if event == 3 {
                 seen.kubernetes.nodes = Fact::Missing(Gap::new(Reason::Unreachable, "no route"));
             }
-            let cutover = Cutover::of(&seen, goal.clone(), policy);
+            let cutover = judged::cutover(&seen, goal.clone(), policy);
             prop_assert_ne!(cutover.state, State::S5);
             let Some(step) = cutover.now() else {
                 prop_assert_eq!(cutover.state, State::S4);
@@ -361,7 +367,7 @@ proptest! {
                 other => prop_assert!(false, "{} is no step of this way", other),
             }
         }
-        prop_assert!(arrived, "it does not arrive: {:?}", Cutover::of(&simulation.evidence, goal, policy).now().map(|step| step.title));
+        prop_assert!(arrived, "it does not arrive: {:?}", judged::cutover(&simulation.evidence, goal, policy).now().map(|step| step.title));
     }
 }
 
@@ -370,7 +376,7 @@ proptest! {
 fn what_is_ahead_is_told_early() {
     let (_, snapshot) = stage(&fixtures::folder().join("cutover/story-5-half-reimaged.json"));
     let evidence = fixtures::evidence(&snapshot);
-    let cutover = Cutover::of(&evidence, Goal::Isolated(None), Policy::Documented);
+    let cutover = judged::cutover(&evidence, Goal::Isolated(None), ReimagePolicy::Documented);
     assert_eq!(cutover.ahead.iter().map(|gate| gate.id.as_str()).collect::<Vec<_>>(), ["image-outside-cache"]);
 }
 
@@ -383,7 +389,7 @@ fn a_node_that_came_between_switch_and_reimage_is_not_called_fresh() {
     simulation.switch();
     simulation.tick();
     simulation.add_node("apps");
-    let cutover = Cutover::of(&simulation.evidence, Goal::Isolated(None), Policy::Documented);
+    let cutover = judged::cutover(&simulation.evidence, Goal::Isolated(None), ReimagePolicy::Documented);
     let apps = cutover.pools.iter().find(|pool| pool.name == "apps").expect("the pool");
     assert_eq!(apps.nodes.iter().map(|node| node.age).collect::<Vec<_>>(), [Age::Stale, Age::Stale, Age::Unknown]);
 }

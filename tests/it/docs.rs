@@ -2,10 +2,16 @@
 
 use std::path::PathBuf;
 
-use aksiso::check;
-use aksiso::permissions::Permissions;
+use aksiso::answers;
+use aksiso::answers::cutover::{Goal, ReimagePolicy};
+use aksiso::answers::whatif::Change;
+use aksiso::checks::catalogue;
+use aksiso::checks::command::Shell;
+use aksiso::evidence::Evidence;
+use aksiso::report::cutover::{Format, render};
+use aksiso::report::permissions::Permissions;
 
-use crate::snapshots;
+use crate::{fixtures, judged, snapshots};
 
 fn readme() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("README.md")
@@ -32,48 +38,40 @@ fn plain(report: &str) -> String {
     anstream::adapter::strip_str(report).to_string()
 }
 
+fn read(path: &std::path::Path) -> Evidence {
+    aksiso::app::files::read_snapshot(path).expect("a snapshot")
+}
+
 #[test]
 fn the_readme_shows_the_real_report() {
-    let evidence = aksiso::snapshot::read(&snapshots::example()).expect("the example");
-    let diagnosis = aksiso::correlate::Diagnosis::of(&evidence, check::ALL);
-    let report = plain(&aksiso::report::table::render(&diagnosis, 100, aksiso::command::Shell::Posix, false));
+    let report = plain(&judged::table(&judged::report(&read(&snapshots::example()))));
     generated("example", &format!("```text\n{report}```\n"));
 }
 
 #[test]
 fn the_readme_shows_real_verdicts_on_images() {
-    let mut evidence = aksiso::snapshot::read(&crate::fixtures::folder().join("healthy/byo.json")).expect("a snapshot");
-    let path = crate::fixtures::folder().join("manifests/shop.yaml");
-    let text = std::fs::read_to_string(path).expect("manifests");
-    evidence.manifests =
-        Some(aksiso::manifest::read_text("fixtures/manifests/shop.yaml", &text, &[]).expect("manifests"));
-    let diagnosis = aksiso::correlate::Diagnosis::of(&evidence, &[&check::preflight::CHECK]);
-    let report = aksiso::report::model::Report::of(&diagnosis, aksiso::command::Shell::Posix);
-    let shown = aksiso::report::preflight::render(&diagnosis, &report, 100, aksiso::command::Shell::Posix);
+    let text = std::fs::read_to_string(fixtures::folder().join("manifests/shop.yaml")).expect("manifests");
+    let manifests =
+        aksiso::sources::manifests::read_text("fixtures/manifests/shop.yaml", &text, &[]).expect("manifests");
+    let shown = judged::table(&judged::preflight(&fixtures::healthy("byo"), &manifests));
     generated("preflight", &format!("```text\n{}```\n", plain(&shown)));
 }
 
 #[test]
 fn the_readme_shows_a_real_step() {
-    let evidence = aksiso::snapshot::read(&snapshots::half_way()).expect("a snapshot");
-    let goal = aksiso::cutover::Goal::Isolated(None);
-    let cutover = aksiso::cutover::Cutover::of(&evidence, goal, aksiso::cutover::Policy::Documented);
-    let shell = aksiso::command::Shell::Posix;
-    let report = aksiso::report::cutover::CutoverReport::of(&cutover, shell);
-    let shown = aksiso::report::cutover::render::table(&cutover, &report, 100, shell);
+    let evidence = read(&snapshots::half_way());
+    let cutover = judged::cutover(&evidence, Goal::Isolated(None), ReimagePolicy::Documented);
+    let shown = render::render(&cutover, Format::Table, Shell::Posix, 100).expect("a report");
     generated("cutover", &format!("```text\n{}```\n", plain(&shown)));
 }
 
 #[test]
 fn the_readme_shows_what_a_change_would_do() {
-    let before = aksiso::snapshot::read(&crate::fixtures::folder().join("healthy/noisy.json")).expect("a snapshot");
+    let before = fixtures::healthy("noisy");
     let change = "remove role-assignment AcrPull";
     let mut after = before.clone();
-    change.parse::<aksiso::whatif::Change>().expect("a change").apply(&mut after).expect("applied");
-    let effect = aksiso::whatif::effect(&before, &after, &[change.to_owned()]);
-    let mut diagnosis = aksiso::correlate::Diagnosis::of(&after, check::ALL);
-    diagnosis.effect = Some(effect);
-    let shown = plain(&aksiso::report::table::render(&diagnosis, 100, aksiso::command::Shell::Posix, false));
+    change.parse::<Change>().expect("a change").apply(&mut after).expect("applied");
+    let shown = plain(&judged::table(&judged::what_if(&before, &after, &[change.to_owned()])));
     // The rest is a report as above.
     let head = shown.split("\n\n").take(2).collect::<Vec<_>>().join("\n\n");
     generated("what-if", &format!("```text\n{head}\n…\n```\n"));
@@ -82,7 +80,7 @@ fn the_readme_shows_what_a_change_would_do() {
 #[test]
 fn the_readme_lists_every_check_and_rule() {
     let mut table = "| check | rule | severity | what |\n|---|---|---|---|\n".to_owned();
-    for check in check::everything() {
+    for check in answers::rule_sets() {
         for (at, rule) in check.rules.iter().enumerate() {
             let name = if at == 0 { format!("**{}**", check.id) } else { String::new() };
             table.push_str(&format!(
@@ -98,9 +96,9 @@ fn the_readme_lists_every_check_and_rule() {
 
 #[test]
 fn the_readme_lists_every_permission() {
-    let all = Permissions::of(check::ALL);
+    let all = Permissions::of(catalogue::ALL);
     let named = |checks: &[&str]| {
-        if checks.len() == check::ALL.len() { "every check".to_owned() } else { checks.join(", ") }
+        if checks.len() == catalogue::ALL.len() { "every check".to_owned() } else { checks.join(", ") }
     };
     let azure = all.azure.iter().map(|(api, checks)| format!("| `{}` | {} |\n", api.action, named(checks)));
     let kubernetes =
@@ -111,7 +109,7 @@ fn the_readme_lists_every_permission() {
 
 #[test]
 fn every_rule_has_a_whole_page() {
-    for check in check::everything() {
+    for check in answers::rule_sets() {
         assert!(check.doc.starts_with(&format!("# {}\n", check.id)), "{}", check.id);
         assert!(check.doc.contains("What it can't see:"), "{} does not say what it can't see", check.id);
         for rule in check.rules {
@@ -135,7 +133,7 @@ fn every_rule_has_a_whole_page() {
 
 #[test]
 fn the_remediations_link_to_documents() {
-    for check in check::everything() {
+    for check in answers::rule_sets() {
         for link in check.doc.split_whitespace().filter(|word| word.starts_with("https://")) {
             let host = link.trim_start_matches("https://").split('/').next().unwrap_or_default();
             assert!(["learn.microsoft.com", "github.com"].contains(&host), "{}: {link}", check.id);

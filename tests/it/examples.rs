@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use aksiso::cli::Cli;
-use aksiso::policy::Policy;
+use aksiso::app::cli::Cli;
+use aksiso::app::files::read_policy;
 use clap::CommandFactory as _;
 use serde_json::Value;
 
@@ -90,7 +90,7 @@ fn the_helm_gate_installs_only_what_can_be_pulled() {
 
 #[test]
 fn the_example_policy_is_valid() {
-    Policy::read(&root().join("examples/aksiso.toml")).expect("a policy");
+    read_policy(&root().join("examples/aksiso.toml")).expect("a policy");
 }
 
 #[cfg(unix)]

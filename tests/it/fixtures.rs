@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aksiso::azure::id::ResourceId;
 use aksiso::evidence::Evidence;
+use aksiso::evidence::id::ResourceId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ pub fn healthy_json(name: &str) -> Value {
 }
 
 pub fn evidence(snapshot: &Value) -> Evidence {
-    aksiso::snapshot::read_from(snapshot.to_string().as_bytes(), "fixture").expect("a valid fixture")
+    aksiso::evidence::snapshot::read_from(snapshot.to_string().as_bytes(), "fixture").expect("a valid fixture")
 }
 
 pub fn healthy(name: &str) -> Evidence {

@@ -4,20 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Output;
 
-use aksiso::check;
-use aksiso::command::Shell;
-use aksiso::correlate::Diagnosis;
+use aksiso::app::schema::SchemaOf;
 use aksiso::report::compare::Comparison;
 use aksiso::report::model::Report;
 use aksiso::report::{annotations, gitlab, json, junit, markdown, sarif, servicenow};
-use aksiso::schema::SchemaOf;
 use serde_json::{Value, json};
 
-use crate::fixtures;
+use crate::{fixtures, judged};
 
 fn report_of(snapshot: &Value) -> Report {
-    let evidence = fixtures::evidence(snapshot);
-    Report::of(&Diagnosis::of(&evidence, check::ALL), Shell::Posix)
+    judged::report(&fixtures::evidence(snapshot))
 }
 
 /// The report of every fixture.
@@ -64,7 +60,7 @@ fn reports_and_snapshots_match_their_published_schemas() {
     let old = three_faults();
     for (name, value) in fixtures::all() {
         let evidence = fixtures::evidence(&value);
-        let written = parse(&aksiso::snapshot::render(&evidence).expect("a snapshot"));
+        let written = parse(&aksiso::evidence::snapshot::render(&evidence).expect("a snapshot"));
         assert!(
             snapshot.is_valid(&written),
             "{name}: {:?}",

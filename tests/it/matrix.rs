@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 
-use aksiso::azure::api;
-use aksiso::check;
-use aksiso::kubernetes;
-use aksiso::permissions::Permissions;
+use aksiso::checks::catalogue;
+use aksiso::evidence::calls::azure as api;
+use aksiso::evidence::calls::kubernetes::Permission;
+use aksiso::report::permissions::Permissions;
 use serde_json::Value;
 
 use crate::fixtures;
@@ -62,8 +62,8 @@ const MAY_BE_UNKNOWN: [&str; 4] = [
 pub fn permission(method: &str, path: &str) -> Option<String> {
     if path.starts_with("/api") {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let named = |resource: &str| kubernetes::Permission::ALL.into_iter().find(|known| known.resource == resource);
-        return parts.iter().find_map(|part| named(part)).map(kubernetes::Permission::words);
+        let named = |resource: &str| Permission::ALL.into_iter().find(|known| known.resource == resource);
+        return parts.iter().find_map(|part| named(part)).map(Permission::words);
     }
     let (_, tail) = path.rsplit_once("/providers/")?;
     let mut parts = tail.split('/');
@@ -76,7 +76,7 @@ pub fn permission(method: &str, path: &str) -> Option<String> {
 
 /// The checks that see less without a permission.
 fn losers(needed: &str) -> BTreeSet<String> {
-    let all = Permissions::of(check::ALL);
+    let all = Permissions::of(catalogue::ALL);
     let azure = all.azure.into_iter().filter(|(api, _)| api.action == needed).flat_map(|(_, checks)| checks);
     let kubernetes = all.kubernetes.into_iter().filter(|(own, _)| own.words() == needed).flat_map(|(_, checks)| checks);
     azure.chain(kubernetes).map(str::to_owned).collect()
@@ -118,7 +118,7 @@ fn calls() -> Vec<Call> {
         site.server.stop();
     }
     let known = api::ALL.iter().map(|api| api.action.to_owned());
-    let known = known.chain(kubernetes::Permission::ALL.into_iter().map(kubernetes::Permission::words));
+    let known = known.chain(Permission::ALL.into_iter().map(Permission::words));
     // The other two calls have tests of their own: they are made only where something else is missing.
     let elsewhere = ["listClusterUserCredential/action", "agentPools/read"];
     let missing: Vec<String> = known
@@ -266,7 +266,7 @@ fn an_unknown_authority_is_named_wherever_it_stands() {
     assert_eq!(output.status.code(), Some(3));
     let report = report(&output);
     for (id, (entry, _)) in entries(&report) {
-        let kubernetes = losers(&kubernetes::Permission::NODES.words()).contains(&id);
+        let kubernetes = losers(&Permission::NODES.words()).contains(&id);
         assert_eq!(entry["status"] == "undetermined", kubernetes, "{entry}");
     }
     assert!(report.to_string().contains("certificate is not trusted"), "{report}");

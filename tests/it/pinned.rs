@@ -3,19 +3,15 @@
 
 use std::path::Path;
 
-use aksiso::check;
-use aksiso::command::Shell;
-use aksiso::correlate::Diagnosis;
-use aksiso::cutover::Cutover;
-use aksiso::evidence::Evidence;
-use aksiso::report::cutover::{CutoverReport, render};
+use aksiso::checks::command::Shell;
+use aksiso::report::cutover::{Format, render};
 use aksiso::report::json;
 use aksiso::report::model::Report;
 use insta::{Settings, assert_snapshot, glob};
 use serde_json::Value;
 
 use crate::cutover::{goal, policy};
-use crate::fixtures;
+use crate::{fixtures, judged};
 
 /// Files of their own folder, whose first lines say which fixture they are of.
 fn pinned(assert: impl FnOnce()) {
@@ -26,10 +22,6 @@ fn pinned(assert: impl FnOnce()) {
     settings.bind(assert);
 }
 
-fn diagnosed(evidence: &Evidence) -> String {
-    json::render(&Report::of(&Diagnosis::of(evidence, check::ALL), Shell::Posix)).expect("a report")
-}
-
 fn healthy(path: &Path) -> Value {
     fixtures::healthy_json(&path.file_stem().expect("a name").to_string_lossy())
 }
@@ -37,14 +29,14 @@ fn healthy(path: &Path) -> Value {
 #[test]
 fn pinned_healthy_clusters() {
     glob!("../../fixtures/healthy", "*.json", |path| {
-        pinned(|| assert_snapshot!("healthy", diagnosed(&fixtures::evidence(&healthy(path)))));
+        pinned(|| assert_snapshot!("healthy", judged::json(&fixtures::evidence(&healthy(path)))));
     });
 }
 
 #[test]
 fn pinned_cases() {
     glob!("../../fixtures/cases", "*.json", |path| {
-        pinned(|| assert_snapshot!("case", diagnosed(&fixtures::evidence(&fixtures::case(path).1))));
+        pinned(|| assert_snapshot!("case", judged::json(&fixtures::evidence(&fixtures::case(path).1))));
     });
 }
 
@@ -54,9 +46,9 @@ fn pinned_stages() {
     glob!("../../fixtures/cutover", "*.json", |path| {
         let (stage, snapshot) = fixtures::stage(path);
         let evidence = fixtures::evidence(&snapshot);
-        let cutover = Cutover::of(&evidence, goal(&stage), policy(&stage));
-        let steps = render::json(&CutoverReport::of(&cutover, Shell::Posix)).expect("a report");
-        pinned(|| assert_snapshot!("stage", format!("{}\n{steps}", diagnosed(&evidence))));
+        let cutover = judged::cutover(&evidence, goal(&stage), policy(&stage));
+        let steps = render::render(&cutover, Format::Json, Shell::Posix, 100).expect("a report");
+        pinned(|| assert_snapshot!("stage", format!("{}\n{steps}", judged::json(&evidence))));
     });
 }
 
@@ -74,17 +66,16 @@ fn pinned_manifests() {
 fn pinned_verdicts() {
     glob!("../../fixtures/cases", "*.json", |path| {
         let images = preflight(&fixtures::case(path).1).preflight.expect("images").images;
-        let lines = images.iter().map(|image| {
-            format!("{} {} [{}] {}\n", image.verdict, image.image, image.rules.join(" "), image.detail)
-        });
+        let lines = images
+            .iter()
+            .map(|image| format!("{} {} [{}] {}\n", image.verdict, image.image, image.rules.join(" "), image.detail));
         pinned(|| assert_snapshot!("verdicts", lines.collect::<String>()));
     });
 }
 
 fn preflight(snapshot: &Value) -> Report {
     let text = std::fs::read_to_string(fixtures::folder().join("manifests/shop.yaml")).expect("manifests");
-    let manifests = aksiso::manifest::read_text("fixtures/manifests/shop.yaml", &text, &[]).expect("manifests");
-    let mut evidence = fixtures::evidence(snapshot);
-    evidence.manifests = Some(manifests);
-    Report::of(&Diagnosis::of(&evidence, &[&check::preflight::CHECK]), Shell::Posix)
+    let manifests =
+        aksiso::sources::manifests::read_text("fixtures/manifests/shop.yaml", &text, &[]).expect("manifests");
+    judged::preflight(&fixtures::evidence(snapshot), &manifests)
 }

@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Output;
 
-use aksiso::check;
-use aksiso::check::preflight::verdicts;
+use aksiso::answers::preflight::{ImageResult, Preflight, RULES};
+use aksiso::answers::pull::ImageVerdict;
+use aksiso::evidence::image::Image;
 use aksiso::evidence::kubernetes::ImageUse;
+use aksiso::evidence::manifests::{Artifact, Asked, Manifests};
 use aksiso::evidence::{Evidence, Fact};
-use aksiso::image::Image;
-use aksiso::manifest::{Artifact, Asked, Manifests};
-use aksiso::pull::Verdict;
 use serde_json::{Value, json};
 
-use crate::fixtures;
+use crate::{fixtures, judged};
+
+/// The verdicts on the images of manifests.
+fn results<'m>(evidence: &Evidence, manifests: &'m Manifests) -> Vec<ImageResult<'m>> {
+    Preflight::of(&judged::diagnose(evidence), manifests).images
+}
 
 fn healthy(name: &str) -> Evidence {
     fixtures::healthy(name)
@@ -42,13 +46,13 @@ fn pod(image: &str) -> Manifests {
     let text = format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    image: {image:?}\n"
     );
-    aksiso::manifest::read_text("pod.yaml", &text, &[]).expect("a manifest")
+    aksiso::sources::manifests::read_text("pod.yaml", &text, &[]).expect("a manifest")
 }
 
 /// The verdict on one image, why, and the rule that reports it.
-fn verdict(evidence: &Evidence, image: &str) -> (Verdict, String, Option<&'static str>) {
+fn verdict(evidence: &Evidence, image: &str) -> (ImageVerdict, String, Option<&'static str>) {
     let manifests = pod(image);
-    let judged = verdicts(evidence, &manifests).remove(0);
+    let judged = results(evidence, &manifests).remove(0);
     let said = format!("{} {}", judged.answer.why, judged.answer.reference.unwrap_or_default());
     let commands = judged.answer.remediation.map(|remediation| {
         let commands = remediation.commands.iter().map(|command| command.posix() + "\n").collect::<String>();
@@ -61,25 +65,29 @@ fn verdict(evidence: &Evidence, image: &str) -> (Verdict, String, Option<&'stati
 #[test]
 fn the_image_that_istio_injects_is_that_of_the_proxies() {
     let gateway = "apiVersion: v1\nkind: Pod\nmetadata: {name: g, labels: {sidecar.istio.io/inject: yes}}\nspec: {containers: [{name: istio-proxy, image: auto}]}\n";
-    let manifests = aksiso::manifest::read_text("-", gateway, &[]).expect("a manifest");
+    let manifests = aksiso::sources::manifests::read_text("-", gateway, &[]).expect("a manifest");
     let judged = |proxies: &[&str]| {
         let mut evidence = healthy("byo");
         let Fact::Known(images) = &mut evidence.kubernetes.images else { panic!("images") };
         let used =
             proxies.iter().map(|image| ImageUse { image: (*image).to_owned(), containers: 1, ..ImageUse::default() });
         images.used.extend(used);
-        let judged = verdicts(&evidence, &manifests).remove(0);
+        let judged = results(&evidence, &manifests).remove(0);
         (judged.answer.verdict, judged.answer.why, judged.answer.gaps.len())
     };
-    assert_eq!(judged(&[]).0, Verdict::Unknown);
+    assert_eq!(judged(&[]).0, ImageVerdict::Unknown);
     let (verdict, why, gaps) = judged(&["mcr.microsoft.com/oss/istio/proxyv2:1.27"]);
     assert!(
-        verdict == Verdict::Pullable && gaps == 0 && why.contains("probably that of the cluster's proxies"),
+        verdict == ImageVerdict::Pullable && gaps == 0 && why.contains("probably that of the cluster's proxies"),
         "{why}"
     );
-    assert_eq!(judged(&["docker.io/istio/proxyv2:1.26", "istio/proxyv2:1.27"]).0, Verdict::CacheRule, "one repository");
+    assert_eq!(
+        judged(&["docker.io/istio/proxyv2:1.26", "istio/proxyv2:1.27"]).0,
+        ImageVerdict::CacheRule,
+        "one repository"
+    );
     let (verdict, _, gaps) = judged(&["docker.io/istio/proxyv2:1", "mcr.microsoft.com/oss/istio/proxyv2:1"]);
-    assert_eq!((verdict, gaps), (Verdict::Unknown, 1));
+    assert_eq!((verdict, gaps), (ImageVerdict::Unknown, 1));
 }
 
 const OTHER: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/prod-rg/providers/Microsoft.ContainerRegistry/registries/contosoapps";
@@ -114,127 +122,145 @@ fn every_verdict_has_its_cases_and_every_rule_fires() {
     let open = case("isolation-incomplete");
     let legacy = case("cache-rule-legacy-target");
     let stale = case("node-not-reimaged-cut-over");
-    let cases: &[(&str, &Evidence, &str, Verdict, &[&str])] = &[
+    let cases: &[(&str, &Evidence, &str, ImageVerdict, &[&str])] = &[
         (
             "mirror",
             &healthy("byo"),
             "mcr.microsoft.com/dotnet/aspnet:8.0",
-            Verdict::Pullable,
+            ImageVerdict::Pullable,
             &["cache of mcr.microsoft.com"],
         ),
         (
             "mirror, managed",
             &healthy("managed"),
             "mcr.microsoft.com/a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-            Verdict::Pullable,
+            ImageVerdict::Pullable,
             &[],
         ),
-        ("legacy rule", &legacy, "mcr.microsoft.com/a:1", Verdict::Pullable, &["preview's target"]),
-        ("pushed", &healthy("byo"), "contosoboot.azurecr.io/shop/web:42", Verdict::Pullable, &["was not asked"]),
+        ("legacy rule", &legacy, "mcr.microsoft.com/a:1", ImageVerdict::Pullable, &["preview's target"]),
+        ("pushed", &healthy("byo"), "contosoboot.azurecr.io/shop/web:42", ImageVerdict::Pullable, &["was not asked"]),
         (
             "already rewritten",
             &healthy("noisy"),
             "contosoboot.azurecr.io/dockerhub/redis:7",
-            Verdict::Pullable,
+            ImageVerdict::Pullable,
             &["docker.io/library/redis"],
         ),
-        ("egress is open", &open, "quay.io/a/b:1", Verdict::Pullable, &["no longer once egress is closed"]),
-        ("direct", &case("not-network-isolated"), "redis", Verdict::Pullable, &["egress"]),
+        ("egress is open", &open, "quay.io/a/b:1", ImageVerdict::Pullable, &["no longer once egress is closed"]),
+        ("direct", &case("not-network-isolated"), "redis", ImageVerdict::Pullable, &["egress"]),
         (
             "a rule covers it",
             &no_proxy(healthy("noisy")),
             "redis:7",
-            Verdict::Rewrite,
+            ImageVerdict::Rewrite,
             &["contosoboot.azurecr.io/dockerhub/redis:7"],
         ),
-        ("with its host", &no_proxy(healthy("noisy")), "docker.io/redis:7", Verdict::Rewrite, &["dockerhub/redis:7"]),
+        (
+            "with its host",
+            &no_proxy(healthy("noisy")),
+            "docker.io/redis:7",
+            ImageVerdict::Rewrite,
+            &["dockerhub/redis:7"],
+        ),
         (
             "no rule",
             &healthy("byo"),
             "ghcr.io/a/b:1",
-            Verdict::CacheRule,
+            ImageVerdict::CacheRule,
             &["-n ghcr-io -s 'ghcr.io/*' -t 'ghcr.io/*'", "contosoboot.azurecr.io/ghcr.io/a/b:1"],
         ),
         (
             "credentials",
             &healthy("byo"),
             "nginx",
-            Verdict::CacheRule,
+            ImageVerdict::CacheRule,
             &["az acr credential-set create", "-l docker.io", "-c docker-io", "docker.io/library/nginx:latest"],
         ),
-        ("no room", &legacy, "quay.io/a/b:1", Verdict::CacheRule, &["leaves no room"]),
+        ("no room", &legacy, "quay.io/a/b:1", ImageVerdict::CacheRule, &["leaves no room"]),
         (
             "no rule for Microsoft",
             &case("cache-rule-missing"),
             "mcr.microsoft.com/a:1",
-            Verdict::CacheRule,
+            ImageVerdict::CacheRule,
             &["aks-managed-mcr"],
         ),
         (
             "not cacheable",
             &healthy("byo"),
             "docker.elastic.co/beats/filebeat:8.1",
-            Verdict::Never,
+            ImageVerdict::Never,
             &["not among its upstreams", "az acr import"],
         ),
         (
             "not cacheable, by digest",
             &healthy("managed"),
             "nvcr.io/a/b@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-            Verdict::Never,
+            ImageVerdict::Never,
             &["--repository nvcr.io/a/b", "one of your own"],
         ),
-        ("frozen", &healthy("byo"), "k8s.gcr.io/pause:3.1", Verdict::Never, &["registry.k8s.io"]),
+        ("frozen", &healthy("byo"), "k8s.gcr.io/pause:3.1", ImageVerdict::Never, &["registry.k8s.io"]),
         (
             "no role",
             &case("acrpull-missing"),
             "mcr.microsoft.com/a:1",
-            Verdict::Blocked,
+            ImageVerdict::Blocked,
             &["acrpull-missing", "az role assignment create"],
         ),
         (
             "no record",
             &case("dns-record-missing"),
             "contosoboot.azurecr.io/a:1",
-            Verdict::Blocked,
+            ImageVerdict::Blocked,
             &["dns-record-missing"],
         ),
-        ("sick credentials", &no_proxy(case("credential-set-unhealthy")), "redis:7", Verdict::Blocked, &["credential"]),
-        ("not reimaged", &stale, "mcr.microsoft.com/a:1", Verdict::Pullable, &[]),
+        (
+            "sick credentials",
+            &no_proxy(case("credential-set-unhealthy")),
+            "redis:7",
+            ImageVerdict::Blocked,
+            &["credential"],
+        ),
+        ("not reimaged", &stale, "mcr.microsoft.com/a:1", ImageVerdict::Pullable, &[]),
         (
             "fails now",
             &case("pull-not-found-own"),
             "contosoboot.azurecr.io/shop/web:43",
-            Verdict::Blocked,
+            ImageVerdict::Blocked,
             &["It fails in the cluster now"],
         ),
-        ("rules not seen", &forbidden, "quay.io/a/b:1", Verdict::Unknown, &["could not be seen"]),
-        ("rules not seen, mirror", &forbidden, "mcr.microsoft.com/a:1", Verdict::Unknown, &[]),
-        ("roles not seen", &case("role-assignments-forbidden"), "contosoboot.azurecr.io/a:1", Verdict::Unknown, &[]),
-        ("a condition", &conditioned(), "contosoboot.azurecr.io/shop/web:42", Verdict::Unknown, &["condition"]),
-        ("a condition, no rule", &conditioned(), "quay.io/a/b:1", Verdict::CacheRule, &["widen it"]),
-        ("a condition, mirror", &conditioned(), "mcr.microsoft.com/a:1", Verdict::Pullable, &[]),
+        ("rules not seen", &forbidden, "quay.io/a/b:1", ImageVerdict::Unknown, &["could not be seen"]),
+        ("rules not seen, mirror", &forbidden, "mcr.microsoft.com/a:1", ImageVerdict::Unknown, &[]),
+        (
+            "roles not seen",
+            &case("role-assignments-forbidden"),
+            "contosoboot.azurecr.io/a:1",
+            ImageVerdict::Unknown,
+            &[],
+        ),
+        ("a condition", &conditioned(), "contosoboot.azurecr.io/shop/web:42", ImageVerdict::Unknown, &["condition"]),
+        ("a condition, no rule", &conditioned(), "quay.io/a/b:1", ImageVerdict::CacheRule, &["widen it"]),
+        ("a condition, mirror", &conditioned(), "mcr.microsoft.com/a:1", ImageVerdict::Pullable, &[]),
         (
             "own egress",
             &case("image-outside-cache-own-egress"),
             "quay.io/a/b:1",
-            Verdict::Unknown,
+            ImageVerdict::Unknown,
             &["way out of your own"],
         ),
-        ("unknown host", &healthy("byo"), "harbor.corp:8443/a/b:1", Verdict::Unknown, &["harbor.corp:8443"]),
-        ("another registry", &healthy("byo"), "contosoapps.azurecr.io/a:1", Verdict::Unknown, &[]),
+        ("unknown host", &healthy("byo"), "harbor.corp:8443/a/b:1", ImageVerdict::Unknown, &["harbor.corp:8443"]),
+        ("another registry", &healthy("byo"), "contosoapps.azurecr.io/a:1", ImageVerdict::Unknown, &[]),
         (
             "another registry, looked at",
             &with_other_registry(|_| ()),
             "contosoapps.azurecr.io/a:1",
-            Verdict::Pullable,
+            ImageVerdict::Pullable,
             &["contosoapps"],
         ),
         (
             "another registry without a role",
             &with_other_registry(|other| other["access"]["roleAssignments"] = json!({ "known": [] })),
             "contosoapps.azurecr.io/a:1",
-            Verdict::Blocked,
+            ImageVerdict::Blocked,
             &["az role assignment create"],
         ),
         (
@@ -243,15 +269,15 @@ fn every_verdict_has_its_cases_and_every_rule_fires() {
                 other["access"]["roleAssignments"] = json!({ "missing": { "reason": "forbidden", "detail": "403" } });
             }),
             "contosoapps.azurecr.io/a:1",
-            Verdict::Unknown,
+            ImageVerdict::Unknown,
             &["403"],
         ),
-        ("invalid", &healthy("byo"), "UPPER/case", Verdict::Invalid, &[]),
-        ("template", &healthy("byo"), "{{ .Values.image }}", Verdict::Invalid, &["not rendered"]),
-        ("shell", &healthy("byo"), "ghcr.io/a/b:${TAG}", Verdict::Invalid, &[]),
+        ("invalid", &healthy("byo"), "UPPER/case", ImageVerdict::Invalid, &[]),
+        ("template", &healthy("byo"), "{{ .Values.image }}", ImageVerdict::Invalid, &["not rendered"]),
+        ("shell", &healthy("byo"), "ghcr.io/a/b:${TAG}", ImageVerdict::Invalid, &[]),
     ];
     let mut fired: BTreeSet<&str> = BTreeSet::new();
-    let mut seen: BTreeSet<Verdict> = BTreeSet::new();
+    let mut seen: BTreeSet<ImageVerdict> = BTreeSet::new();
     let mut wrong = Vec::new();
     for (name, evidence, image, expected, words) in cases {
         let (found, said, rule) = verdict(evidence, image);
@@ -263,12 +289,12 @@ fn every_verdict_has_its_cases_and_every_rule_fires() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     fired.extend(asked_cases());
-    let rules: Vec<&str> = check::preflight::CHECK.rules.iter().map(|rule| rule.id).collect();
+    let rules: Vec<&str> = RULES.rules.iter().map(|rule| rule.id).collect();
     let silent: Vec<&&str> = rules.iter().filter(|rule| !fired.contains(**rule)).collect();
     assert!(silent.is_empty(), "rules that never fire: {silent:?}");
-    let missing: Vec<&str> = Verdict::ALL
+    let missing: Vec<&str> = ImageVerdict::ALL
         .iter()
-        .filter(|verdict| !seen.contains(verdict) && **verdict != Verdict::NotPulled)
+        .filter(|verdict| !seen.contains(verdict) && **verdict != ImageVerdict::NotPulled)
         .map(|verdict| verdict.as_str())
         .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
@@ -286,20 +312,20 @@ fn asked_cases() -> Vec<&'static str> {
         let version = Image::parse(image).expect("an image").version().to_owned();
         let artifacts = BTreeMap::from([((repository.to_owned(), version), answer)]);
         manifests.registry = Some(Asked { artifacts, repositories: Fact::Known(Vec::new()) });
-        let judged = verdicts(&evidence, &manifests).remove(0);
+        let judged = results(&evidence, &manifests).remove(0);
         (judged.answer.verdict, judged.rule.map(|rule| rule.id), judged.answer.why, judged.answer.gaps.len())
     };
     let built = |platforms: &[&str]| {
         Fact::Known(Some(Artifact { platforms: platforms.iter().map(|text| (*text).to_owned()).collect() }))
     };
     let own = "contosoboot.azurecr.io/shop/web:42";
-    assert_eq!(asked(own, "shop/web", built(&["linux/amd64", "linux/arm64"])).0, Verdict::Pullable);
+    assert_eq!(asked(own, "shop/web", built(&["linux/amd64", "linux/arm64"])).0, ImageVerdict::Pullable);
     let (verdict, platform, ..) = asked(own, "shop/web", built(&["linux/amd64"]));
-    assert_eq!(verdict, Verdict::Never);
+    assert_eq!(verdict, ImageVerdict::Never);
     let (verdict, absent, ..) = asked(own, "shop/web", Fact::Known(None));
-    assert_eq!(verdict, Verdict::Never);
+    assert_eq!(verdict, ImageVerdict::Never);
     let (verdict, _, why, _) = asked("mcr.microsoft.com/a:1", "aks-managed-repository/a", Fact::Known(None));
-    assert!(verdict == Verdict::Pullable && why.contains("not cached this version yet"), "{why}");
+    assert!(verdict == ImageVerdict::Pullable && why.contains("not cached this version yet"), "{why}");
     let (.., gaps) = asked(own, "shop/web", Fact::default());
     assert_eq!(gaps, 1, "what the registry did not answer is a gap");
     platform.into_iter().chain(absent).collect()
@@ -553,7 +579,7 @@ mod live {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
 
-    use aksiso::correlate::Diagnosis;
+    use aksiso::diagnosis::Diagnosis;
     use serde_json::json;
 
     use super::{err, fixtures, out};
@@ -657,17 +683,20 @@ mod live {
             .arg(site.path("kubeconfig"));
         let collected = command.arg("-o").arg(&file).output().expect("it runs");
         let blind = || {
-            Diagnosis::of(&aksiso::snapshot::read(&file).expect("a snapshot"), aksiso::check::ALL)
-                .checks
-                .iter()
-                .flat_map(|judged| judged.gaps.clone())
-                .collect::<Vec<_>>()
+            Diagnosis::of(
+                &aksiso::app::files::read_snapshot(&file).expect("a snapshot"),
+                aksiso::checks::catalogue::ALL,
+            )
+            .checks
+            .iter()
+            .flat_map(|judged| judged.gaps.clone())
+            .collect::<Vec<_>>()
         };
         assert_eq!(collected.status.code(), Some(0), "{:?}", blind());
-        let read = aksiso::snapshot::read(&file).expect("a snapshot");
+        let read = aksiso::app::files::read_snapshot(&file).expect("a snapshot");
         assert_eq!(read.other_registries.len(), 1);
         let (verdict, why, _) = super::verdict(&read, "contosoapps.azurecr.io/a:1");
-        assert_eq!(verdict, aksiso::pull::Verdict::Pullable, "{why}");
+        assert_eq!(verdict, aksiso::answers::pull::ImageVerdict::Pullable, "{why}");
         site.server.stop();
     }
 }

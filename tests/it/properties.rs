@@ -1,17 +1,17 @@
 //! What must hold for any text, not only for those that somebody thought of.
 
-use aksiso::anonymize::{self, Pseudonyms};
-use aksiso::azure::id::ResourceId;
-use aksiso::check::{self, pull_message};
-use aksiso::command::{Command, Shell};
-use aksiso::correlate::Diagnosis;
-use aksiso::report::model::Report;
-use aksiso::report::{json, script, table};
-use aksiso::{snapshot, text};
+use aksiso::checks::command::{Command, Shell};
+use aksiso::diagnosis::plan::Plan;
+use aksiso::evidence::anonymize::{self, Pseudonyms};
+use aksiso::evidence::id::ResourceId;
+use aksiso::evidence::snapshot;
+use aksiso::model::message as pull_message;
+use aksiso::report::{json, script};
+use aksiso::text;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::fixtures;
+use crate::{fixtures, judged};
 
 /// Pieces that mean something to a terminal, a pipeline, a shell, Markdown or JSON.
 const PIECES: &[&str] = &[
@@ -198,14 +198,14 @@ proptest! {
             }
         });
         let evidence = fixtures::evidence(&value);
-        let diagnosis = Diagnosis::of(&evidence, check::ALL);
-        let json = json::render(&Report::of(&diagnosis, Shell::Posix)).expect("a report");
+        let report = judged::report(&evidence);
+        let json = json::render(&report).expect("a report");
         prop_assert!(!json.contains("##") && !json.chars().any(steers));
         prop_assert!(serde_json::from_str::<Value>(&json).is_ok());
-        let table = anstream::adapter::strip_str(&table::render(&diagnosis, 100, Shell::Posix, false)).to_string();
+        let table = anstream::adapter::strip_str(&judged::table(&report)).to_string();
         prop_assert!(!table.contains("##") && !table.chars().any(steers), "{table}");
         prop_assert!(table.lines().all(|line| !line.trim_start().starts_with("::")));
-        let script = script::render(&diagnosis, Shell::Posix);
+        let script = script::render(&Plan::of(&judged::diagnose(&evidence)), Shell::Posix);
         prop_assert!(!script.chars().any(steers), "{script}");
 
         let mut names = Pseudonyms::default();
@@ -256,9 +256,8 @@ fn huge_texts_do_not_make_huge_reports() {
             at += 1;
         });
         let Ok(evidence) = serde_json::from_value(value["evidence"].clone()) else { continue };
-        let diagnosis = Diagnosis::of(&evidence, check::ALL);
-        let json = json::render(&Report::of(&diagnosis, Shell::Posix)).expect("a report");
-        let table = table::render(&diagnosis, 100, Shell::Posix, false);
+        let report = judged::report(&evidence);
+        let (json, table) = (json::render(&report).expect("a report"), judged::table(&report));
         assert!(json.len() < 500_000 && table.len() < 500_000, "place {place}: {} {}", json.len(), table.len());
     }
 }

@@ -2,18 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use aksiso::command::Shell;
-use aksiso::correlate::Diagnosis;
-use aksiso::cutover::{Cutover, Goal, Policy};
+use aksiso::answers::cutover::{Goal, ReimagePolicy};
+use aksiso::answers::whatif::{Change, Effect};
+use aksiso::checks::command::Shell;
 use aksiso::evidence::Evidence;
+use aksiso::evidence::anonymize;
 use aksiso::report::cutover::CutoverReport;
-use aksiso::report::json;
-use aksiso::report::model::Report;
-use aksiso::whatif::{Change, effect};
-use aksiso::{anonymize, check};
 use serde_json::Value;
 
-use crate::fixtures;
+use crate::{fixtures, judged};
 
 /// A path with `*` for the keys of maps and the places in lists.
 type Pattern = Vec<String>;
@@ -55,17 +52,17 @@ const EXCEPTIONS: [(&str, &str); 22] = [
 /// The diagnosis of a snapshot.
 fn report(evidence: &Value) -> Option<String> {
     let evidence: Evidence = serde_json::from_value(evidence.clone()).ok()?;
-    json::render(&Report::of(&Diagnosis::of(&evidence, check::ALL), Shell::Posix)).ok()
+    Some(judged::json(&evidence))
 }
 
 /// What else is said of a snapshot: the way to isolation, and what a change would do.
 fn further(evidence: &Value) -> Option<String> {
     let evidence: Evidence = serde_json::from_value(evidence.clone()).ok()?;
     let goal = Goal::Isolated(evidence.other_registries.keys().next().cloned());
-    let cutover = CutoverReport::of(&Cutover::of(&evidence, goal, Policy::Conservative), Shell::Posix);
+    let cutover = CutoverReport::of(&judged::cutover(&evidence, goal, ReimagePolicy::Conservative), Shell::Posix);
     let mut after = evidence.clone();
     Change::DeleteRegistry.apply(&mut after).ok()?;
-    let effect = effect(&evidence, &after, &[]);
+    let effect = Effect::of(&judged::diagnose(&evidence), &judged::diagnose(&after), &[]);
     Some(format!("{effect:?}{}", serde_json::to_string(&cutover).ok()?))
 }
 

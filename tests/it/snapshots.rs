@@ -10,7 +10,7 @@ pub fn example() -> std::path::PathBuf {
 #[test]
 fn the_example_is_the_case_of_three_faults() {
     let (_, snapshot) = fixtures::case(&fixtures::folder().join("cases/three-faults.json"));
-    let rendered = aksiso::snapshot::render(&fixtures::evidence(&snapshot)).expect("JSON");
+    let rendered = aksiso::evidence::snapshot::render(&fixtures::evidence(&snapshot)).expect("JSON");
     if std::env::var_os("AKSISO_UPDATE").is_some() {
         std::fs::write(example(), &rendered).expect("written");
     }
@@ -32,7 +32,7 @@ fn the_story_is_told_in_snapshots() {
     let mut told = 0;
     for (name, path) in chapters {
         let (_, snapshot) = fixtures::stage(&path);
-        let rendered = aksiso::snapshot::render(&fixtures::evidence(&snapshot)).expect("JSON");
+        let rendered = aksiso::evidence::snapshot::render(&fixtures::evidence(&snapshot)).expect("JSON");
         let chapter = fixtures::folder().join(format!("story/{}.json", name.trim_end_matches(".json")));
         if std::env::var_os("AKSISO_UPDATE").is_some() {
             std::fs::write(&chapter, &rendered).expect("written");

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use aksiso::check;
-use aksiso::cli::Cli;
-use aksiso::permissions::Permissions;
+use aksiso::app::cli::Cli;
+use aksiso::checks::catalogue;
+use aksiso::report::permissions::Permissions;
 use clap::CommandFactory as _;
 use serde_json::json;
 
@@ -235,7 +235,7 @@ fn printed_permissions_are_those_that_runs_ask_for() {
         }
         site.server.stop();
     }
-    let all = Permissions::of(check::ALL);
+    let all = Permissions::of(catalogue::ALL);
     let azure = all.azure.iter().map(|(api, _)| api.action.to_owned());
     let printed: BTreeSet<String> = azure.chain(all.kubernetes.iter().map(|(own, _)| own.words())).collect();
     let unprinted: Vec<_> = asked.difference(&printed).collect();
@@ -252,17 +252,17 @@ fn path_of(url: &str) -> &str {
 }
 
 fn one_by_one(site: &Site, name: &str) {
-    for check in check::ALL {
+    for check in catalogue::ALL {
         site.server.clear();
-        site.diagnose(&["--check", check.id]);
+        site.diagnose(&["--check", check.about.id]);
         let own = Permissions::of(&[check]);
         let azure = own.azure.iter().map(|(api, _)| api.action.to_owned());
         let printed: BTreeSet<String> = azure.chain(own.kubernetes.iter().map(|(own, _)| own.words())).collect();
         for (method, url) in site.server.requests() {
             if let Some(needed) = permission(&method, path_of(&url)) {
                 // Whose nodes they are is always looked at first.
-                let nodes = needed == aksiso::kubernetes::Permission::NODES.words();
-                assert!(printed.contains(&needed) || nodes, "{name}: {} asks for {needed}", check.id);
+                let nodes = needed == aksiso::evidence::calls::kubernetes::Permission::NODES.words();
+                assert!(printed.contains(&needed) || nodes, "{name}: {} asks for {needed}", check.about.id);
             }
         }
     }
@@ -312,7 +312,7 @@ fn waiting_asks_only_for_what_is_not_settled() {
         (run.join().expect("it ends"), requests)
     });
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(report(&output)["checks"].as_array().expect("checks").len(), check::ALL.len());
+    assert_eq!(report(&output)["checks"].as_array().expect("checks").len(), catalogue::ALL.len());
     assert!(stderr(&output).contains("asking again in"), "{}", stderr(&output));
     let records = requests.iter().filter(|(_, url)| path_of(url).ends_with("/A")).count();
     assert_eq!(records, 1, "DNS was well, and is asked for only at the end");

@@ -2,13 +2,14 @@
 
 use anstyle::AnsiColor;
 
-use super::CutoverReport;
-use crate::command::Shell;
-use crate::cutover::gates::Pass;
-use crate::cutover::steps::Step;
-use crate::cutover::{Cutover, Safety, State};
+use super::{CutoverReport, Format};
+use crate::answers::cutover::gates::Pass;
+use crate::answers::cutover::steps::CutoverStep;
+use crate::answers::cutover::{Cutover, Safety, State};
+use crate::checks::command::Shell;
 use crate::report::json::printed;
 use crate::report::markdown::{code, escape, fenced};
+use crate::report::model::{cluster, lines};
 use crate::report::table::{Page, styled};
 use crate::text;
 
@@ -17,17 +18,21 @@ const INDENT: usize = 10;
 /// Nodes of a pool, and gates of a kind, that are listed.
 const LISTED: usize = 20;
 
-/// For machines.
+/// Renders where a cluster stands, with commands for a shell, for lines of `width` characters.
 ///
 /// # Errors
 /// A report that is no JSON, which does not happen.
-pub fn json(report: &CutoverReport) -> serde_json::Result<String> {
-    printed(report)
+pub fn render(cutover: &Cutover<'_>, format: Format, shell: Shell, width: usize) -> serde_json::Result<String> {
+    Ok(match format {
+        Format::Table => table(cutover, shell, width),
+        Format::Json => printed(&CutoverReport::of(cutover, shell))?,
+        Format::Markdown => markdown(&CutoverReport::of(cutover, shell)),
+    })
 }
 
-/// For people, in lines of `width` characters.
-pub fn table(cutover: &Cutover<'_>, report: &CutoverReport, width: usize, shell: Shell) -> String {
-    let mut page = Page::new(width, shell);
+/// For people.
+fn table(cutover: &Cutover<'_>, shell: Shell, width: usize) -> String {
+    let mut page = Page::new(width);
     let color = match cutover.state {
         State::S5 => AnsiColor::Red,
         State::S4 | State::S3 => AnsiColor::Green,
@@ -35,20 +40,20 @@ pub fn table(cutover: &Cutover<'_>, report: &CutoverReport, width: usize, shell:
     };
     let state = format!("State: {} - ", styled(cutover.state.as_str(), color.on_default().bold()));
     page.wrapped(&state, cutover.state.title(), 7);
-    page.cluster(cutover.evidence);
+    page.cluster(&cluster(cutover.evidence), cutover.evidence.collected_at);
     let to = cutover.goal.registry().map_or_else(String::new, |id| format!(" with registry {}", id.name()));
     page.field(
         "Goal",
-        &format!("{}{to}; policy {}: {}", cutover.goal.as_str(), report.policy.id, report.policy.why),
+        &format!("{}{to}; policy {}: {}", cutover.goal.as_str(), cutover.policy.as_str(), cutover.policy.why()),
         INDENT,
     );
     pools(&mut page, cutover);
-    gates(&mut page, cutover);
+    gates(&mut page, cutover, shell);
     match cutover.now() {
-        Some(step) => next(&mut page, cutover, &step),
+        Some(step) => next(&mut page, cutover, &step, shell),
         None => done(&mut page, cutover),
     }
-    ahead(&mut page, cutover);
+    ahead(&mut page, cutover, shell);
     page.finish()
 }
 
@@ -74,7 +79,7 @@ fn needs(gap: &crate::evidence::Gap) -> String {
     gap.needed.as_ref().map_or_else(String::new, |needed| format!(" (needs {needed}{role})"))
 }
 
-fn gates(page: &mut Page, cutover: &Cutover<'_>) {
+fn gates(page: &mut Page, cutover: &Cutover<'_>, shell: Shell) {
     let Some(step) = &cutover.next else {
         return notes(page, cutover);
     };
@@ -89,7 +94,7 @@ fn gates(page: &mut Page, cutover: &Cutover<'_>) {
             page.paragraph("  ", &format!("{} {}: {}{missing}", pass.as_str().to_uppercase(), gate.id, gate.why), 4);
             if let Some(remediation) = gate.remediation.as_ref().filter(|_| pass == Pass::Closed) {
                 page.paragraph("    ", &format!("[{}] {}", remediation.kind.as_str(), remediation.summary), 6);
-                page.commands("", &remediation.commands);
+                page.commands("", &lines(&remediation.commands, shell));
             }
         }
         if own.len() > LISTED {
@@ -99,7 +104,7 @@ fn gates(page: &mut Page, cutover: &Cutover<'_>) {
 }
 
 /// What will stand in the way of closing egress.
-fn ahead(page: &mut Page, cutover: &Cutover<'_>) {
+fn ahead(page: &mut Page, cutover: &Cutover<'_>, shell: Shell) {
     if cutover.ahead.is_empty() {
         return;
     }
@@ -107,7 +112,7 @@ fn ahead(page: &mut Page, cutover: &Cutover<'_>) {
     for gate in cutover.ahead.iter().take(LISTED) {
         page.paragraph("  ", &format!("CLOSED {}: {}", gate.id, gate.why), 4);
         if let Some(remediation) = &gate.remediation {
-            page.commands("", &remediation.commands);
+            page.commands("", &lines(&remediation.commands, shell));
         }
     }
     if cutover.ahead.len() > LISTED {
@@ -126,7 +131,7 @@ fn notes(page: &mut Page, cutover: &Cutover<'_>) {
     }
 }
 
-fn next(page: &mut Page, cutover: &Cutover<'_>, step: &Step) {
+fn next(page: &mut Page, cutover: &Cutover<'_>, step: &CutoverStep, shell: Shell) {
     let (word, color) = match cutover.safety {
         Safety::Safe => ("safe", AnsiColor::Green),
         Safety::Undetermined => ("NOT CALLED SAFE: it rests on something that could not be told", AnsiColor::Yellow),
@@ -136,13 +141,13 @@ fn next(page: &mut Page, cutover: &Cutover<'_>, step: &Step) {
     page.line("");
     page.wrapped("Next: ", &format!("{title} ({})", styled(word, color.on_default().bold())), 6);
     page.field("Why", &step.why, INDENT);
-    page.commands("", &step.commands);
+    page.commands("", &lines(&step.commands, shell));
     page.field("Disturbs", &step.disturbs, INDENT + 1);
     page.field("Takes", &step.takes, INDENT);
     page.field("Verify", "that it worked:", INDENT);
-    page.commands("", &step.verify);
+    page.commands("", &lines(&step.verify, shell));
     page.field("Back", &step.back, INDENT);
-    page.commands("", &step.back_commands);
+    page.commands("", &lines(&step.back_commands, shell));
     page.field("More", step.docs, INDENT);
     let main = cutover.next.as_ref().map_or("", |own| own.id);
     let then: Vec<&str> = [main].into_iter().filter(|id| *id != step.id).chain(cutover.after.iter().copied()).collect();
@@ -165,7 +170,7 @@ fn done(page: &mut Page, cutover: &Cutover<'_>) {
 }
 
 /// Markdown, for a change request.
-pub fn markdown(report: &CutoverReport) -> String {
+fn markdown(report: &CutoverReport) -> String {
     let mut out = format!(
         "## aksiso cutover: {} is at {}\n\n{}. Goal {}, policy {}, seen at {}.\n",
         escape(&report.cluster.name),

@@ -4,13 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::lines;
-use crate::check;
-use crate::check::preflight::Judged;
-use crate::command::Shell;
-use crate::evidence::Evidence;
-use crate::manifest::{Manifests, Place};
+use crate::answers::preflight::{ImageResult, Preflight};
+use crate::answers::whatif::{Effect, Moved};
+use crate::checks::command::Shell;
+use crate::evidence::manifests::Place;
 use crate::text;
-use crate::whatif::{Effect, Moved};
 
 /// What changes would do that one thinks of. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -102,22 +100,23 @@ pub struct LocationEntry {
 /// Most places of one finding that a report lists.
 pub(super) const LOCATIONS: usize = 100;
 
-pub(super) fn preflight_entry(evidence: &Evidence, manifests: &Manifests, shell: Shell) -> PreflightEntry {
-    let image = |judged: Judged<'_>| ImageEntry {
-        image: text::bounded(judged.image, 2_000),
-        verdict: judged.answer.verdict.as_str().to_owned(),
-        detail: text::bounded(&judged.answer.why, 2_000),
-        reference: judged.answer.reference.clone(),
-        commands: judged.answer.remediation.map(|remediation| lines(&remediation.commands, shell)).unwrap_or_default(),
-        rules: judged.answer.rules.iter().map(|rule| (*rule).to_owned()).collect(),
-        locations: judged.places.into_iter().map(location_entry).collect(),
+pub(super) fn preflight_entry(preflight: &Preflight<'_>, shell: Shell) -> PreflightEntry {
+    let image = |result: &ImageResult<'_>| ImageEntry {
+        image: text::bounded(result.image, 2_000),
+        verdict: result.answer.verdict.as_str().to_owned(),
+        detail: text::bounded(&result.answer.why, 2_000),
+        reference: result.answer.reference.clone(),
+        commands: result.answer.remediation.as_ref().map(|own| lines(&own.commands, shell)).unwrap_or_default(),
+        rules: result.answer.rules.iter().map(|rule| rule.id.to_owned()).collect(),
+        locations: result.places.iter().map(|place| location_entry(place)).collect(),
     };
+    let manifests = preflight.manifests;
     PreflightEntry {
         files: manifests.files,
         objects: manifests.objects,
         other_documents: manifests.others,
         registry_asked: manifests.registry.is_some(),
-        images: check::preflight::verdicts(evidence, manifests).into_iter().map(image).collect(),
+        images: preflight.images.iter().map(image).collect(),
         unjudged: manifests.unjudged.iter().map(location_entry).collect(),
     }
 }
@@ -145,6 +144,6 @@ pub(super) fn what_if_entry(effect: &Effect) -> WhatIfEntry {
         stops_pulling: effect.stops.iter().map(moved).collect(),
         starts_pulling: effect.starts.iter().map(moved).collect(),
         unclear: effect.unclear.iter().map(moved).collect(),
-        brings: effect.brings.clone(),
+        brings: effect.brings.iter().map(ToString::to_string).collect(),
     }
 }

@@ -1,0 +1,337 @@
+//! The way from Direct to a network isolated cluster, and back: where a cluster stands, what stands in the way, and which step
+//! is next. The order is the one that Azure Resource Manager enforces: Cache, reimage, then outbound type none, never two in one update.
+
+pub mod gates;
+pub mod state;
+pub mod steps;
+
+use std::collections::BTreeSet;
+
+use crate::checks::finding::RemediationKind;
+use crate::checks::image_pulls;
+use crate::checks::remedy::{self, DOCS_NODE_IMAGE};
+use crate::diagnosis::Diagnosis;
+use crate::diagnosis::links::on_modern_nodes;
+use crate::evidence::{Evidence, Gap};
+use crate::model::age::{self, Age, PoolAge, Times};
+use crate::model::cluster::Ownership;
+use gates::{Gate, Pass};
+pub use state::{Goal, ReimagePolicy, Safety, State};
+use steps::CutoverStep;
+
+/// Where a cluster stands on the way, and what is next.
+#[derive(Debug)]
+pub struct Cutover<'e> {
+    /// What it rests on.
+    pub evidence: &'e Evidence,
+    /// What `diagnose` says of it.
+    present: Diagnosis<'e>,
+    /// Where to.
+    pub goal: Goal,
+    /// How many reimages.
+    pub policy: ReimagePolicy,
+    /// Where it stands.
+    pub state: State,
+    /// Its pools.
+    pub pools: Vec<PoolAge>,
+    /// Why pools or nodes are not known.
+    pub unseen: Option<Gap>,
+    /// The gates of the next step.
+    pub gates: Vec<Gate>,
+    /// Closed gates of closing egress, while another step comes first.
+    pub ahead: Vec<Gate>,
+    /// The next step; none where the goal is reached.
+    pub next: Option<CutoverStep>,
+    /// Whether it may be taken.
+    pub safety: Safety,
+    /// The steps after it, by name.
+    pub after: Vec<&'static str>,
+}
+
+impl<'e> Cutover<'e> {
+    /// Looks where a cluster stands.
+    pub fn of(present: Diagnosis<'e>, goal: Goal, policy: ReimagePolicy) -> Self {
+        let evidence = present.evidence;
+        // A cluster that names a registry of the operator's own without using it is on its way to that one.
+        let named = evidence.registry_id().filter(|_| !evidence.uses_cache() && evidence.ownership() == Ownership::Byo);
+        let goal = if goal == Goal::Isolated(None) { Goal::Isolated(named) } else { goal };
+        let times = Times::of(evidence);
+        let (pools, unseen) = match age::pools(evidence, &times, &proved(&present)) {
+            Ok(pools) => (pools, None),
+            Err(gap) => (Vec::new(), Some(gap)),
+        };
+        let direct = !evidence.uses_cache() && !evidence.egress_closed();
+        let switch = direct.then(|| gates::of_switch(&present, &Goal::Isolated(goal.registry().cloned())));
+        let mut cutover = Self {
+            evidence,
+            present,
+            goal,
+            policy,
+            state: State::S4,
+            pools,
+            unseen,
+            gates: Vec::new(),
+            ahead: Vec::new(),
+            next: None,
+            safety: Safety::Safe,
+            after: Vec::new(),
+        };
+        cutover.state = cutover.stands(&times, switch.as_deref());
+        cutover.plan(&times, switch);
+        cutover.gates.sort_by_key(|gate| gate.pass);
+        cutover.look_ahead();
+        cutover.safety = cutover.weigh();
+        cutover
+    }
+
+    /// The worst age of all nodes.
+    fn nodes(&self) -> Age {
+        let with_nodes = self.pools.iter().map(|pool| pool.age).filter(|age| *age != Age::Empty);
+        match (&self.unseen, with_nodes.max()) {
+            (_, Some(Age::Stale)) => Age::Stale,
+            (Some(_), _) | (None, None) => Age::Unknown,
+            (None, Some(worst)) => worst,
+        }
+    }
+
+    fn stands(&self, times: &Times, switch: Option<&[Gate]>) -> State {
+        let nodes = self.nodes();
+        match (self.evidence.uses_cache(), self.evidence.egress_closed()) {
+            (false, false) => match switch.and_then(<[Gate]>::first).map(|gate| gate.pass) {
+                Some(Pass::Closed) => State::S0,
+                Some(Pass::Unknown) => State::S0OrS1,
+                _ => State::S1,
+            },
+            (false, true) => State::S5,
+            (true, false) => match nodes {
+                Age::Stale => State::S2,
+                Age::Fresh => State::S3,
+                _ => State::S2OrS3,
+            },
+            (true, true) => match nodes {
+                Age::Stale if self.former_registry(times) => State::ChangingRegistry,
+                Age::Stale => State::S5,
+                Age::Fresh => State::S4,
+                _ => State::S4OrS5,
+            },
+        }
+    }
+
+    /// Whether stale nodes still have a registry: the one before, as long as it is there and none of their pulls fails.
+    fn former_registry(&self, times: &Times) -> bool {
+        let cached = times.former.as_ref().is_some_and(|former| {
+            former.artifact_source.as_deref().is_some_and(|source| source.eq_ignore_ascii_case("Cache"))
+                && former.container_registry_id.is_some()
+        });
+        let stale = self.pools.iter().flat_map(|pool| &pool.nodes).filter(|node| node.age == Age::Stale);
+        let waiting = self.evidence.kubernetes.images.known().map_or(&[] as &[_], |images| images.waiting.as_slice());
+        cached && !stale.into_iter().any(|node| waiting.iter().any(|pull| pull.node == node.name))
+    }
+
+    /// The gates, the next step and those after it; `switch` = the gates of a switch to Cache, where they are known.
+    fn plan(&mut self, times: &Times, switch: Option<Vec<Gate>>) {
+        let evidence = self.evidence;
+        let goal = self.goal.clone();
+        if goal == Goal::Direct {
+            return self.back(&goal);
+        }
+        let other = goal.registry().is_some_and(|id| evidence.registry_id().as_ref() != Some(id));
+        if !evidence.uses_cache() || other {
+            self.gates = if evidence.egress_closed() && evidence.uses_cache() {
+                gates::of_isolation(&self.present, &goal)
+            } else {
+                switch.unwrap_or_else(|| gates::of_switch(&self.present, &goal))
+            };
+            self.next = Some(steps::switch(evidence, &goal));
+            self.after = if evidence.egress_closed() { vec!["reimage"] } else { vec!["reimage", "close-egress"] };
+            if other && evidence.uses_cache() && self.nodes() != Age::Fresh {
+                // Half of the nodes on each of three registries is nobody's wish.
+                self.gates.insert(0, self.unfinished());
+            }
+        } else if self.nodes() != Age::Fresh {
+            self.gates = gates::of_reimage(&self.present);
+            self.next = Some(self.renew(&goal));
+            self.after = if evidence.egress_closed() { Vec::new() } else { vec!["close-egress"] };
+        } else if let Some(step) = self.wiring_round(times, &goal) {
+            self.gates = gates::of_reimage(&self.present);
+            self.next = Some(step);
+            self.after = if evidence.egress_closed() { Vec::new() } else { vec!["close-egress"] };
+        } else if !evidence.egress_closed() {
+            self.gates = gates::of_isolation(&self.present, &goal);
+            self.gates.extend(self.stopped_pools());
+            // With node auto-provisioning the outbound type stays: this is as far as the way goes.
+            self.next = (!evidence.auto_provisioning()).then(|| steps::close(evidence, &goal, &self.pools));
+        } else if let Some(step) = self.last_round(times, &goal) {
+            self.gates = gates::of_reimage(&self.present);
+            self.next = Some(step);
+        } else {
+            self.gates = gates::of_isolation(&self.present, &goal);
+            self.gates.extend(self.closing_unknown(times));
+        }
+        if self.policy == ReimagePolicy::Conservative && self.after.contains(&"close-egress") {
+            self.after.push("reimage");
+        }
+        if self.policy == ReimagePolicy::Conservative
+            && self.next.as_ref().is_some_and(|step| step.id == "close-egress")
+        {
+            self.after.push("reimage");
+        }
+    }
+
+    /// What will stand in the way of closing egress is worth knowing while nodes are made anew.
+    fn look_ahead(&mut self) {
+        if self.after.contains(&"close-egress") && self.evidence.uses_cache() {
+            let gates = gates::of_isolation(&self.present, &self.goal);
+            let known: Vec<String> = self.gates.iter().map(|gate| gate.id.clone()).collect();
+            self.ahead =
+                gates.into_iter().filter(|gate| gate.pass == Pass::Closed && !known.contains(&gate.id)).collect();
+        }
+    }
+
+    fn unfinished(&self) -> Gate {
+        let pass = if self.nodes() == Age::Stale { Pass::Closed } else { Pass::Unknown };
+        let why = "Nodes were not all reimaged since the last change of the registry: finish that first.";
+        let reimage = vec![remedy::upgrade_all_pools(self.evidence)];
+        let remediation = remedy::remedy(RemediationKind::Reimage, "Reimage every pool.", reimage, DOCS_NODE_IMAGE);
+        Gate { remediation: Some(remediation), ..Gate::new("former-change-unfinished", pass, why) }
+    }
+
+    /// Makes anew what is stale or cannot be told.
+    fn renew(&self, goal: &Goal) -> CutoverStep {
+        let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();
+        let why = match self.state {
+            State::S5 => {
+                "These nodes cannot pull what they do not have yet, and a pod that moves to one does not start. They need no egress for it: they bootstrap from the registry."
+            }
+            State::ChangingRegistry => {
+                "These nodes still pull through the former registry: keep it, its endpoint and its records until the last of them is done."
+            }
+            State::S2OrS3 | State::S4OrS5 => {
+                "Whether these nodes have the present configuration cannot be told; once they are made anew it can."
+            }
+            _ => "These nodes still have the former configuration.",
+        };
+        let all: Vec<&PoolAge>;
+        let pools = if pools.is_empty() {
+            all = self.pools.iter().collect();
+            &all
+        } else {
+            &pools
+        };
+        let mut step = steps::reimage(self.evidence, goal, pools, why);
+        if step.commands.is_empty() {
+            step.commands.push(remedy::upgrade_all_pools(self.evidence));
+            "Reimage every pool".clone_into(&mut step.title);
+        }
+        step
+    }
+
+    /// Conservative: nodes older than the registry or its rule are made anew, although their configuration holds neither.
+    fn wiring_round(&self, times: &Times, goal: &Goal) -> Option<CutoverStep> {
+        let wired = times.created.filter(|_| self.policy == ReimagePolicy::Conservative)?;
+        let old = |pool: &&PoolAge| pool.nodes.iter().any(|node| node.created.is_none_or(|created| created < wired));
+        let pools: Vec<&PoolAge> = self.pools.iter().filter(old).collect();
+        let why =
+            format!("Policy conservative: the registry or its cache rule was created on {wired}, after these nodes.");
+        (!pools.is_empty()).then(|| steps::reimage(self.evidence, goal, &pools, &why))
+    }
+
+    /// After egress is closed: node images from before 2025-08 need it in any case, the conservative policy for all.
+    fn last_round(&self, times: &Times, goal: &Goal) -> Option<CutoverStep> {
+        let before = |pool: &&PoolAge| {
+            pool.nodes.iter().any(|node| match (node.created, times.closed) {
+                (Some(created), Some(closed)) => created < closed,
+                // No write that closes egress is in the log: it was closed before the log begins.
+                (Some(created), None) => times.log_from.is_none_or(|from| created < from),
+                (None, _) => true,
+            })
+        };
+        // An old image is renewed where it cannot be told: with a new one the question is settled.
+        let old = |pool: &&PoolAge| pool.old_image && (times.closed.is_none() || before(pool));
+        let pools: Vec<&PoolAge> = match self.policy {
+            ReimagePolicy::Conservative => self.pools.iter().filter(|pool| before(pool) || old(pool)).collect(),
+            ReimagePolicy::Documented => self.pools.iter().filter(old).collect(),
+        };
+        let why = match self.policy {
+            ReimagePolicy::Conservative => {
+                "Policy conservative: these nodes were made before egress was closed, as far as can be told."
+            }
+            ReimagePolicy::Documented => {
+                "The images of these nodes are from before 2025-08: such nodes go on testing egress until they are made anew after it was closed."
+            }
+        };
+        let mut step = (!pools.is_empty()).then(|| steps::reimage(self.evidence, goal, &pools, why))?;
+        step.id = "reimage-after-close";
+        Some(step)
+    }
+
+    /// Conservative: whether the last round was done can be told only where the log says when egress was closed.
+    fn closing_unknown(&self, times: &Times) -> Option<Gate> {
+        let unknown = self.policy == ReimagePolicy::Conservative && times.closed.is_none();
+        unknown.then(|| {
+            let why = "No write in the Activity Log says when egress was closed: if nodes were not made anew since, the conservative policy wants that done.";
+            Gate::new("closing-time-unknown", Pass::Caution, why)
+        })
+    }
+
+    fn stopped_pools(&self) -> Vec<Gate> {
+        let stopped = self.pools.iter().filter(|pool| pool.stopped);
+        stopped
+            .map(|pool| {
+                Gate::new(
+                    "pool-stopped",
+                    Pass::Unknown,
+                    format!("Pool {} is stopped: its nodes start with what they had, and what that is cannot be seen. Start and reimage it first, or delete it.", pool.name),
+                )
+            })
+            .collect()
+    }
+
+    /// The way back.
+    fn back(&mut self, goal: &Goal) {
+        let evidence = self.evidence;
+        if evidence.uses_cache() || evidence.egress_closed() {
+            self.gates = gates::of_return(&self.present);
+            self.next = Some(steps::back_to_direct(evidence, goal));
+            self.after = vec!["reimage"];
+        } else if self.nodes() != Age::Fresh {
+            self.gates = gates::of_reimage(&self.present);
+            let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();
+            let why = "These nodes still pull through the registry: keep it until the last of them is done.";
+            self.next = Some(steps::reimage(evidence, goal, &pools, why));
+        }
+    }
+
+    /// A step is safe where every gate is open; one that rests on something undetermined never is.
+    fn weigh(&self) -> Safety {
+        if self.next.is_none() {
+            return if self.unseen.is_some() || self.nodes() == Age::Unknown {
+                Safety::Undetermined
+            } else {
+                Safety::Safe
+            };
+        }
+        match self.gates.iter().map(|gate| gate.pass).min() {
+            Some(Pass::Closed) => Safety::Unsafe,
+            Some(Pass::Unknown) => Safety::Undetermined,
+            _ => Safety::Safe,
+        }
+    }
+
+    /// What to do now: the next step, or what opens the first gate that is closed.
+    pub fn now(&self) -> Option<CutoverStep> {
+        let closed = self.gates.iter().find(|gate| gate.pass == Pass::Closed);
+        match (closed, &self.next) {
+            (Some(gate), Some(_)) => Some(steps::open(self.evidence, &self.goal, gate)),
+            (_, next) => next.clone(),
+        }
+    }
+}
+
+/// Nodes of which the diagnosis proves by their pulls that they were not reimaged: with containerd 2, a node that asks
+/// Microsoft's registry itself has no mirror.
+fn proved(present: &Diagnosis<'_>) -> BTreeSet<String> {
+    let bypassing = present.findings.iter().filter(|finding| finding.is(&image_pulls::rules::BYPASSES_CACHE));
+    let proving = bypassing.filter(|finding| on_modern_nodes(finding, present.evidence));
+    proving.flat_map(|finding| finding.facts.nodes.clone()).collect()
+}

@@ -1,0 +1,271 @@
+//! Gates: what must be true before a step, each open, closed or not to be told. They are the checks of `diagnose`, on the
+//! cluster as it would be after the step.
+
+use super::state::Goal;
+use crate::answers::whatif::Change;
+use crate::checks::finding::{Finding, Fingerprint, Remediation};
+use crate::checks::rule::{GateRole, Rule, RuleSet, Severity};
+use crate::checks::{
+    add_ons, bootstrap_profile, cache_rules, catalogue, image_pulls, kubelet_acrpull, node_bootstrap, node_image,
+    outbound, private_dns, private_endpoint, registry,
+};
+use crate::diagnosis::{Diagnosis, Status};
+use crate::evidence::{Evidence, Gap};
+use crate::model::cluster::Ownership;
+
+/// Whether a gate lets one through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pass {
+    /// It does not.
+    Closed,
+    /// It cannot be told.
+    Unknown,
+    /// It does, but something is to be minded.
+    Caution,
+    /// It does.
+    Open,
+}
+
+impl Pass {
+    /// The word in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Unknown => "undetermined",
+            Self::Caution => "caution",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// One gate.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// Kebab-case: a rule of `diagnose`, or a name of its own.
+    pub id: String,
+    /// Whether it lets one through.
+    pub pass: Pass,
+    /// What it is about, and why it stands as it does.
+    pub why: String,
+    /// What opens it.
+    pub remediation: Option<Remediation>,
+    /// What was not seen.
+    pub gap: Option<Gap>,
+    /// The check of `diagnose` that it comes from.
+    pub check: Option<&'static RuleSet>,
+}
+
+impl Gate {
+    /// A gate without a remedy of its own.
+    pub fn new(id: &str, pass: Pass, why: impl Into<String>) -> Self {
+        Self { id: id.to_owned(), pass, why: why.into(), remediation: None, gap: None, check: None }
+    }
+}
+
+/// The checks of the way to the registry.
+const CHAIN: [&RuleSet; 5] = [
+    &registry::CHECK.about,
+    &cache_rules::CHECK.about,
+    &private_endpoint::CHECK.about,
+    &private_dns::CHECK.about,
+    &kubelet_acrpull::CHECK.about,
+];
+/// The checks besides, whose errors stand in the way of a reimage.
+const FOR_REIMAGE: [&RuleSet; 3] =
+    [&node_bootstrap::CHECK.about, &bootstrap_profile::CHECK.about, &outbound::CHECK.about];
+/// The checks besides, whose findings stand in the way of the switch already.
+const FOR_SWITCH: [&RuleSet; 2] = [&bootstrap_profile::CHECK.about, &add_ons::CHECK.about];
+
+/// The cluster as it would be once the goal is reached.
+pub fn isolated(evidence: &Evidence, goal: &Goal) -> Evidence {
+    let mut after = evidence.clone();
+    let target = goal.registry();
+    if !evidence.uses_cache() || target.is_some() && target != evidence.registry_id().as_ref() {
+        let change = match target {
+            Some(id) => Change::ChangeRegistry(id.clone()),
+            None => Change::SetArtifactSource("Cache".to_owned()),
+        };
+        // These two changes find everything that they need.
+        let _ = change.apply(&mut after);
+    }
+    let _ = Change::SetOutbound("none".to_owned()).apply(&mut after);
+    after
+}
+
+/// The gates of closing egress: the whole diagnosis of the cluster as it would be then.
+pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
+    let evidence = present.evidence;
+    let after = isolated(evidence, goal);
+    // A registry of AKS' own does not exist before the switch: nothing of it can be asked.
+    let managed_to_come = !evidence.uses_cache() && goal.registry().is_none();
+    let diagnosis = Diagnosis::of(&after, catalogue::ALL);
+    let before: Vec<Fingerprint> = present.findings.iter().map(Finding::fingerprint).collect();
+    let mut gates = of_beginning(present);
+    for finding in &diagnosis.findings {
+        let symptom =
+            !finding.caused_by.is_empty() || managed_to_come && finding.is(&bootstrap_profile::REGISTRY_UNSET);
+        if matches!(finding.rule.gate, GateRole::Standing | GateRole::Aside) || symptom {
+            continue;
+        }
+        let mut gate = gate(finding);
+        // What fails already is no consequence of the step.
+        if *finding.check == image_pulls::CHECK.about
+            && !finding.is(&image_pulls::rules::OUTSIDE_CACHE)
+            && before.contains(&finding.fingerprint())
+        {
+            gate.pass = Pass::Caution;
+        }
+        gates.push(gate);
+    }
+    for judged in diagnosis.checks.iter().filter(|judged| judged.status != Status::NotApplicable) {
+        if managed_to_come && (CHAIN.contains(&judged.check) || *judged.check == image_pulls::CHECK.about) {
+            continue;
+        }
+        // The nodes' age is judged per pool.
+        if *judged.check == node_image::CHECK.about {
+            continue;
+        }
+        for gap in &judged.gaps {
+            gates.push(unseen(judged.check, gap));
+        }
+    }
+    if evidence.auto_provisioning() && !evidence.egress_closed() {
+        gates.push(Gate::new(
+            "outbound-type-fixed",
+            Pass::Closed,
+            "Node auto-provisioning is on, and with it the outbound type cannot be changed: egress can be closed only by the network around the cluster (a firewall, security groups).",
+        ));
+    }
+    if evidence.outbound_type().eq_ignore_ascii_case("managedNATGateway") {
+        gates.push(Gate::new(
+            "outbound-type-migration",
+            Pass::Caution,
+            "From managedNATGateway the documentation's table allows no change to none, while the release notes of 2026-05-29 do (for the V2 gateway): Azure Resource Manager refuses it where it cannot be done, and nothing is changed then.",
+        ));
+    }
+    let silent = evidence.pools.bootstrap_writes.known().is_some_and(Vec::is_empty);
+    if silent && evidence.uses_cache() && !evidence.egress_closed() && evidence.ownership() == Ownership::Byo {
+        gates.push(Gate::new(
+            "activity-log-silent",
+            Pass::Caution,
+            "The Activity Log of the last 89 days shows no write of the bootstrap profile. If the switch to Cache was made within them all the same (the log does not always keep what was written), compare its time with the nodes' own before you go on.",
+        ));
+    }
+    if evidence.outbound_type().eq_ignore_ascii_case("userDefinedRouting") {
+        gates.push(Gate::new(
+            "own-route",
+            Pass::Caution,
+            "Egress goes through a route of your own (userDefinedRouting). To stay here, behind a firewall, is supported too; outbound type none leaves the route table where it is.",
+        ));
+    }
+    sorted(gates)
+}
+
+/// The gates of the switch to the cache: what makes a cluster eligible, and for a registry of the operator's own all that it needs.
+pub fn of_switch(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
+    let mut gates = of_isolation(present, goal);
+    gates.retain(|gate| match gate.pass {
+        Pass::Unknown => gate.check.is_none_or(is_for_switch),
+        _ => gate.id != "outbound-type-migration",
+    });
+    for gate in gates
+        .iter_mut()
+        .filter(|gate| gate.pass == Pass::Closed && gate.check.is_some_and(|check| !is_for_switch(check)))
+    {
+        gate.pass = Pass::Caution;
+        gate.why.push_str(" It does not stand in the way of this step, but of closing egress.");
+    }
+    if let Some(fixed) = gates.iter_mut().find(|gate| gate.id == "outbound-type-fixed") {
+        fixed.pass = Pass::Caution;
+    }
+    if goal.registry().is_none() && !present.evidence.uses_cache() {
+        gates.push(Gate::new(
+            "managed-registry",
+            Pass::Open,
+            "AKS creates the registry with its cache rule, private endpoint, DNS zone and role in the same operation. (For a registry of your own: --to-registry ARM_ID.)",
+        ));
+    }
+    sorted(gates)
+}
+
+/// Whether a check's findings stand in the way of the switch already.
+fn is_for_switch(check: &'static RuleSet) -> bool {
+    CHAIN.contains(&check) || FOR_SWITCH.contains(&check)
+}
+
+/// The gates of the way back, which begins with an update: that is what mends a failed cluster, too.
+pub fn of_return(present: &Diagnosis<'_>) -> Vec<Gate> {
+    of_beginning(present).into_iter().filter(|gate| gate.id != bootstrap_profile::FAILED.id).collect()
+}
+
+/// The gates of a reimage: new nodes must be able to bootstrap from the registry.
+pub fn of_reimage(present: &Diagnosis<'_>) -> Vec<Gate> {
+    let stands = |check: &'static RuleSet| CHAIN.contains(&check) || FOR_REIMAGE.contains(&check);
+    let mut gates = of_beginning(present);
+    for finding in &present.findings {
+        let error = finding.severity == Severity::Error && finding.caused_by.is_empty() && stands(finding.check);
+        let minded = finding.rule.gate == GateRole::Open;
+        if (error || minded) && finding.rule.gate != GateRole::Standing {
+            gates.push(gate(finding));
+        }
+    }
+    let judged =
+        present.checks.iter().filter(|judged| CHAIN.contains(&judged.check) && judged.status != Status::NotApplicable);
+    for (id, gap) in judged.flat_map(|judged| judged.gaps.iter().map(move |gap| (judged.check, gap))) {
+        gates.push(unseen(id, gap));
+    }
+    sorted(gates)
+}
+
+/// Nothing is begun while something else is under way.
+fn of_beginning(present: &Diagnosis<'_>) -> Vec<Gate> {
+    let mut gates = Vec::new();
+    if present.evidence.stopped() {
+        gates.push(Gate::new(
+            bootstrap_profile::STOPPED.id,
+            Pass::Closed,
+            "The cluster is stopped: start it first, no step can be verified without nodes.",
+        ));
+    }
+    let of = |rule: &Rule| present.findings.iter().find(|finding| finding.is(rule));
+    if let Some(finding) = of(&bootstrap_profile::FAILED).filter(|finding| finding.caused_by.is_empty()) {
+        // Azure refuses upgrades of a failed cluster.
+        gates.push(Gate { pass: Pass::Closed, ..gate(finding) });
+    }
+    if let Some(finding) = of(&bootstrap_profile::IN_PROGRESS) {
+        gates.push(Gate::new(
+            bootstrap_profile::IN_PROGRESS.id,
+            Pass::Closed,
+            format!("{} Wait until it is over.", finding.detail),
+        ));
+    }
+    gates
+}
+
+fn gate(finding: &Finding) -> Gate {
+    let pass = match (finding.severity, finding.rule.gate) {
+        (Severity::Error, _) | (Severity::Warning, GateRole::Strict) => Pass::Closed,
+        (Severity::Warning, GateRole::Open) => Pass::Unknown,
+        _ => Pass::Caution,
+    };
+    let remediation = Some(finding.remediation.clone());
+    Gate { remediation, check: Some(finding.check), ..Gate::new(finding.rule.id, pass, finding.detail.clone()) }
+}
+
+fn unseen(check: &'static RuleSet, gap: &Gap) -> Gate {
+    let why = format!("{}: {}", check.id, gap.detail);
+    let id = format!("unseen-{}", check.id);
+    Gate { gap: Some(gap.clone()), check: Some(check), ..Gate::new(&id, Pass::Unknown, why) }
+}
+
+/// What stands in the way first; the same thing once.
+fn sorted(gates: Vec<Gate>) -> Vec<Gate> {
+    let mut once: Vec<Gate> = Vec::new();
+    for gate in gates {
+        if !once.iter().any(|known| known.id == gate.id && known.why == gate.why) {
+            once.push(gate);
+        }
+    }
+    once.sort_by_key(|gate| gate.pass);
+    once
+}

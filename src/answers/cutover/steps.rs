@@ -1,0 +1,283 @@
+//! Steps: what each does, disturbs and takes, how one sees that it worked, and how one goes back.
+
+use super::gates::Gate;
+use super::state::Goal;
+use crate::checks::bootstrap_profile;
+use crate::checks::command::Command;
+use crate::checks::remedy::{self, DOCS_ISOLATED, DOCS_NODE_IMAGE};
+use crate::evidence::Evidence;
+use crate::model::age::{Age, PoolAge};
+use crate::text::count;
+
+/// How long making one node anew takes, in minutes: what timestamps of AKS upgrades show (Azure/AKS#5580), drains left aside.
+const MINUTES_PER_ROUND: usize = 10;
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct CutoverStep {
+    /// Kebab-case.
+    pub id: &'static str,
+    /// One line.
+    pub title: String,
+    /// Why it comes now.
+    pub why: String,
+    /// The commands, in order.
+    pub commands: Vec<Command>,
+    /// What it disturbs.
+    pub disturbs: String,
+    /// How long it takes.
+    pub takes: String,
+    /// How to see that it worked.
+    pub verify: Vec<Command>,
+    /// How to go back.
+    pub back: String,
+    /// The commands that go back.
+    pub back_commands: Vec<Command>,
+    /// Where it is documented.
+    pub docs: &'static str,
+}
+
+/// `aksiso cutover …`, which says where the cluster stands then.
+pub fn verify(evidence: &Evidence, goal: &Goal) -> Command {
+    let id = &evidence.cluster.id;
+    let command =
+        Command::new("aksiso cutover").with("-g", id.resource_group().unwrap_or_default()).with("-n", id.name());
+    let command = command.with("-s", id.subscription().unwrap_or_default());
+    match goal {
+        Goal::Isolated(None) => command,
+        Goal::Isolated(Some(registry)) => command.with("--to-registry", registry.as_str()),
+        Goal::Direct => command.with("--to", "direct"),
+    }
+}
+
+/// Opens a gate that is closed.
+pub fn open(evidence: &Evidence, goal: &Goal, gate: &Gate) -> CutoverStep {
+    let commands = match gate.id.as_str() {
+        id if id == bootstrap_profile::IN_PROGRESS.id => vec![on_cluster(evidence, "az aks wait").word("--updated")],
+        id if id == bootstrap_profile::STOPPED.id => vec![on_cluster(evidence, "az aks start")],
+        _ => gate.remediation.as_ref().map(|remediation| remediation.commands.clone()).unwrap_or_default(),
+    };
+    let summary = gate.remediation.as_ref().map_or_else(String::new, |remediation| format!(" {}", remediation.summary));
+    CutoverStep {
+        id: "open-gate",
+        title: format!("Open gate {}", gate.id),
+        why: format!("{}{summary}", gate.why),
+        commands,
+        disturbs: "What the remediation says; no step of the cut-over is taken.".to_owned(),
+        takes: "See the remediation.".to_owned(),
+        verify: vec![verify(evidence, goal)],
+        back: "See the remediation.".to_owned(),
+        back_commands: Vec::new(),
+        docs: gate.remediation.as_ref().map_or(DOCS_ISOLATED, |remediation| remediation.docs),
+    }
+}
+
+fn on_cluster(evidence: &Evidence, words: &str) -> Command {
+    let command = remedy::addressed(Command::new(words), &evidence.cluster.id);
+    remedy::in_subscription(command, &evidence.cluster.id)
+}
+
+fn to_direct(evidence: &Evidence) -> Vec<Command> {
+    let mut options = vec![("--bootstrap-artifact-source", "Direct")];
+    if evidence.egress_closed() {
+        options.push(("--outbound-type", "loadBalancer"));
+    }
+    vec![remedy::aks_update(evidence, &options)]
+}
+
+/// The switch to the cache, or to another registry.
+pub fn switch(evidence: &Evidence, goal: &Goal) -> CutoverStep {
+    let registry = goal.registry();
+    let command = match registry {
+        Some(registry) => remedy::aks_update(evidence, &remedy::use_cache(registry)),
+        None => remedy::aks_update(evidence, &[("--bootstrap-artifact-source", "Cache")]),
+    };
+    let changing = evidence.uses_cache();
+    let (title, why) = if changing {
+        let former = evidence.registry_id().map_or_else(String::new, |id| id.name().to_owned());
+        (
+            format!("Change the bootstrap registry to {}", registry.map_or("", |id| id.name())),
+            format!(
+                "Both flags are needed: the registry's id alone is ignored. Keep registry {former}, its endpoint and its records until the last node is reimaged: until then nodes pull through it."
+            ),
+        )
+    } else {
+        (
+            "Switch the artifact source to Cache".to_owned(),
+            "Egress stays open: Azure Resource Manager refuses this switch together with outboundType none, and nodes need egress until they are reimaged.".to_owned(),
+        )
+    };
+    let (back, back_commands) = match (changing, evidence.registry_id()) {
+        (true, Some(former)) => (
+            "The same command with the former registry, then reimage what was reimaged since.",
+            vec![remedy::aks_update(evidence, &remedy::use_cache(&former))],
+        ),
+        _ => ("Switch back; nodes that were reimaged since need another reimage.", to_direct(evidence)),
+    };
+    CutoverStep {
+        id: if changing { "change-registry" } else { "switch-to-cache" },
+        title,
+        why,
+        commands: vec![command],
+        disturbs: "No node is touched: nodes keep their configuration until they are reimaged.".to_owned(),
+        takes: "Some minutes (an update of the cluster).".to_owned(),
+        verify: vec![verify(evidence, goal)],
+        back: back.to_owned(),
+        back_commands,
+        docs: DOCS_ISOLATED,
+    }
+}
+
+/// Makes nodes anew: of these pools.
+pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) -> CutoverStep {
+    let commands = pools.iter().filter(|pool| !pool.stopped).map(|pool| renew(evidence, pool)).collect();
+    let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+    let mut why = why.to_owned();
+    if pools.iter().any(|pool| pool.stopped) {
+        why.push_str(" A stopped pool is started, reimaged and stopped again.");
+    }
+    if !evidence.egress_closed() {
+        why.push_str(" Egress must stay open until the last node is done.");
+    }
+    CutoverStep {
+        id: "reimage",
+        title: format!("Reimage {}: {}", if pools.len() == 1 { "pool" } else { "pools" }, names.join(", ")),
+        why,
+        commands,
+        disturbs: "Nodes are cordoned, drained and made anew, one surge at a time: pods move, disruption budgets may hold it up, and the surge needs quota and addresses.".to_owned(),
+        takes: durations(pools),
+        verify: vec![Command::new("kubectl get nodes --sort-by .metadata.creationTimestamp"), verify(evidence, goal)],
+        back: "A reimage is not undone. It needs no way back either: nodes get what the cluster is set to now.".to_owned(),
+        back_commands: Vec::new(),
+        docs: DOCS_NODE_IMAGE,
+    }
+}
+
+fn renew(evidence: &Evidence, pool: &PoolAge) -> Command {
+    if pool.provisioned {
+        let selector = format!("karpenter.sh/nodepool={}", pool.name);
+        return Command::new("kubectl delete nodeclaims").with("-l", selector);
+    }
+    remedy::upgrade_pool(evidence, &pool.name)
+}
+
+fn durations(pools: &[&PoolAge]) -> String {
+    if pools.is_empty() {
+        return format!(
+            "Nodes divided by surge, about {MINUTES_PER_ROUND} min a round and what drains take; pools or nodes are not seen."
+        );
+    }
+    pools.iter().map(|pool| duration(pool)).collect::<Vec<_>>().join("; ")
+}
+
+/// Nodes by surge, in rounds.
+fn duration(pool: &PoolAge) -> String {
+    let nodes = pool.nodes.len();
+    if nodes == 0 {
+        return format!("{}: no nodes, a moment", pool.name);
+    }
+    let said = pool.max_surge.as_deref();
+    let surge = surge(nodes, said);
+    let rounds = nodes.div_ceil(surge);
+    let word =
+        said.map_or_else(|| "max surge not set, 10% is AKS' default".to_owned(), |said| format!("max surge {said}"));
+    format!(
+        "{}: {} by {surge} ({word}): {}, about {} min and what drains take",
+        pool.name,
+        count(nodes, "node"),
+        count(rounds, "round"),
+        rounds * MINUTES_PER_ROUND
+    )
+}
+
+/// How many nodes are made anew at a time.
+fn surge(nodes: usize, max_surge: Option<&str>) -> usize {
+    let text = max_surge.unwrap_or("10%");
+    let number = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<usize>().ok().map(|percent| (nodes * percent.min(1_000)).div_ceil(100)),
+        None => text.trim().parse().ok(),
+    };
+    number.unwrap_or(1).clamp(1, nodes.max(1))
+}
+
+/// Closes egress; pools without nodes are upgraded before, because nothing shows that they were.
+pub fn close(evidence: &Evidence, goal: &Goal, pools: &[PoolAge]) -> CutoverStep {
+    let empty: Vec<&PoolAge> =
+        pools.iter().filter(|pool| pool.age == Age::Empty && !pool.provisioned && !pool.stopped).collect();
+    let mut commands: Vec<Command> = empty.iter().map(|pool| renew(evidence, pool)).collect();
+    commands.push(remedy::aks_update(evidence, &[("--outbound-type", "none")]));
+    let mut why = "Every node was made with the registry as its source, and nothing that runs needs egress, as far as the gates tell.".to_owned();
+    if !empty.is_empty() {
+        let names: Vec<&str> = empty.iter().map(|pool| pool.name.as_str()).collect();
+        why.push_str(&format!(
+            " The first commands upgrade pools without nodes ({}): what their next nodes are made with cannot be seen.",
+            names.join(", ")
+        ));
+    }
+    let former = evidence.outbound_type().to_owned();
+    CutoverStep {
+        id: "close-egress",
+        title: "Close egress: outbound type none".to_owned(),
+        why,
+        commands,
+        disturbs: "Every connection from nodes and pods to the internet ends. No node is touched.".to_owned(),
+        takes: "Some minutes (an update of the cluster).".to_owned(),
+        verify: vec![verify(evidence, goal), diagnose(evidence)],
+        back: format!("Open egress again; nodes need no reimage for it. (The outbound type was {former}.)"),
+        back_commands: vec![remedy::aks_update(evidence, &[("--outbound-type", &former)])],
+        docs: DOCS_ISOLATED,
+    }
+}
+
+fn diagnose(evidence: &Evidence) -> Command {
+    let id = &evidence.cluster.id;
+    let command =
+        Command::new("aksiso diagnose").with("-g", id.resource_group().unwrap_or_default()).with("-n", id.name());
+    command.with("-s", id.subscription().unwrap_or_default())
+}
+
+/// Back to Microsoft's registry over egress.
+pub fn back_to_direct(evidence: &Evidence, goal: &Goal) -> CutoverStep {
+    let opening = evidence.egress_closed();
+    let again = evidence.registry_id().map_or_else(Vec::new, |registry| {
+        let managed = evidence.ownership() == crate::model::cluster::Ownership::Managed;
+        let options = if managed {
+            vec![("--bootstrap-artifact-source", "Cache")]
+        } else {
+            remedy::use_cache(&registry).to_vec()
+        };
+        vec![remedy::aks_update(evidence, &options)]
+    });
+    CutoverStep {
+        id: "back-to-direct",
+        title: "Switch the artifact source back to Direct".to_owned(),
+        why: if opening {
+            "Egress opens in the same update: without it a Direct cluster could not pull. Where nodes get out by a route or gateway of your own, name that outbound type instead of loadBalancer."
+        } else {
+            "Egress is open already."
+        }
+        .to_owned(),
+        commands: to_direct(evidence),
+        disturbs: "No node is touched: nodes go on pulling through the registry until they are reimaged. Keep it until then.".to_owned(),
+        takes: "Some minutes (an update of the cluster).".to_owned(),
+        verify: vec![verify(evidence, goal)],
+        back: "Switch to Cache again, and reimage what was reimaged since.".to_owned(),
+        back_commands: again,
+        docs: DOCS_ISOLATED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::surge;
+
+    #[test]
+    fn surges_are_read_as_aks_reads_them() {
+        assert_eq!(surge(10, Some("33%")), 4);
+        assert_eq!(surge(10, Some("3")), 3);
+        assert_eq!(surge(10, None), 1);
+        assert_eq!(surge(2, Some("50")), 2);
+        assert_eq!(surge(3, Some("nonsense")), 1);
+        assert_eq!(surge(5, Some("0")), 1);
+    }
+}

@@ -1,0 +1,310 @@
+//! How the nodes of a cluster would pull an image: the one question behind `preflight`, and behind what a change does to
+//! running workloads.
+
+mod answer;
+pub mod chain;
+mod outside;
+
+use std::collections::BTreeMap;
+
+use crate::checks::finding::Finding;
+use crate::checks::rule::{Rule, Severity};
+use crate::checks::{cache_rules, catalogue, kubelet_acrpull, node_image};
+use crate::diagnosis::Diagnosis;
+use crate::evidence::image::{self, Caching, Image, caching};
+use crate::evidence::{Evidence, Gap, Reason};
+use crate::model::cache;
+use crate::model::cluster::is;
+use crate::model::egress::own_egress;
+use crate::model::rights::clearly_may_read;
+pub use answer::{Answer, ImageVerdict};
+use chain::Chain;
+use outside::over_own_way;
+
+/// Answers for the images of one cluster.
+#[derive(Debug)]
+pub struct Puller<'e> {
+    evidence: &'e Evidence,
+    chain: Chain,
+    /// Whether nodes may have a way out of the operator's own, and what keeps that from being known.
+    own_egress: (bool, Vec<Gap>),
+    /// Registries that nodes reach by a way of the operator's own, and by which.
+    reachable: Option<&'e BTreeMap<String, String>>,
+    /// The registry's own list of repositories, where it was asked.
+    repositories: Option<&'e [String]>,
+    /// Other registries that were looked at, by login server, with the way to each.
+    others: BTreeMap<String, (String, Chain)>,
+}
+
+impl<'e> Puller<'e> {
+    /// Rests on the whole diagnosis of a cluster.
+    pub fn new(diagnosis: &Diagnosis<'e>) -> Self {
+        let evidence = diagnosis.evidence;
+        let others = evidence.other_registries.iter().filter_map(|(id, facts)| {
+            let registry = facts.registry.registry.known()?.as_ref()?;
+            let server = registry.properties.login_server.as_ref()?.to_lowercase();
+            let chain = Chain::of(&Diagnosis::of(&evidence.seen_from(id), catalogue::ALL));
+            Some((server, (id.name().to_owned(), chain)))
+        });
+        Self {
+            evidence,
+            chain: Chain::of(diagnosis),
+            own_egress: own_egress(evidence),
+            others: others.collect(),
+            reachable: None,
+            repositories: None,
+        }
+    }
+
+    /// Knows which repositories the registry has.
+    #[must_use]
+    pub fn knowing(self, repositories: Option<&'e [String]>) -> Self {
+        Self { repositories, ..self }
+    }
+
+    /// Believes the operator about registries that nodes reach.
+    #[must_use]
+    pub fn reaching(self, reachable: &'e BTreeMap<String, String>) -> Self {
+        Self { reachable: Some(reachable), ..self }
+    }
+
+    /// How nodes would pull an image; `secret` = its pod names an imagePullSecret.
+    pub fn judge(&self, image: &Image, secret: bool) -> Answer {
+        let own = self.evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(&image.registry));
+        if own {
+            self.in_registry(image)
+        } else if let Some((name, chain)) = self.others.get(&image.registry) {
+            in_other_registry(name, chain, secret)
+        } else if image.is_microsoft() {
+            self.through_mirror(image)
+        } else if let Some(way) = self.reachable.and_then(|hosts| hosts.get(&image.registry)) {
+            over_own_way(image, way, secret)
+        } else if image::is_public(&image.registry) || caching(&image.registry) != Caching::Never {
+            self.in_public_registry(image)
+        } else {
+            self.in_unknown_registry(image, secret)
+        }
+    }
+
+    /// An image that fails in the cluster now, whatever should be the case.
+    pub fn failing(&self, reference: &str) -> Option<Answer> {
+        let finding = self.chain.failing.iter().find(|finding| finding.subject.name == reference)?;
+        let mut answer = Answer::new(
+            ImageVerdict::Blocked,
+            format!("It fails in the cluster now ({}): {}", finding.rule.id, finding.detail),
+        );
+        answer.rules.push(finding.rule);
+        Some(answer)
+    }
+
+    fn egress(&self) -> Answer {
+        let outbound = self.evidence.outbound_type();
+        Answer::new(
+            ImageVerdict::Pullable,
+            format!(
+                "Over the cluster's own egress (outboundType {outbound}), not through the registry: no longer once egress is closed."
+            ),
+        )
+    }
+
+    /// Through the mirror that nodes of an isolated cluster have for Microsoft's registry.
+    fn through_mirror(&self, image: &Image) -> Answer {
+        if !self.evidence.uses_cache() && !self.evidence.egress_closed() {
+            return self.egress();
+        }
+        let direct = || !self.evidence.egress_closed();
+        if let Some(broken) = self.broken() {
+            // containerd goes on to the registry itself where its mirror fails.
+            return if direct() { self.egress() } else { broken };
+        }
+        if let Some(gap) = self.evidence.registry.cache_rules.gap() {
+            return Answer::unknown(
+                vec![gap.clone().about("the registry's cache rules")],
+                "Whether a cache rule covers it could not be seen.",
+            );
+        }
+        let worst = |finding: &&Finding| finding.severity == Severity::Error && concerns(finding, self.evidence);
+        if let Some(finding) = self.chain.cache.iter().find(worst) {
+            if direct() {
+                return self.egress();
+            }
+            let missing = finding.rule.is_one_of(&[&cache_rules::MISSING, &cache_rules::MISMATCH]);
+            let verdict = if missing { ImageVerdict::CacheRule } else { ImageVerdict::Blocked };
+            let mut answer = Answer::new(verdict, finding.detail.clone());
+            answer.remediation = Some(finding.remediation.clone());
+            answer.rules.push(finding.rule);
+            return answer;
+        }
+        self.on_nodes(self.unseen().unwrap_or_else(|| {
+            let repository = format!("aks-managed-repository/{}", image.repository);
+            let overrides = |finding: &&Finding| finding.facts.repository.as_ref() == Some(&repository);
+            let overridden = self.chain.cache.iter().find(overrides);
+            let mut answer = Answer::new(
+                ImageVerdict::Pullable,
+                format!("Through the registry's cache of {}{}.", image.registry, legacy(&self.chain)),
+            );
+            if let Some(conflict) = overridden {
+                answer.why.push_str(&format!(" Not the image that is meant: {}", conflict.detail));
+                answer.verdict = ImageVerdict::Blocked;
+                answer.rules.push(conflict.rule);
+            }
+            self.with_warnings(answer)
+        }))
+    }
+
+    /// Nodes that were not reimaged have no mirror.
+    fn on_nodes(&self, mut answer: Answer) -> Answer {
+        if !answer.pulls() || !self.evidence.egress_closed() {
+            return answer;
+        }
+        let (proved, probable): (Vec<&Finding>, Vec<&Finding>) =
+            self.chain.stale.iter().partition(|finding| finding.severity == Severity::Error);
+        let names = |findings: &[&Finding]| {
+            findings.iter().map(|finding| finding.subject.name.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let pools = self.evidence.pools.agent_pools.known().map_or(0, Vec::len);
+        if !proved.is_empty() && proved.len() >= pools {
+            answer.verdict = ImageVerdict::Blocked;
+            answer.why = format!(
+                "No pool's nodes were reimaged since the registry became their source ({}): they ask Microsoft's registry itself, which they cannot reach.",
+                names(&proved)
+            );
+            answer.rules.push(&node_image::NOT_REIMAGED);
+        } else if !proved.is_empty() {
+            answer.why.push_str(&format!(" Not on nodes of pool {}, which were not reimaged.", names(&proved)));
+        } else if !probable.is_empty() {
+            answer.why.push_str(&format!(
+                " Probably not on nodes of pool {}, which are older than the registry or its rule.",
+                names(&probable)
+            ));
+        }
+        answer
+    }
+
+    /// From the bootstrap registry, as the reference says.
+    fn in_registry(&self, image: &Image) -> Answer {
+        if let Some(answer) = self.broken().or_else(|| self.unseen()) {
+            return answer;
+        }
+        if !clearly_may_read(self.evidence, &image.repository) {
+            let detail =
+                format!("whether the condition on the kubelet identity's role allows repository {}", image.repository);
+            let why = "A condition on the kubelet identity's role (ABAC) does not clearly allow this repository.";
+            return Answer::unknown(vec![Gap::new(Reason::NotVisible, detail)], why);
+        }
+        let Some((rule, upstream)) = cache::filling(self.evidence, &image.repository) else {
+            let why = match self.evidence.registry.cache_rules.gap() {
+                Some(_) => "From the registry. Whether the image is in it was not asked.",
+                None => {
+                    "From the registry. No cache rule fills this repository, so the image must have been pushed or imported; whether it is there was not asked (--registry)."
+                }
+            };
+            return self.with_warnings(Answer::new(ImageVerdict::Pullable, why));
+        };
+        if let Some(answer) = self.sick(rule.name()) {
+            return answer;
+        }
+        let why = format!("From the registry, whose cache rule {} fills this repository from {upstream}.", rule.name());
+        self.with_warnings(Answer::new(ImageVerdict::Pullable, why))
+    }
+
+    /// Through a cache rule that is in trouble.
+    fn sick(&self, rule: &str) -> Option<Answer> {
+        let sick = [&cache_rules::FAILED, &cache_rules::CREDENTIALS];
+        let about = |finding: &&Finding| {
+            let named = finding.facts.cache_rules.iter().any(|own| own.eq_ignore_ascii_case(rule));
+            named && finding.rule.is_one_of(&sick)
+        };
+        let finding = self.chain.cache.iter().find(about)?;
+        let mut answer =
+            Answer::new(ImageVerdict::Blocked, format!("Cache rule {rule} covers it, but: {}", finding.detail));
+        answer.remediation = Some(finding.remediation.clone());
+        answer.rules.push(finding.rule);
+        Some(answer)
+    }
+
+    /// In ABAC mode a new reference may be outside what the kubelet's role is conditioned to.
+    fn condition(&self, reference: &str) -> &'static str {
+        let allowed = Image::parse(reference).is_none_or(|image| clearly_may_read(self.evidence, &image.repository));
+        if allowed {
+            ""
+        } else {
+            " A condition on the kubelet identity's role (ABAC) does not clearly allow this repository: widen it."
+        }
+    }
+
+    /// What breaks every pull from the registry.
+    fn broken(&self) -> Option<Answer> {
+        let first = self.chain.broken.first()?;
+        let mut rules: Vec<&'static Rule> = self.chain.broken.iter().map(|finding| finding.rule).collect();
+        rules.dedup();
+        let names: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
+        let mut answer = Answer::new(
+            ImageVerdict::Blocked,
+            format!("The cluster's own chain is broken ({}): {}", names.join(", "), first.detail),
+        );
+        answer.remediation = Some(first.remediation.clone());
+        answer.rules = rules;
+        Some(answer)
+    }
+
+    /// What of the chain could not be seen; nobody knows then whether anything can be pulled.
+    fn unseen(&self) -> Option<Answer> {
+        self.evidence.registry_id()?;
+        let first = self.chain.unseen.first()?;
+        Some(Answer::unknown(
+            self.chain.unseen.clone(),
+            format!("The way from the nodes to the registry could not be seen whole: {}.", first.detail),
+        ))
+    }
+
+    fn with_warnings(&self, mut answer: Answer) -> Answer {
+        for warning in &self.chain.warnings {
+            answer.why.push_str(&format!(" At risk ({}): {}", warning.rule.id, warning.rule.title.to_lowercase()));
+            answer.why.push('.');
+        }
+        answer
+    }
+}
+
+/// From another registry that was looked at: the same chain, without the mirror.
+fn in_other_registry(name: &str, chain: &Chain, secret: bool) -> Answer {
+    let access = |finding: &&Finding| *finding.check == kubelet_acrpull::CHECK.about;
+    let broken: Vec<&Finding> = chain.broken.iter().filter(|finding| !(secret && access(finding))).collect();
+    if let Some(first) = broken.first() {
+        let mut answer = Answer::new(ImageVerdict::Blocked, format!("Registry {name} is known, but: {}", first.detail));
+        answer.remediation = Some(first.remediation.clone());
+        answer.rules = broken.iter().map(|finding| finding.rule).collect();
+        return answer;
+    }
+    if let Some(gap) = chain.unseen.first() {
+        let why = format!("The way from the nodes to registry {name} could not be seen whole: {}.", gap.detail);
+        return Answer::unknown(chain.unseen.clone(), why);
+    }
+    let by = if secret { "the pod's imagePullSecret, which nobody has tried," } else { "the kubelet identity" };
+    Answer::new(
+        ImageVerdict::Pullable,
+        format!(
+            "From registry {name}, which the nodes reach over its private endpoint and {by} may pull from. Whether the image is in it was not asked."
+        ),
+    )
+}
+
+/// Whether an error of the check is about the cache of Microsoft's registry and not about another rule.
+fn concerns(finding: &Finding, evidence: &Evidence) -> bool {
+    if !finding.is(&cache_rules::FAILED) {
+        return !finding.is(&cache_rules::CREDENTIALS);
+    }
+    let rules = evidence.registry.cache_rules.known().into_iter().flatten();
+    let mut failed = rules.filter(|rule| Some(&rule.id) == finding.subject.resource());
+    let source = failed.find_map(|rule| rule.properties.source_repository.clone());
+    evidence.mcr_hosts().iter().any(|host| is(source.as_ref(), &format!("{host}/*")))
+}
+
+fn legacy(chain: &Chain) -> &'static str {
+    if chain.cache.iter().any(|finding| finding.is(&cache_rules::LEGACY)) {
+        ", by a rule with the preview's target *: nodes that bootstrap with today's configuration look elsewhere"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,93 @@
+//! The answer for one image.
+
+use crate::checks::finding::Remediation;
+use crate::checks::rule::Rule;
+use crate::evidence::Gap;
+
+/// What became of the question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ImageVerdict {
+    /// Nodes can pull it as it is named.
+    Pullable,
+    /// Nodes can pull it once the reference names the registry.
+    Rewrite,
+    /// It needs a cache rule, and a reference that names the registry.
+    CacheRule,
+    /// The reference is right, but the cluster's own chain is broken.
+    Blocked,
+    /// No cache rule can bring it.
+    Never,
+    /// Something that decides it could not be seen.
+    Unknown,
+    /// It is no image reference.
+    Invalid,
+    /// The kubelet is told never to pull it: it must be on the node.
+    NotPulled,
+}
+
+impl ImageVerdict {
+    /// Every verdict, worst first.
+    pub const ALL: [Self; 8] = [
+        Self::Invalid,
+        Self::Never,
+        Self::Blocked,
+        Self::CacheRule,
+        Self::Rewrite,
+        Self::Unknown,
+        Self::Pullable,
+        Self::NotPulled,
+    ];
+
+    /// The place of a word in the order of [`Self::ALL`].
+    pub fn rank(word: &str) -> usize {
+        Self::ALL.iter().position(|verdict| verdict.as_str() == word).unwrap_or(usize::MAX)
+    }
+
+    /// The word in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pullable => "pullable",
+            Self::Rewrite => "pullable-after-rewrite",
+            Self::CacheRule => "needs-cache-rule",
+            Self::Blocked => "blocked",
+            Self::Never => "never",
+            Self::Unknown => "unknown",
+            Self::Invalid => "invalid",
+            Self::NotPulled => "not-pulled",
+        }
+    }
+}
+
+/// The answer for one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The verdict.
+    pub verdict: ImageVerdict,
+    /// Why, in sentences.
+    pub why: String,
+    /// The reference to write instead, where there is one.
+    pub reference: Option<String>,
+    /// What makes it pullable.
+    pub remediation: Option<Remediation>,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+    /// The rules of `diagnose` that explain it.
+    pub rules: Vec<&'static Rule>,
+}
+
+impl Answer {
+    /// An answer without anything to do or to name.
+    pub fn new(verdict: ImageVerdict, why: impl Into<String>) -> Self {
+        Self { verdict, why: why.into(), reference: None, remediation: None, gaps: Vec::new(), rules: Vec::new() }
+    }
+
+    /// What nobody can tell, and what was missing.
+    pub fn unknown(gaps: Vec<Gap>, why: impl Into<String>) -> Self {
+        Self { gaps, ..Self::new(ImageVerdict::Unknown, why) }
+    }
+
+    /// Whether nodes get the image as it is named.
+    pub fn pulls(&self) -> bool {
+        self.verdict == ImageVerdict::Pullable
+    }
+}

@@ -1,0 +1,358 @@
+//! The command line: types only.
+
+mod cutover;
+mod preflight;
+mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{ArgAction, Args, Parser};
+
+use crate::app::exit::FailOn;
+use crate::app::schema::SchemaOf;
+use crate::checks::catalogue;
+use crate::checks::command::Shell;
+use crate::evidence::id::ResourceId;
+use crate::report::permissions::Part;
+use crate::report::{ListFormat, Output, compare};
+use crate::sources::azure::cloud::Cloud;
+use crate::sources::azure::credential::Method;
+pub use cutover::{Cutover, Destination};
+pub use preflight::Preflight;
+use values::{duration, object_id, registry_id, scope};
+
+const EXIT_CODES: &str = "Exit codes:
+  0  nothing at or above --fail-on, and everything was seen
+  1  a finding at or above --fail-on
+  2  could not run: wrong usage, no sign-in, no such cluster
+  3  incomplete: nothing at or above --fail-on, but something could not be seen
+     (--allow-incomplete makes that 0)";
+
+const EXAMPLES: &str = "Examples:
+  aksiso diagnose -g prod-rg -n prod-aks
+  aksiso diagnose --cluster-id /subscriptions/…/managedClusters/prod-aks --output json
+  aksiso diagnose -g prod-rg -n prod-aks --check private-dns --check private-endpoint
+  aksiso diagnose -g prod-rg -n prod-aks --output table --output sarif=aksiso.sarif --output junit=aksiso.xml
+  aksiso diagnose -g prod-rg -n prod-aks --baseline known.json --fail-on warning
+  aksiso diagnose -g prod-rg -n prod-aks --wait --wait-timeout 20m
+  aksiso diagnose --from snapshot.json --fail-on warning
+  aksiso diagnose --from snapshot.json --what-if 'delete cache-rule aks-managed-mcr'";
+
+/// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
+///
+/// aksiso asks Azure Resource Manager and the Kubernetes API, changes nothing, and says which link of the chain is
+/// broken, why it is sure, and which documented remediation applies.
+///
+/// Installed under the name kubectl-aksiso it is a kubectl plug-in too: kubectl aksiso diagnose -g GROUP -n NAME.
+#[derive(Debug, Parser)]
+#[command(name = "aksiso", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Subcommand,
+    /// Log to stderr what is asked; -vv logs every call
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress and no log
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// The subcommands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+    /// Diagnose a live cluster or a snapshot
+    #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{EXAMPLES}"))]
+    Diagnose(Box<Diagnose>),
+    /// Say whether the images of manifests would be pulled by the cluster's nodes, before they are applied
+    ///
+    /// Reads files, folders and standard input: what helm template or kustomize build prints, for example. Each image gets one
+    /// verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown.
+    #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{}", preflight::EXAMPLES))]
+    Preflight(Box<Preflight>),
+    /// Say where a cluster stands on the way to isolation, which step is next, and whether it is safe
+    ///
+    /// S0 Direct, prerequisites missing; S1 Direct, prerequisites there; S2 Cache with egress, nodes not reimaged; S3 Cache with
+    /// egress, all nodes reimaged; S4 isolated; S5 isolated with nodes that cannot pull: broken. Also for another registry
+    /// (--to-registry) and for going back (--to direct).
+    #[command(after_help = cutover::CODES, after_long_help = format!("{}\n\n{}", cutover::CODES, cutover::EXAMPLES))]
+    Cutover(Box<Cutover>),
+    /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
+    ///
+    /// The snapshot holds no token, key or secret. It does describe the cluster's network: keep it as you keep that.
+    ///
+    /// With --anonymize it holds no name, id, address or host of yours either: these become pseudonyms, and the
+    /// findings stay the same. --anonymize-map keeps what translates back.
+    #[command(
+        after_long_help = "Examples:\n  aksiso collect -g prod-rg -n prod-aks -o prod.json\n  aksiso collect -g prod-rg -n prod-aks --anonymize --anonymize-map names.json -o for-support.json\n  aksiso collect --from prod.json --anonymize --anonymize-map names.json -o for-support.json\n  aksiso diagnose --from for-support.json --anonymize-map names.json",
+        after_help = "Exit codes:\n  0  written\n  2  could not run\n  3  written, but something could not be read"
+    )]
+    Collect(Box<Collect>),
+    /// Print the least that a diagnosis needs to be allowed: an Azure role, Kubernetes RBAC, and what each is for
+    #[command(
+        after_long_help = "Examples:\n  aksiso permissions\n  aksiso permissions --output azure --scope /subscriptions/ID > role.json\n  aksiso permissions --output kubernetes --object-id ID | kubectl apply -f -\n  aksiso permissions --check private-dns,private-endpoint --output azure"
+    )]
+    Permissions(Permissions),
+    /// List the checks and their rules
+    #[command(after_long_help = "Examples:\n  aksiso checks\n  aksiso checks --output json | jq -r '.[].rules[].id'")]
+    Checks {
+        /// Output format
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: ListFormat,
+    },
+    /// Say what changed between two JSON reports: new, fixed, still there
+    #[command(
+        after_help = "Exit codes:\n  0  nothing new at or above --fail-on\n  1  something new at or above --fail-on\n  2  could not run\n  3  nothing new, but something could not be seen this time",
+        after_long_help = "Exit codes:\n  0  nothing new at or above --fail-on\n  1  something new at or above --fail-on\n  2  could not run\n  3  nothing new, but something could not be seen this time\n\nExamples:\n  aksiso compare yesterday.json today.json\n  aksiso compare main.json branch.json --output markdown >> \"$GITHUB_STEP_SUMMARY\""
+    )]
+    Compare {
+        /// The former report, as --output json wrote it
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        /// The present report
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+        /// Output format
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: compare::Format,
+        /// From which severity on something new fails the run (exit code 1)
+        #[arg(long, value_enum, default_value = "error")]
+        fail_on: FailOn,
+    },
+    /// Print the JSON Schema of what aksiso writes and reads
+    #[command(
+        after_long_help = "Examples:\n  aksiso schema report > report.schema.json\n  aksiso schema config > aksiso.schema.json"
+    )]
+    Schema {
+        /// Of what
+        #[arg(value_enum, value_name = "WHAT")]
+        of: SchemaOf,
+    },
+    /// Print completions for a shell
+    #[command(
+        after_long_help = "Examples:\n  aksiso completions bash > /etc/bash_completion.d/aksiso\n  aksiso completions zsh > \"${fpath[1]}/_aksiso\"\n  aksiso completions fish > ~/.config/fish/completions/aksiso.fish\n  aksiso completions powershell >> $PROFILE"
+    )]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write those of all subcommands to a folder
+    #[command(after_long_help = "Examples:\n  aksiso man | man -l -\n  aksiso man --output /usr/local/share/man/man1")]
+    Man {
+        /// The folder
+        #[arg(short, long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
+    /// Print the page of a check or rule
+    #[command(
+        after_long_help = "Examples:\n  aksiso explain dns-record-missing\n  aksiso explain private-dns\n  aksiso explain layers"
+    )]
+    Explain {
+        /// A rule (cache-rule-missing), a check (cache-rules), or "layers": what the checks look at, and what not
+        #[arg(value_name = "RULE|CHECK|layers")]
+        name: String,
+    },
+}
+
+/// `diagnose`.
+#[derive(Debug, Args)]
+pub struct Diagnose {
+    /// The cluster.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Diagnose a snapshot instead of a live cluster; - reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
+    pub from: Option<PathBuf>,
+    /// Put back the names that collect --anonymize took out; the file is the one that it wrote
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub anonymize_map: Option<PathBuf>,
+    /// Judge the evidence as if something were changed; may be repeated. Nothing is changed anywhere
+    ///
+    /// One of: delete cache-rule NAME, create cache-rule NAME SOURCE TARGET, delete private-endpoint NAME, delete registry,
+    /// delete dns-record NAME, unlink zone NAME [from NETWORK], remove role-assignment ROLE, set outbound TYPE, set
+    /// artifact-source Direct|Cache, change registry ARM_ID, reimage POOL|all
+    #[arg(long, value_name = "CHANGE")]
+    pub what_if: Vec<String>,
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+    /// Repeat until nothing is at or above --fail-on and everything is seen, or for --wait-timeout
+    #[arg(long, conflicts_with = "from")]
+    pub wait: bool,
+    /// How long --wait goes on, such as 10m
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration, requires = "wait")]
+    pub wait_timeout: Duration,
+    /// How long --wait pauses between two rounds; after the first it asks only for checks that are not settled
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, requires = "wait")]
+    pub wait_interval: Duration,
+    /// Write the remediation plan to a file, as a script that asks before each step; aksiso never runs it
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Which checks.
+    #[command(flatten)]
+    pub checks: CheckArgs,
+}
+
+/// How a report is made and counted.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Output format, or FORMAT=FILE; may be repeated: table, json, jsonl, sarif, junit, markdown, github,
+    /// azure-pipelines, gitlab, servicenow
+    ///
+    /// One format without a file goes to standard output, each with a file to that file, whole or not at all:
+    /// --output table --output sarif=aksiso.sarif
+    #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "table")]
+    pub output: Vec<Output>,
+    /// A former JSON report: findings that it has and this one has not are cleared (servicenow)
+    #[arg(long, value_name = "FILE")]
+    pub previous: Option<PathBuf>,
+    /// Policy to use instead of the aksiso.toml of this folder or the nearest one above it
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+    /// Use no policy
+    #[arg(long)]
+    pub no_config: bool,
+    /// A former JSON report: only what is new counts
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write this report to the --baseline file, so that from now on only what is new after it counts
+    #[arg(long, requires = "baseline")]
+    pub update_baseline: bool,
+    /// Shell that commands are printed for
+    #[arg(long, value_enum, default_value = "posix")]
+    pub shell: Shell,
+    /// From which severity on a finding fails the run (exit code 1)
+    #[arg(long, value_enum, default_value = "error")]
+    pub fail_on: FailOn,
+    /// Exit with 0 although something could not be seen
+    #[arg(long)]
+    pub allow_incomplete: bool,
+}
+
+/// `collect`.
+#[derive(Debug, Args)]
+pub struct Collect {
+    /// The cluster.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The file to write; - writes to standard output
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: PathBuf,
+    /// Replace names, ids, addresses, hosts and free text by pseudonyms
+    #[arg(long)]
+    pub anonymize: bool,
+    /// Keep what translates back in this file, never to be given away; where it exists, its pseudonyms are used again
+    #[arg(long, value_name = "FILE", requires = "anonymize")]
+    pub anonymize_map: Option<PathBuf>,
+    /// Anonymize a snapshot that is already there; - reads standard input
+    #[arg(long, value_name = "FILE", requires = "anonymize", conflicts_with_all = TARGET_FLAGS)]
+    pub from: Option<PathBuf>,
+    /// Look at another registry too: one that the cluster shall use (cutover), or that images come from (preflight); may be repeated
+    #[arg(long, value_name = "ARM_ID", value_parser = registry_id)]
+    pub other_registry: Vec<ResourceId>,
+    /// Which checks' facts.
+    #[command(flatten)]
+    pub checks: CheckArgs,
+}
+
+/// `permissions`.
+#[derive(Debug, Args)]
+pub struct Permissions {
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub output: Part,
+    /// Scope at which the Azure role may be assigned: a subscription, group or management group; may be repeated
+    #[arg(long, value_name = "ARM_ID", value_parser = scope)]
+    pub scope: Vec<String>,
+    /// Entra object id of who will run aksiso, for the Kubernetes bindings
+    #[arg(long, value_name = "GUID", value_parser = object_id)]
+    pub object_id: Option<String>,
+    /// Which checks' permissions.
+    #[command(flatten)]
+    pub checks: CheckArgs,
+}
+
+/// The choice of checks.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Only this check; may be repeated or separated by commas
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_ids(), hide_possible_values = true)]
+    pub check: Vec<String>,
+    /// All but this check; may be repeated or separated by commas
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_ids(), hide_possible_values = true, conflicts_with = "check")]
+    pub skip: Vec<String>,
+}
+
+/// Every flag that is about a live cluster, and makes no sense beside a snapshot.
+const TARGET_FLAGS: [&str; 11] = [
+    "resource_group",
+    "name",
+    "subscription",
+    "cluster_id",
+    "cloud",
+    "auth",
+    "kubeconfig",
+    "context",
+    "no_kubernetes",
+    "timeout",
+    "concurrency",
+];
+
+/// Which cluster, and how to reach it.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// Resource group of the cluster
+    #[arg(short = 'g', long, value_name = "GROUP", requires = "name")]
+    pub resource_group: Option<String>,
+    /// Name of the cluster
+    #[arg(short = 'n', long, value_name = "NAME", requires = "resource_group")]
+    pub name: Option<String>,
+    /// Subscription id [default: AZURE_SUBSCRIPTION_ID, else the one that az is signed in to]
+    #[arg(short = 's', long, value_name = "ID", conflicts_with = "cluster_id")]
+    pub subscription: Option<String>,
+    /// ARM id of the cluster, in any casing
+    #[arg(long, value_name = "ARM_ID", conflicts_with_all = ["resource_group", "name"])]
+    pub cluster_id: Option<String>,
+    /// Azure cloud [default: public]
+    #[arg(long, value_enum)]
+    pub cloud: Option<Cloud>,
+    /// Azure Resource Manager of another cloud, or a private path to it
+    #[arg(long, value_name = "URL", env = "AKSISO_ARM_ENDPOINT", hide_env_values = true)]
+    pub arm_endpoint: Option<String>,
+    /// Sign in by this method only [default: the first that works, in this order]
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub auth: Option<Method>,
+    /// Kubeconfig to use instead of what is found
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context to use instead of what is found
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Do not ask the Kubernetes API
+    #[arg(long, conflicts_with_all = ["kubeconfig", "context"])]
+    pub no_kubernetes: bool,
+    /// Time limit of the whole run, such as 60s or 2m
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Most calls to Azure Resource Manager at a time; its read budget is shared with everybody in the subscription
+    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub concurrency: u8,
+}
+
+fn check_ids() -> PossibleValuesParser {
+    PossibleValuesParser::new(catalogue::ALL.iter().map(|check| check.about.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

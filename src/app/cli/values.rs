@@ -1,0 +1,71 @@
+//! Values of options: what is accepted, and what was expected where it is not.
+
+use std::time::Duration;
+
+use crate::evidence::id::{ResourceId, is_subscription};
+
+/// A scope that a role can be assigned at.
+pub(super) fn scope(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.trim_end_matches('/').split('/').collect();
+    let named = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.()".contains(c));
+    let valid = match parts.as_slice() {
+        ["", word, id, rest @ ..] if word.eq_ignore_ascii_case("subscriptions") => {
+            is_subscription(id)
+                && match rest {
+                    [] => true,
+                    [word, group] => word.eq_ignore_ascii_case("resourceGroups") && named(group),
+                    _ => false,
+                }
+        }
+        ["", "providers", kind, "managementGroups", group] => {
+            kind.eq_ignore_ascii_case("Microsoft.Management") && named(group)
+        }
+        _ => false,
+    };
+    valid.then(|| parts.join("/")).ok_or_else(|| {
+        "expected /subscriptions/ID, /subscriptions/ID/resourceGroups/GROUP or \
+         /providers/Microsoft.Management/managementGroups/GROUP"
+            .to_owned()
+    })
+}
+
+/// The id of a registry.
+pub(super) fn registry_id(text: &str) -> Result<ResourceId, String> {
+    ResourceId::parse(text, "Microsoft.ContainerRegistry/registries").map_err(|why| {
+        format!("{why}; expected /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ContainerRegistry/registries/NAME")
+    })
+}
+
+/// An object id is a GUID, as a subscription id is.
+pub(super) fn object_id(text: &str) -> Result<String, String> {
+    is_subscription(text).then(|| text.to_owned()).ok_or_else(|| {
+        "expected a GUID; az ad signed-in-user show --query id and az ad sp show --id APP_ID --query id print it"
+            .to_owned()
+    })
+}
+
+/// A time of at least a second and at most an hour.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time such as 60s or 2m, not \"{text}\"");
+    let span: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    let duration = Duration::try_from(span).map_err(|_| expected())?;
+    if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("expected a time between 1s and 1h".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_bounded() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["", "60", "-5s", "0s", "2h", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `diagnose`: from arguments to reports and an exit code, once or until it is well.
+
+use tokio::time::Instant;
+
+use super::cli::Diagnose;
+use super::exit::Exit;
+use super::reporting::Reporting;
+use super::session::Session;
+use super::whatif::Changes;
+use super::{chosen, output, pseudonyms, read_or_ask};
+use crate::answers::whatif::Effect;
+use crate::checks::catalogue;
+use crate::checks::rule::Severity;
+use crate::diagnosis::Diagnosis;
+use crate::diagnosis::plan::Plan;
+use crate::evidence::anonymize;
+use crate::report::model::Results;
+use crate::report::script;
+use crate::sources::progress::Progress;
+use crate::text;
+
+/// Runs `diagnose`.
+pub(super) async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> {
+    // Whatever is wrong with a file is said before anything is asked.
+    let reporting = Reporting::prepare(&args.report)?;
+    let changes = Changes::read(&args.what_if)?;
+    let checks = chosen(&args.checks);
+    let give_up = Instant::now() + args.wait_timeout;
+    let mut asked = checks.clone();
+    loop {
+        // Each round has a time limit of its own.
+        let session = Session::new(&args.target, progress);
+        let answer = read_or_ask(args.from.as_deref(), &session, &asked, &[]).await;
+        let mut next = Instant::now() + args.wait_interval;
+        let mut evidence = match answer {
+            Ok(evidence) => evidence,
+            // A network that is being mended may be away for a moment.
+            Err(error) if args.wait && asked.len() < checks.len() && next < give_up => {
+                pause(&format!("{error}"), next, progress).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(map) = &args.anonymize_map {
+            evidence = anonymize::restore(&evidence, &pseudonyms(map, true)?)?;
+        }
+        let after = changes.apply(&evidence)?;
+        let evidence_now = after.as_ref().unwrap_or(&evidence);
+        let diagnosis = Diagnosis::of(evidence_now, &asked);
+        let effect = after.as_ref().map(|after| {
+            let whole = |evidence| Diagnosis::of(evidence, catalogue::ALL);
+            Effect::of(&whole(&evidence), &whole(after), changes.texts())
+        });
+        let ruling = reporting.rule(diagnosis);
+        let diagnosis = &ruling.diagnosis;
+        if diagnosis.throttled() {
+            next += args.wait_interval * 3;
+        }
+        let unsettled: Vec<_> = diagnosis.unsettled().collect();
+        let goes_on = reporting.exit(diagnosis) != Exit::Clean && next < give_up && !unsettled.is_empty();
+        if args.wait && goes_on {
+            pause(&words(diagnosis), next, progress).await;
+            asked = checks.iter().filter(|check| unsettled.contains(&&check.about)).copied().collect();
+        } else if asked.len() < checks.len() {
+            // What is reported is a look at everything.
+            asked.clone_from(&checks);
+        } else {
+            let plan = Plan::of(diagnosis);
+            if let Some(path) = &args.plan {
+                output::write_whole(path, script::render(&plan, args.report.shell).as_bytes())?;
+            }
+            let results = Results { ruling: &ruling, plan: &plan, preflight: None, effect: effect.as_ref() };
+            return reporting.finish(&results);
+        }
+    }
+}
+
+/// Waits for the next round, and says so.
+async fn pause(why: &str, until: Instant, progress: &Progress) {
+    let seconds = until.saturating_duration_since(Instant::now()).as_secs();
+    progress.waiting(&format!("{why}; asking again in {seconds} s"));
+    tokio::time::sleep_until(until).await;
+}
+
+/// How a wait goes on, in a few words.
+fn words(diagnosis: &Diagnosis<'_>) -> String {
+    let errors = diagnosis.count(Severity::Error);
+    let unseen = diagnosis.undetermined();
+    format!("{}, {}", text::count(errors, "error"), text::count(unseen, "undetermined check"))
+}

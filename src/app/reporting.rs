@@ -1,0 +1,121 @@
+//! From a diagnosis to reports and an exit code, under a policy: what `diagnose` and `preflight` share.
+
+use std::path::Path;
+
+use clap::ValueEnum as _;
+
+use super::cli::ReportArgs;
+use super::exit::Exit;
+use super::{files, output, width};
+use crate::diagnosis::Diagnosis;
+use crate::diagnosis::policy::{Baseline, Policy, Ruling};
+use crate::report::model::{Report, Results};
+use crate::report::{self, Format, Options, Output, json};
+use crate::text::{self, problem::Problem};
+
+/// What reports are made with; whatever is wrong with a file is said before anything is asked.
+pub(super) struct Reporting<'a> {
+    args: &'a ReportArgs,
+    pub(super) policy: Policy,
+    baseline: Option<Baseline>,
+    previous: Option<Report>,
+    /// The baseline that is there already, where it is to be updated.
+    former: Option<Report>,
+}
+
+impl<'a> Reporting<'a> {
+    /// Reads the files that the arguments name.
+    pub(super) fn prepare(args: &'a ReportArgs) -> anyhow::Result<Self> {
+        distinct(&args.output)?;
+        let former = args.baseline.as_deref().filter(|file| args.update_baseline && file.exists());
+        Ok(Self {
+            args,
+            policy: policy(args)?,
+            baseline: baseline(args)?,
+            previous: previous(args)?,
+            former: former.map(files::read_report).transpose()?,
+        })
+    }
+
+    /// Rules on a diagnosis by the policy and the baseline.
+    pub(super) fn rule<'e>(&self, diagnosis: Diagnosis<'e>) -> Ruling<'e> {
+        self.policy.rule(diagnosis, self.baseline.as_ref())
+    }
+
+    /// The exit code of a diagnosis.
+    pub(super) fn exit(&self, diagnosis: &Diagnosis<'_>) -> Exit {
+        Exit::of(diagnosis, self.args.fail_on, self.args.allow_incomplete)
+    }
+
+    /// Writes everything that was asked for.
+    pub(super) fn finish(&self, results: &Results<'_>) -> anyhow::Result<Exit> {
+        let args = self.args;
+        let exit = self.exit(&results.ruling.diagnosis);
+        let report = Report::of(results, args.shell);
+        let options = Options { width: width(), previous: self.previous.as_ref(), links: output::shows_links() };
+        for wanted in &args.output {
+            let rendered = || report::render(&report, wanted.format, &options);
+            if let Some(file) = &wanted.file {
+                output::write_whole(file, rendered()?.as_bytes())?;
+            }
+        }
+        if let Some(wanted) = args.output.iter().find(|wanted| wanted.file.is_none()) {
+            output::print(&report::render(&report, wanted.format, &options)?)?;
+        }
+        if let Some(path) = args.baseline.as_deref().filter(|_| args.update_baseline) {
+            let baseline = report.as_baseline(self.former.as_ref());
+            output::write_whole(path, json::render(&baseline)?.as_bytes())?;
+            return Ok(if exit == Exit::Findings { Exit::Clean } else { exit });
+        }
+        Ok(exit)
+    }
+}
+
+/// Several formats cannot share standard output, nor a file.
+fn distinct(wanted: &[Output]) -> anyhow::Result<()> {
+    for (at, output) in wanted.iter().enumerate() {
+        if let Some(other) = wanted[..at].iter().find(|other| other.file == output.file) {
+            let name = |output: &Output| output.format.to_possible_value().map(|value| value.get_name().to_owned());
+            let place =
+                output.file.as_ref().map_or_else(|| "standard output".to_owned(), |file| file.display().to_string());
+            let (one, two) = (name(other).unwrap_or_default(), name(output).unwrap_or_default());
+            return Err(Problem::new(
+                format!("{one} and {two} would both go to {}", text::clean(&place)),
+                format!("give one of them a file of its own: --output {two}=FILE"),
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// The former report, which only one format makes use of.
+fn previous(args: &ReportArgs) -> anyhow::Result<Option<Report>> {
+    let Some(file) = &args.previous else { return Ok(None) };
+    if !args.output.iter().any(|output| output.format == Format::Servicenow) {
+        return Err(Problem::new(
+            "--previous is of use to --output servicenow only, which is not asked for",
+            "add --output servicenow=FILE, or compare two reports with: aksiso compare OLD NEW",
+        )
+        .into());
+    }
+    Ok(Some(files::read_report(file)?))
+}
+
+fn policy(args: &ReportArgs) -> anyhow::Result<Policy> {
+    let found = match &args.config {
+        Some(file) => Some(file.clone()),
+        None if args.no_config => None,
+        None => std::env::current_dir().ok().and_then(|folder| files::find_policy(&folder)),
+    };
+    Ok(found.map_or_else(|| Ok(Policy::default()), |file| files::read_policy(&file))?)
+}
+
+/// With --update-baseline the report is whole, and becomes the baseline.
+fn baseline(args: &ReportArgs) -> anyhow::Result<Option<Baseline>> {
+    let file = args.baseline.as_deref().filter(|_| !args.update_baseline);
+    let read = |file: &Path| {
+        files::read_report(file).map(|report| Baseline::new(&file.display().to_string(), report.fingerprints()))
+    };
+    Ok(file.map(read).transpose()?)
+}

@@ -1,0 +1,71 @@
+//! One sign-in and one time limit for everything that a run asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::credentials::TokenCredential;
+use azure_core::http::{Transport, new_http_client};
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use crate::app::cli::TargetArgs;
+use crate::sources::azure::arm::{Arm, Limits};
+use crate::sources::azure::cloud::Endpoints;
+use crate::sources::azure::credential;
+use crate::sources::azure::data_plane::DataPlane;
+use crate::sources::progress::Progress;
+use crate::text::problem::Problem;
+
+/// Longest time limit of one call; in a short run it is a third of the run's, so that one call that hangs leaves time
+/// for those that follow.
+const CALL: Duration = Duration::from_secs(10);
+
+/// What a run asks with. Nobody is signed in before something is asked.
+pub(super) struct Session<'r> {
+    pub(super) args: &'r TargetArgs,
+    pub(super) progress: &'r Progress,
+    pub(super) limits: Limits,
+    transport: Transport,
+    credential: OnceCell<Arc<dyn TokenCredential>>,
+}
+
+impl<'r> Session<'r> {
+    /// Begins a run: its time limit counts from here.
+    pub(super) fn new(args: &'r TargetArgs, progress: &'r Progress) -> Self {
+        let limits =
+            Limits { call: CALL, deadline: Instant::now() + args.timeout, concurrency: args.concurrency.into() };
+        Self { args, progress, limits, transport: Transport::new(new_http_client(None)), credential: OnceCell::new() }
+    }
+
+    /// The endpoints of the chosen cloud.
+    pub(super) fn endpoints(&self) -> anyhow::Result<Endpoints> {
+        Endpoints::new(self.args.cloud, self.args.arm_endpoint.as_deref()).map_err(|why| {
+            Problem::new(format!("the ARM endpoint is not valid: {why}"), "expected https://HOST[:PORT]").into()
+        })
+    }
+
+    /// Signs in, once.
+    pub(super) async fn credential(&self) -> anyhow::Result<Arc<dyn TokenCredential>> {
+        let credential = self.credential.get_or_try_init(async || {
+            let endpoints = self.endpoints()?;
+            let (auth, deadline) = (self.args.auth, self.limits.deadline);
+            let sign_in = credential::sign_in(auth, &endpoints, &self.transport, deadline, self.progress).await;
+            let sign_in = sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?;
+            anyhow::Ok(sign_in.credential)
+        });
+        Ok(Arc::clone(credential.await?))
+    }
+
+    /// Azure Resource Manager.
+    pub(super) async fn arm(&self) -> anyhow::Result<Arm> {
+        let endpoints = self.endpoints()?;
+        let (credential, transport) = (self.credential().await?, self.transport.clone());
+        Ok(Arm::new(endpoints.arm, &endpoints.scope, credential, transport, self.limits, self.progress.clone()))
+    }
+
+    /// The data plane of a registry.
+    pub(super) async fn data_plane(&self, server: &str) -> anyhow::Result<DataPlane> {
+        let (credential, transport) = (self.credential().await?, self.transport.clone());
+        Ok(DataPlane::new(server, credential, transport, self.limits, self.progress.clone()))
+    }
+}

@@ -1,0 +1,121 @@
+//! Add-ons that need private endpoints of their own, and extensions that an isolated cluster does not support.
+
+use super::check::Check;
+use super::judge::{Judge, NotApplicable};
+use super::remedy::{self, DOCS_ISOLATED, remedy};
+use super::rule::RuleSet;
+use crate::checks::command::Command;
+use crate::checks::finding::{Finding, Observation, RemediationKind, Subject};
+use crate::checks::rule::{GateRole, Rule};
+use crate::evidence::cluster::Enabled;
+use crate::evidence::id::ResourceId;
+use crate::evidence::{Evidence, Section};
+
+pub const NEEDS_PRIVATE_LINK: Rule =
+    Rule::info("addon-needs-private-link", "An add-on needs a private endpoint of its own");
+pub const UNSUPPORTED: Rule =
+    Rule::warning("extension-unsupported", "An extension does not support network isolated clusters")
+        .gate(GateRole::Strict);
+
+/// The check.
+pub const CHECK: Check = Check {
+    about: RuleSet {
+        id: "add-ons",
+        title: "Add-ons and extensions",
+        doc: include_str!("add-ons.md"),
+        rules: &[&NEEDS_PRIVATE_LINK, &UNSUPPORTED],
+    },
+    needs: &[Section::Extensions],
+    run,
+};
+
+/// Extension types that the documentation lists as unsupported.
+const EXTENSIONS: [(&str, &str); 5] = [
+    ("microsoft.dapr", "Dapr"),
+    ("microsoft.appconfiguration", "App Configuration"),
+    ("microsoft.azureml.kubernetes", "Azure Machine Learning"),
+    ("microsoft.flux", "Flux (GitOps)"),
+    ("microsoft.dataprotection.kubernetes", "Azure Backup"),
+];
+
+const MONITOR: &str = "privatelink.monitor.azure.com, privatelink.oms.opinsights.azure.com, privatelink.ods.opinsights.azure.com, privatelink.agentsvc.azure-automation.net";
+
+fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
+    judge.is_isolated_or_cached()?;
+    let evidence = judge.evidence;
+    for (name, path, zones) in enabled(evidence) {
+        judge.report(add_on(evidence, name, &path, zones));
+    }
+    for extension in judge.know(&evidence.pools.extensions, "the cluster's extensions").into_iter().flatten() {
+        let kind = extension.properties.extension_type.as_deref().unwrap_or_default();
+        let Some((_, title)) = EXTENSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)) else { continue };
+        let id = &evidence.cluster.id;
+        let command = Command::new("az k8s-extension delete").with("-g", id.resource_group().unwrap_or_default());
+        let command = command.with("-c", id.name()).with("-t", "managedClusters").with("-n", extension.name());
+        judge.report(Finding::new(&UNSUPPORTED, Subject::new("Microsoft.KubernetesConfiguration/extensions", &extension.id), format!("Extension {} is {title}, which is documented not to work on a network isolated cluster.", extension.name())).seen(vec![Observation::new(extension.source(), "properties.extensionType", kind)]).with_remediation(remedy(RemediationKind::Investigate, "Check the page's limitations; where the extension is still listed and does not work, remove it with this command.", vec![remedy::in_subscription(command, id)], DOCS_ISOLATED)));
+    }
+    Ok(())
+}
+
+/// The enabled add-ons that talk to a service of their own, with where that is set and the zones of its endpoints.
+fn enabled(evidence: &Evidence) -> Vec<(&'static str, String, &'static str)> {
+    let properties = &evidence.cluster.properties;
+    let on = |enabled: Option<&Enabled>| enabled.is_some_and(|enabled| enabled.enabled == Some(true));
+    let profile = |name: &str| {
+        properties.addon_profiles.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, enabled)| enabled)
+    };
+    let monitor = properties.azure_monitor_profile.as_ref();
+    let all = [
+        (
+            "azureKeyvaultSecretsProvider",
+            "addonProfiles",
+            profile("azureKeyvaultSecretsProvider"),
+            "privatelink.vaultcore.azure.net",
+        ),
+        ("omsagent", "addonProfiles", profile("omsagent"), MONITOR),
+        (
+            "azureMonitorMetrics",
+            "azureMonitorProfile.metrics",
+            monitor.and_then(|monitor| monitor.metrics.as_ref()),
+            MONITOR,
+        ),
+        (
+            "containerInsights",
+            "azureMonitorProfile.containerInsights",
+            monitor.and_then(|monitor| monitor.container_insights.as_ref()),
+            MONITOR,
+        ),
+    ];
+    all.into_iter()
+        .filter(|(_, _, enabled, _)| on(*enabled))
+        .map(|(name, at, _, zones)| {
+            (
+                name,
+                if at == "addonProfiles" {
+                    format!("properties.{at}.{name}.enabled")
+                } else {
+                    format!("properties.{at}.enabled")
+                },
+                zones,
+            )
+        })
+        .collect()
+}
+
+fn add_on(evidence: &Evidence, name: &str, path: &str, zones: &str) -> Finding {
+    let id: ResourceId = evidence.cluster.id.child("addonProfiles").child(name);
+    Finding::new(&NEEDS_PRIVATE_LINK, Subject::new("add-on", &id), format!(
+            "{name} talks to an Azure service that an isolated network reaches only by a private endpoint, with these private DNS zones: {zones}."
+        )).seen(vec![Observation::new(evidence.cluster.source(), path, "true")]).with_remediation(remedy(
+            RemediationKind::Investigate,
+            format!(
+                "See that the service has a private endpoint, and that these zones are linked to the node network: {zones}."
+            ),
+            vec![zone_list(evidence)],
+            "https://learn.microsoft.com/azure/aks/outbound-rules-control-egress",
+        ))
+}
+
+fn zone_list(evidence: &Evidence) -> Command {
+    remedy::in_subscription(Command::new("az network private-dns zone list"), &evidence.cluster.id)
+}

@@ -1,0 +1,127 @@
+//! What a check works with: the evidence, and a place for findings and gaps.
+
+use super::finding::Finding;
+use super::rule::RuleSet;
+use crate::evidence::registry::Registry;
+use crate::evidence::{Evidence, Fact, Gap};
+use crate::model::cluster::Ownership;
+
+/// The check does not apply to this cluster, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotApplicable(pub String);
+
+/// What became of one check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What was judged.
+    pub check: &'static RuleSet,
+    /// Its findings.
+    pub findings: Vec<Finding>,
+    /// What it needed and could not see.
+    pub gaps: Vec<Gap>,
+    /// Findings that another check may confirm.
+    pub suspicions: Vec<Suspicion>,
+    /// Why it does not apply, where it does not.
+    pub not_applicable: Option<String>,
+}
+
+/// Gathers what a check finds and what it could not see.
+#[derive(Debug)]
+pub struct Judge<'e> {
+    /// The evidence.
+    pub evidence: &'e Evidence,
+    check: &'static RuleSet,
+    findings: Vec<Finding>,
+    gaps: Vec<Gap>,
+    suspicions: Vec<Suspicion>,
+}
+
+/// A finding that cannot be proved by itself: until another check confirms it, it is a gap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suspicion {
+    /// The finding, once it is confirmed.
+    pub finding: Finding,
+    /// What is not known until then.
+    pub gap: Gap,
+}
+
+impl<'e> Judge<'e> {
+    /// A judge of this evidence.
+    pub fn new(check: &'static RuleSet, evidence: &'e Evidence) -> Self {
+        Self { check, evidence, findings: Vec::new(), gaps: Vec::new(), suspicions: Vec::new() }
+    }
+
+    /// What was found and what was not seen.
+    pub fn finish(self) -> Outcome {
+        let Self { check, findings, gaps, suspicions, .. } = self;
+        Outcome { check, findings, gaps, suspicions, not_applicable: None }
+    }
+
+    /// Notes a gap that a failed pull or bootstrap over the network turns into a finding.
+    pub fn suspect(&mut self, finding: Finding, gap: Gap) {
+        self.note(gap.clone());
+        let finding = Finding { check: self.check, ..finding.bounded() };
+        self.suspicions.push(Suspicion { finding, gap: gap.bounded() });
+    }
+
+    /// Reports a finding.
+    pub fn report(&mut self, finding: Finding) {
+        self.findings.push(Finding { check: self.check, ..finding.bounded() });
+    }
+
+    /// Notes that something could not be seen; the same gap is noted once.
+    pub fn note(&mut self, gap: Gap) {
+        let gap = gap.bounded();
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    /// The answer, or a noted gap. `what` names the fact where nobody asked for it.
+    pub fn know<T>(&mut self, fact: &'e Fact<T>, what: &str) -> Option<&'e T> {
+        if let Some(gap) = fact.gap() {
+            self.note(gap.clone().about(what));
+        }
+        fact.known()
+    }
+
+    /// The bootstrap registry: the entry of every check that is about it. `Ok(None)` = a gap was noted.
+    ///
+    /// # Errors
+    /// The cluster has no such registry, which another check reports.
+    pub fn registry(&mut self) -> Result<Option<&'e Registry>, NotApplicable> {
+        self.cache_is_used()?;
+        if self.evidence.ownership() == Ownership::None {
+            return Err(NotApplicable("the cluster names no bootstrap registry".to_owned()));
+        }
+        match self.know(&self.evidence.registry.registry, "the bootstrap registry") {
+            Some(None) => Err(NotApplicable("the bootstrap registry does not exist".to_owned())),
+            Some(Some(registry)) => Ok(Some(registry)),
+            None => Ok(None),
+        }
+    }
+
+    /// The entry of checks that concern every cluster without a way out, or with a cache.
+    ///
+    /// # Errors
+    /// The cluster has neither.
+    pub fn is_isolated_or_cached(&self) -> Result<(), NotApplicable> {
+        if self.evidence.egress_closed() { Ok(()) } else { self.cache_is_used() }
+    }
+
+    /// Whether the cluster takes its artifacts from a registry.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn cache_is_used(&self) -> Result<(), NotApplicable> {
+        if self.evidence.uses_cache() {
+            return Ok(());
+        }
+        let reason = if self.evidence.egress_closed() {
+            "the cluster does not use a bootstrap registry (artifactSource is not Cache)"
+        } else {
+            "the cluster is not network isolated"
+        };
+        Err(NotApplicable(reason.to_owned()))
+    }
+}

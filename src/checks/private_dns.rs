@@ -1,0 +1,291 @@
+//! Private DNS: do the nodes resolve the registry's names to its private endpoint.
+
+mod records;
+
+use super::check::Check;
+use super::judge::{Judge, NotApplicable};
+use super::remedy::{self, DOCS_PRIVATE_LINK, remedy};
+use super::rule::RuleSet;
+use crate::checks::command::Command;
+use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
+use crate::checks::rule::Rule;
+use crate::evidence::id::ResourceId;
+use crate::evidence::network::{NetworkLink, VirtualNetwork};
+use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
+use crate::model::cluster::Ownership;
+use crate::model::names::RegistryNames;
+use crate::model::networks::{AZURE_DNS, own_servers};
+use crate::model::zones::{Zone, Zones};
+
+pub const ZONE_MISSING: Rule =
+    Rule::error("dns-zone-missing", "No private DNS zone can answer for the registry").breaking_pulls();
+pub const NOT_LINKED: Rule =
+    Rule::error("dns-zone-not-linked", "The registry's private DNS zone is not linked to the node network")
+        .breaking_pulls();
+pub const CUSTOM_SERVERS: Rule = Rule::warning(
+    "custom-dns-servers",
+    "The node network uses its own DNS servers, and they may not know the registry's zone",
+)
+.breaking_pulls()
+.risking_pulls();
+pub const LINK_INCOMPLETE: Rule =
+    Rule::warning("dns-link-incomplete", "The link between the zone and the node network is not completed")
+        .breaking_pulls();
+pub const RECORD_MISSING: Rule =
+    Rule::error("dns-record-missing", "A name of the registry has no address in the private DNS zone").breaking_pulls();
+pub const RECORD_MISMATCH: Rule = Rule::error(
+    "dns-record-mismatch",
+    "A name of the registry points at an address that is not its private endpoint's",
+)
+.breaking_pulls();
+
+/// The check.
+pub const CHECK: Check = Check {
+    about: RuleSet {
+        id: "private-dns",
+        title: "Private DNS for the registry's names",
+        doc: include_str!("private-dns.md"),
+        rules: &[&ZONE_MISSING, &NOT_LINKED, &CUSTOM_SERVERS, &LINK_INCOMPLETE, &RECORD_MISSING, &RECORD_MISMATCH],
+    },
+    needs: &[
+        Section::AgentPools,
+        Section::Registry,
+        Section::PrivateEndpoints,
+        Section::VirtualNetworks,
+        Section::PrivateDns,
+    ],
+    run,
+};
+
+fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
+    let Some(registry) = judge.registry()? else {
+        return Ok(());
+    };
+    let evidence = judge.evidence;
+    let Some(names) = RegistryNames::of(registry) else {
+        judge.note(Gap::new(Reason::Malformed, "the registry's loginServer is not a host name"));
+        return Ok(());
+    };
+    let (networks, gap) = evidence.node_networks();
+    if let Some(gap) = gap {
+        judge.note(gap.clone().about("the node network"));
+    } else if networks.is_empty() {
+        judge.note(Gap::new(Reason::NotFound, "the node resource group holds no virtual network"));
+    }
+    let zones = Zones::of(evidence, &names);
+    // A zone that was not listed could be linked too, and answer instead of those that were.
+    zones.unlisted().into_iter().for_each(|gap| judge.note(gap));
+    let groups = crate::model::endpoints::candidates(evidence, registry)
+        .into_iter()
+        .filter_map(|candidate| candidate.facts.zone_groups.gap());
+    groups.for_each(|gap| judge.note(gap.clone().about("the endpoint's zone groups")));
+    for network in &networks {
+        let answering = Resolver { evidence, names: &names, zones: &zones, network }.judge(judge);
+        records::judge(judge, registry, &names, &answering);
+    }
+    Ok(())
+}
+
+/// How one node network resolves names.
+struct Resolver<'a, 'e> {
+    evidence: &'e Evidence,
+    names: &'a RegistryNames,
+    zones: &'a Zones<'e>,
+    network: &'a ResourceId,
+}
+
+impl<'e> Resolver<'_, 'e> {
+    /// Judges zone and link, and gives the zones that answer the network's queries.
+    fn judge(&self, judge: &mut Judge<'e>) -> Vec<Zone<'e>> {
+        match self.evidence.network(self.network) {
+            Fact::Known(network) => {
+                let servers: Vec<&str> = own_servers(network);
+                if servers.is_empty() { self.azure_dns(judge, true) } else { self.own_dns(judge, network, &servers) }
+            }
+            Fact::Missing(gap) => {
+                judge.note(gap.about("the node network"));
+                self.azure_dns(judge, false)
+            }
+        }
+    }
+
+    /// Azure-provided DNS: a zone must be linked. `certain` = that it is Azure's DNS is known.
+    fn azure_dns(&self, judge: &mut Judge<'e>, certain: bool) -> Vec<Zone<'e>> {
+        let linked = self.zones.linked_to(self.network);
+        if linked.iter().any(|zone| self.names.record(zone.name(), &self.names.server).is_some()) {
+            for link in linked.iter().flat_map(|zone| zone.links_to(self.network)).filter(|link| incomplete(link)) {
+                judge.report(Self::link_incomplete(link));
+            }
+            return linked;
+        }
+        let unseen = self.zones.unseen(self.network);
+        if !unseen.is_empty() || !certain {
+            unseen.into_iter().for_each(|gap| judge.note(gap));
+            return linked;
+        }
+        let existing = self.zones.existing();
+        judge.report(match existing.first() {
+            Some(zone) => self.not_linked(zone, &existing),
+            None => self.zone_missing(),
+        });
+        Vec::new()
+    }
+
+    /// The operator's own servers must sit in a network that the zone is linked to, or forward into one.
+    fn own_dns(&self, judge: &mut Judge<'e>, network: &VirtualNetwork, servers: &[&str]) -> Vec<Zone<'e>> {
+        let sites = self.zones.networks_of(servers, network, self.evidence);
+        if sites.unplaced.is_empty() {
+            return sites.zones;
+        }
+        let mut unseen = self.zones.unreadable();
+        unseen.extend(sites.gaps);
+        if unseen.is_empty() {
+            judge.report(self.custom_servers(servers, &sites.unplaced));
+        } else {
+            unseen.into_iter().for_each(|gap| judge.note(gap));
+        }
+        // The servers most likely forward into a network that the zone is linked to, so its records still count.
+        self.zones.existing().into_iter().filter(Zone::has_links).collect()
+    }
+
+    fn on_network(
+        &self,
+        rule: &'static Rule,
+        detail: String,
+        evidence: Vec<Observation>,
+        remediation: Remediation,
+    ) -> Finding {
+        let subject = Subject::new("Microsoft.Network/virtualNetworks", self.network);
+        Finding::new(rule, subject, detail).seen(evidence).with_remediation(remediation)
+    }
+
+    fn link(&self, zone: &ResourceId) -> Command {
+        let command = Command::new("az network private-dns link vnet create")
+            .with("-g", zone.resource_group().unwrap_or_default());
+        let command = command.with("-z", zone.name()).with("-n", format!("{}-link", self.network.name()));
+        remedy::in_subscription(command.with("-v", self.network.as_str()).with("-e", "false"), zone)
+    }
+
+    fn zone_missing(&self) -> Finding {
+        let wanted = format!("privatelink.{}", self.names.suffix);
+        let listed: Vec<&str> = self.evidence.network.dns_zone_lists.keys().map(String::as_str).collect();
+        let seen = self.zones.absent().map(|id| Observation::new(format!("GET {id}"), "status", "404"));
+        let mut seen: Vec<Observation> = seen.collect();
+        seen.extend(listed.iter().map(|subscription| {
+            Observation::new(
+                format!("GET /subscriptions/{subscription}/providers/Microsoft.Network/privateDnsZones"),
+                "value[].id",
+                format!("no zone for {}", self.names.server),
+            )
+        }));
+        let remediation = if self.evidence.ownership() == Ownership::Managed {
+            remedy::reconcile(self.evidence, "AKS creates the zone of its registry again.")
+        } else {
+            let zone = ResourceId::new(format!(
+                "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Network/privateDnsZones/{wanted}",
+                self.network.subscription().unwrap_or_default(),
+                self.network.resource_group().unwrap_or_default()
+            ));
+            let create = remedy::in_subscription(
+                remedy::addressed(Command::new("az network private-dns zone create"), &zone),
+                &zone,
+            );
+            remedy(
+                RemediationKind::CreateDnsZone,
+                "Create the zone and link it to the node network, then give it the endpoint's records (a DNS zone group on the endpoint does so). Where your organization keeps central zones, use that one and only link it.",
+                vec![create, self.link(&zone)],
+                DOCS_PRIVATE_LINK,
+            )
+        };
+        let detail = format!(
+            "No zone {wanted} (nor any other that could answer {}) exists: nodes get the registry's public address, which they cannot reach.",
+            self.names.server
+        );
+        self.on_network(&ZONE_MISSING, detail, seen, remediation)
+    }
+
+    fn not_linked(&self, zone: &Zone<'e>, existing: &[Zone<'e>]) -> Finding {
+        let seen = existing.iter().map(|zone| {
+            let links = zone.linked_networks().map(ResourceId::name).collect::<Vec<_>>().join(", ");
+            Observation::new(
+                format!("GET {}/virtualNetworkLinks", zone.id),
+                "value[].properties.virtualNetwork.id",
+                if links.is_empty() { "none".to_owned() } else { links },
+            )
+        });
+        let remediation = if self.evidence.ownership() == Ownership::Managed {
+            remedy::reconcile(self.evidence, "AKS links the zone of its registry again.")
+        } else {
+            remedy(
+                RemediationKind::LinkDnsZone,
+                "Link the zone to the node network. A network can be linked to one zone of a name only: if the link is refused for that reason, put the registry's records into the zone that is linked.",
+                vec![self.link(zone.id)],
+                DOCS_PRIVATE_LINK,
+            )
+        };
+        let detail = format!(
+            "Zone {} exists, but network {} is not linked to it: nodes get the registry's public address, which they cannot reach.",
+            zone.name(),
+            self.network.name()
+        );
+        self.on_network(&NOT_LINKED, detail, seen.collect(), remediation)
+    }
+
+    fn link_incomplete(link: &NetworkLink) -> Finding {
+        let state = link.properties.virtual_network_link_state.as_deref().unwrap_or("unknown");
+        let show = Command::new("az network private-dns link vnet show")
+            .with("-g", link.id.resource_group().unwrap_or_default());
+        let show = show.with("-z", link.id.after("privateDnsZones").unwrap_or_default()).with("-n", link.id.name());
+        Finding::new(
+            &LINK_INCOMPLETE,
+            Subject::new("Microsoft.Network/privateDnsZones/virtualNetworkLinks", &link.id),
+            format!(
+                "The state of link {} is {state}: until it is Completed the zone may not answer the nodes.",
+                link.id.name()
+            ),
+        )
+        .seen(vec![Observation::new(link.source(), "properties.virtualNetworkLinkState", state)])
+        .with_remediation(remedy(
+            RemediationKind::Investigate,
+            "Wait some minutes; if the state stays, delete the link and create it again.",
+            vec![remedy::in_subscription(show, &link.id)],
+            DOCS_PRIVATE_LINK,
+        ))
+    }
+
+    fn custom_servers(&self, servers: &[&str], unplaced: &[String]) -> Finding {
+        let detail = format!(
+            "Network {} sends its queries to {}. For {} it cannot be seen that they answer for the registry's zone: they must sit in, or forward to {AZURE_DNS} from, a network that the zone is linked to. A link to the node network itself does not help.",
+            self.network.name(),
+            servers.join(", "),
+            unplaced.join(", ")
+        );
+        let seen = vec![Observation::new(
+            format!("GET {}", self.network),
+            "properties.dhcpOptions.dnsServers",
+            servers.join(", "),
+        )];
+        let mut commands =
+            vec![Command::new("nslookup").word(&self.names.server).word(unplaced.first().map_or("", String::as_str))];
+        if let Some(zone) = self.zones.existing().first() {
+            let list = Command::new("az network private-dns link vnet list")
+                .with("-g", zone.id.resource_group().unwrap_or_default())
+                .with("-z", zone.name());
+            commands.push(remedy::in_subscription(list, zone.id));
+        }
+        let summary = format!(
+            "Ask the servers, from inside the network, for {}: a private address is right. Else link the zone to the servers' network and let them forward {} to {AZURE_DNS}.",
+            self.names.server, self.names.suffix
+        );
+        self.on_network(
+            &CUSTOM_SERVERS,
+            detail,
+            seen,
+            remedy(RemediationKind::Investigate, summary, commands, DOCS_PRIVATE_LINK),
+        )
+    }
+}
+
+fn incomplete(link: &NetworkLink) -> bool {
+    link.properties.virtual_network_link_state.as_deref().is_some_and(|state| !state.eq_ignore_ascii_case("Completed"))
+}

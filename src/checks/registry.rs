@@ -1,0 +1,332 @@
+//! The registry's own settings: tier, audience, network, policies, encryption.
+
+use jiff::civil::{Date, date};
+
+use super::check::Check;
+use super::judge::{Judge, NotApplicable};
+use super::remedy::{self, DOCS_ISOLATED, DOCS_PRIVATE_LINK, remedy};
+use super::rule::RuleSet;
+use crate::checks::command::Command;
+use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
+use crate::checks::rule::{GateRole, Rule, Severity};
+use crate::evidence::registry::{Registry, RegistryProperties, Status};
+use crate::evidence::{Evidence, Section};
+use crate::model::cluster::is;
+use crate::model::cluster::{Ownership, PoolState};
+use crate::model::image_version::ImageVersion;
+
+pub const NOT_PREMIUM: Rule =
+    Rule::error("registry-not-premium", "The registry is not of the Premium tier").breaking_pulls();
+pub const ARM_AUDIENCE: Rule = Rule::error(
+    "registry-arm-audience-disabled",
+    "The registry refuses tokens for Azure Resource Manager, which nodes sign in with",
+)
+.breaking_pulls();
+pub const FAILED: Rule =
+    Rule::error("registry-provisioning-failed", "The last operation on the registry failed").breaking_pulls();
+pub const PUBLIC: Rule =
+    Rule::warning("registry-public-access", "The registry can be reached over its public address").breaking_pulls();
+pub const ANONYMOUS: Rule =
+    Rule::warning("registry-anonymous-pull", "Anybody may pull from the registry").breaking_pulls();
+pub const NOT_ZONE_REDUNDANT: Rule = Rule::info("registry-not-zone-redundant", "The registry is not zone redundant")
+    .breaking_pulls()
+    .gate(GateRole::Aside);
+pub const TRUSTED_SERVICES: Rule = Rule::warning(
+    "registry-trusted-services-disabled",
+    "The registry's firewall keeps its own cache from being filled",
+)
+.breaking_pulls()
+.risking_pulls();
+pub const SOFT_DELETE: Rule =
+    Rule::warning("registry-soft-delete-unsupported", "Soft delete is on, which the artifact cache does not support")
+        .breaking_pulls();
+pub const QUARANTINE: Rule =
+    Rule::warning("registry-quarantine-enabled", "Quarantine is on and probably holds back cached images")
+        .breaking_pulls();
+pub const ENCRYPTION: Rule = Rule::error(
+    "registry-encryption-identity-missing",
+    "The identity that reads the registry's encryption key is not on the registry",
+)
+.breaking_pulls();
+
+/// The check.
+pub const CHECK: Check = Check {
+    about: RuleSet {
+        id: "registry",
+        title: "The registry's own settings",
+        doc: include_str!("registry.md"),
+        rules: &[
+            &NOT_PREMIUM,
+            &ARM_AUDIENCE,
+            &FAILED,
+            &PUBLIC,
+            &ANONYMOUS,
+            &NOT_ZONE_REDUNDANT,
+            &TRUSTED_SERVICES,
+            &SOFT_DELETE,
+            &QUARANTINE,
+            &ENCRYPTION,
+        ],
+    },
+    needs: &[Section::AgentPools, Section::Registry],
+    run,
+};
+
+/// Images from this day on sign in with an audience of the registry's own (AgentBaker's change of 2026-06-18).
+const OWN_AUDIENCE: Date = date(2026, 7, 1);
+
+fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
+    let Some(registry) = judge.registry()? else { return Ok(()) };
+    let case = Case { evidence: judge.evidence, registry, properties: &registry.properties };
+    let mut findings = case.reachability();
+    findings.extend(case.state());
+    if case.byo() {
+        findings.extend(case.own());
+        if case.policy(|policies| policies.azure_ad_authentication_as_arm_policy.as_ref(), "disabled") {
+            judge.know(&judge.evidence.pools.agent_pools, "the node pools");
+            findings.push(case.arm_audience());
+        }
+    }
+    findings.into_iter().for_each(|finding| judge.report(finding));
+    Ok(())
+}
+
+struct Case<'e> {
+    evidence: &'e Evidence,
+    registry: &'e Registry,
+    properties: &'e RegistryProperties,
+}
+
+impl Case<'_> {
+    fn byo(&self) -> bool {
+        self.evidence.ownership() == Ownership::Byo
+    }
+
+    fn policy(
+        &self,
+        which: impl Fn(&crate::evidence::registry::RegistryPolicies) -> Option<&Status>,
+        word: &str,
+    ) -> bool {
+        self.properties.policies.as_ref().and_then(which).is_some_and(|policy| is(policy.status.as_ref(), word))
+    }
+
+    fn finding(&self, rule: &'static Rule, detail: &str, path: &str, value: &str, remediation: Remediation) -> Finding {
+        Finding::new(rule, Subject::new("Microsoft.ContainerRegistry/registries", &self.registry.id), detail.to_owned())
+            .seen(vec![Observation::new(self.registry.source(), path, value)])
+            .with_remediation(remediation)
+    }
+
+    /// `az acr update -n NAME …` for one's own registry; a managed one is AKS's to repair.
+    fn update(&self, summary: &str, options: &[(&str, &str)], docs: &'static str) -> Remediation {
+        if !self.byo() {
+            return remedy::reconcile(self.evidence, summary);
+        }
+        let command = remedy::addressed(Command::new("az acr update"), &self.registry.id);
+        let command = options.iter().fold(command, |command, (option, value)| command.with(option, *value));
+        let commands =
+            if options.is_empty() { Vec::new() } else { vec![remedy::in_subscription(command, &self.registry.id)] };
+        remedy(RemediationKind::UpdateRegistry, summary, commands, docs)
+    }
+
+    fn config(&self, words: &str, summary: &str, docs: &'static str) -> Remediation {
+        // These commands take the registry's name only.
+        let command = Command::new(words).with("-r", self.registry.name());
+        let status = if words.contains("authentication-as-arm") { "enabled" } else { "disabled" };
+        let command = remedy::in_subscription(command.with("--status", status), &self.registry.id);
+        remedy(RemediationKind::UpdateRegistry, summary, vec![command], docs)
+    }
+
+    /// Who can reach the registry, and whether it can reach its upstream.
+    fn reachability(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let action = self.properties.network_rule_set.as_ref().and_then(|rules| rules.default_action.as_ref());
+        let denies = is(action, "Deny");
+        if is(self.properties.public_network_access.as_ref(), "Enabled") {
+            findings.push(self.public(denies));
+        }
+        if self.properties.anonymous_pull_enabled == Some(true) {
+            findings.push(self.finding(
+                &ANONYMOUS,
+                "anonymousPullEnabled is true: whoever reaches the registry pulls from it without signing in. The preview needed it; since release 2025-03-16 the kubelet's role does.",
+                "properties.anonymousPullEnabled",
+                "true",
+                self.update("First see that check kubelet-acrpull passes: without its role the kubelet pulls only as anybody. Then turn anonymous pull off.", &[("--anonymous-pull-enabled", "false")], DOCS_ISOLATED),
+            ));
+        }
+        let restricted = is(self.properties.public_network_access.as_ref(), "Disabled") || denies;
+        if restricted && is(self.properties.network_rule_bypass_options.as_ref(), "None") {
+            findings.push(self.finding(
+                &TRUSTED_SERVICES,
+                "networkRuleBypassOptions is None on a registry with a firewall: it is documented to keep the artifact cache from being filled. What is cached already still pulls.",
+                "properties.networkRuleBypassOptions",
+                "None",
+                self.update("Let trusted services pass the registry's firewall.", &[("--allow-trusted-services", "true")], "https://learn.microsoft.com/azure/container-registry/artifact-cache-cli"),
+            ));
+        }
+        findings
+    }
+
+    fn public(&self, denies: bool) -> Finding {
+        let rules = self.properties.network_rule_set.as_ref().map(|rules| &rules.ip_rules);
+        let rules: Vec<&str> = rules.into_iter().flatten().filter_map(|rule| rule.value.as_deref()).collect();
+        let detail = if denies {
+            format!(
+                "publicNetworkAccess is Enabled for selected networks ({}): nothing else gets in from outside, but the isolation is not complete.",
+                if rules.is_empty() { "none".to_owned() } else { rules.join(", ") }
+            )
+        } else {
+            "publicNetworkAccess is Enabled, and no firewall limits it: the isolation of the cluster ends at its registry.".to_owned()
+        };
+        let summary =
+            "Turn public access off. CI agents and ACR Tasks that push from outside then need a private path too.";
+        let remediation = self.update(summary, &[("--public-network-enabled", "false")], DOCS_PRIVATE_LINK);
+        let mut finding = self.finding(&PUBLIC, &detail, "properties.publicNetworkAccess", "Enabled", remediation);
+        if denies {
+            finding.severity = Severity::Info;
+        }
+        finding
+    }
+
+    fn state(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let state = self.properties.provisioning_state.as_deref();
+        if PoolState::of(state) == PoolState::Failed {
+            let show = remedy::in_subscription(
+                remedy::addressed(Command::new("az acr show"), &self.registry.id),
+                &self.registry.id,
+            );
+            let remediation = if self.byo() {
+                remedy(
+                    RemediationKind::UpdateRegistry,
+                    "Look at the registry's last operation in its Activity Log and repeat it.",
+                    vec![show],
+                    DOCS_ISOLATED,
+                )
+            } else {
+                remedy::reconcile(self.evidence, "AKS repairs its own registry.")
+            };
+            findings.push(self.finding(
+                &FAILED,
+                "The registry's last operation failed: it may not serve what it should.",
+                "properties.provisioningState",
+                state.unwrap_or_default(),
+                remediation,
+            ));
+        }
+        if let Some(client) = self.lost_encryption_identity() {
+            let summary = "Put the identity back on the registry, and see that it may still use the key.";
+            let command = remedy::addressed(Command::new("az acr identity assign"), &self.registry.id)
+                .with("--identities", "<IDENTITY_ID>");
+            let remediation = if self.byo() {
+                remedy(
+                    RemediationKind::UpdateRegistry,
+                    summary,
+                    vec![remedy::in_subscription(command, &self.registry.id)],
+                    "https://learn.microsoft.com/azure/container-registry/tutorial-troubleshoot-customer-managed-keys",
+                )
+            } else {
+                remedy::reconcile(self.evidence, summary)
+            };
+            findings.push(self.finding(
+                &ENCRYPTION,
+                "The registry is encrypted with a key of your own, and the identity that reads the key is not among the registry's identities: once the key must be read again, nothing can be pulled.",
+                "properties.encryption.keyVaultProperties.identity",
+                &client,
+                remediation,
+            ));
+        }
+        findings
+    }
+
+    /// The client id that encryption names, where no identity of the registry has it.
+    fn lost_encryption_identity(&self) -> Option<String> {
+        let encryption =
+            self.properties.encryption.as_ref().filter(|encryption| is(encryption.status.as_ref(), "enabled"))?;
+        let client = encryption.key_vault_properties.as_ref()?.identity.clone().filter(|client| !client.is_empty())?;
+        let identity = self.registry.identity.as_ref();
+        if client.eq_ignore_ascii_case("system") {
+            return identity.and_then(|identity| identity.principal_id.as_ref()).is_none().then_some(client);
+        }
+        let mut own = identity.into_iter().flat_map(|identity| identity.user_assigned_identities.values());
+        let there = own.any(|own| own.client_id.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(&client)));
+        (!there).then_some(client)
+    }
+
+    /// What only matters on a registry of the operator's own.
+    fn own(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let tier = self.registry.sku.as_ref().and_then(|sku| sku.name.as_deref());
+        if let Some(tier) = tier.filter(|tier| !tier.eq_ignore_ascii_case("Premium")) {
+            findings.push(self.finding(
+                &NOT_PREMIUM,
+                &format!("The registry is of the {tier} tier; private endpoints need Premium."),
+                "sku.name",
+                tier,
+                self.update("Raise the tier.", &[("--sku", "Premium")], DOCS_ISOLATED),
+            ));
+        }
+        if let Some(zones) =
+            self.properties.zone_redundancy.as_deref().filter(|zones| !zones.eq_ignore_ascii_case("Enabled"))
+        {
+            let remediation = remedy(
+                RemediationKind::Investigate,
+                "A registry becomes zone redundant only when it is created; weigh it when you create the next one.",
+                Vec::new(),
+                "https://learn.microsoft.com/azure/container-registry/zone-redundancy",
+            );
+            findings.push(self.finding(&NOT_ZONE_REDUNDANT, "The cluster's nodes and pulls depend on this one registry, which a zone's outage may take down. The API's description of the bootstrap registry asks for zone redundancy.", "properties.zoneRedundancy", zones, remediation));
+        }
+        if self.policy(|policies| policies.soft_delete_policy.as_ref(), "enabled") {
+            findings.push(self.finding(
+                &SOFT_DELETE,
+                "The soft delete policy is enabled; the artifact cache does not support it.",
+                "properties.policies.softDeletePolicy.status",
+                "enabled",
+                self.config(
+                    "az acr config soft-delete update",
+                    "Turn soft delete off.",
+                    "https://learn.microsoft.com/azure/container-registry/container-registry-soft-delete-policy",
+                ),
+            ));
+        }
+        if self.policy(|policies| policies.quarantine_policy.as_ref(), "enabled") {
+            let summary = "Turn quarantine off for this registry (it has no az command of its own: az resource update, or the portal), or prove that cached images are released.";
+            let command = Command::new("az resource update")
+                .with("--ids", self.registry.id.as_str())
+                .with("--set", "properties.policies.quarantinePolicy.status=disabled");
+            let remediation = remedy(
+                RemediationKind::UpdateRegistry,
+                summary,
+                vec![command],
+                "https://learn.microsoft.com/azure/container-registry/container-registry-skus",
+            );
+            findings.push(self.finding(&QUARANTINE, "The quarantine policy is enabled. Cached images are probably held back until somebody releases them; nobody has confirmed it.", "properties.policies.quarantinePolicy.status", "enabled", remediation));
+        }
+        findings
+    }
+
+    fn arm_audience(&self) -> Finding {
+        let pools = self.evidence.pools.agent_pools.known().into_iter().flatten();
+        let dates: Vec<Option<Date>> =
+            pools.map(|pool| ImageVersion::parse(pool.node_image_version.as_deref()?)?.date()).collect();
+        let newer = !dates.is_empty() && dates.iter().all(|day| day.is_some_and(|day| day >= OWN_AUDIENCE));
+        let detail = if newer {
+            "The policy azureADAuthenticationAsArmPolicy is disabled. The pools' images are new enough to sign in without it, but the documentation still does not support it."
+        } else {
+            "The policy azureADAuthenticationAsArmPolicy is disabled: nodes with images from before July 2026 sign in with a token for Azure Resource Manager, and the registry refuses it."
+        };
+        let summary = "Accept tokens for Azure Resource Manager. An Azure Policy may turn it off again: look for one that audits or modifies this setting.";
+        let remediation = self.config("az acr config authentication-as-arm update", summary, DOCS_ISOLATED);
+        let mut finding = self.finding(
+            &ARM_AUDIENCE,
+            detail,
+            "properties.policies.azureADAuthenticationAsArmPolicy.status",
+            "disabled",
+            remediation,
+        );
+        if newer {
+            finding.severity = Severity::Warning;
+        }
+        finding
+    }
+}

@@ -1,0 +1,157 @@
+//! Whether an explanation holds between two findings: what must be true of both, besides their rules.
+
+use crate::checks::finding::Finding;
+use crate::checks::image_pulls::rules as pulls;
+use crate::checks::rule::Rule;
+use crate::checks::{bootstrap_profile, private_dns};
+use crate::evidence::Evidence;
+use crate::evidence::image::{Image, is_microsoft};
+use crate::model::bootstrap_code::{self, Fault};
+use crate::model::cluster::is;
+
+/// What must hold between a cause and a symptom: never the name alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// The one bootstrap registry that both are about.
+    Registry,
+    /// The same pool or NodePool, or nodes of it.
+    Pool,
+    /// An image that comes through the cache of Microsoft's registry.
+    MicrosoftImage,
+    /// An image that comes from the bootstrap registry, by the mirror or by name.
+    RegistryImage,
+    /// As above, and the registry is in ABAC mode.
+    AbacRegistry,
+    /// A data endpoint's record.
+    DataRecord,
+    /// The same pool, and the message names the mirror of another registry.
+    OtherMirror,
+}
+
+/// A symptom: a rule, with the kinds of bootstrap faults that count where the rule is about exit codes.
+pub(super) struct Symptom {
+    pub rule: &'static Rule,
+    /// For rules that carry an exit code: the faults, or single codes, that the cause explains.
+    pub faults: &'static [Fault],
+    pub codes: &'static [u32],
+}
+
+/// Causes and what they explain.
+pub(super) struct Explanation {
+    pub causes: &'static [&'static Rule],
+    pub symptoms: &'static [Symptom],
+    pub link: Link,
+}
+
+/// Whether an explanation holds between two findings of this evidence.
+pub(super) fn explains(explanation: &Explanation, cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
+    let Some(known) = explanation.symptoms.iter().find(|known| symptom.is(known.rule)) else { return false };
+    code_fits(known, symptom)
+        && link_holds(explanation.link, cause, symptom, evidence)
+        && redirect_fits(cause, symptom, evidence)
+}
+
+/// A missing record: where the zone's link redirects, the public address is tried and its firewall refuses; without
+/// that the name does not resolve at all.
+fn redirect_fits(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
+    let forbidden = symptom.is(&pulls::FORBIDDEN);
+    if !cause.is(&private_dns::RECORD_MISSING) || !(forbidden || symptom.is(&pulls::DNS_FAILURE)) {
+        return true;
+    }
+    let zone = cause.subject.resource().and_then(|id| id.up_to("privateDnsZones"));
+    let facts = zone.and_then(|zone| evidence.network.dns_zones.get(&zone));
+    let (nodes, _) = evidence.node_networks();
+    let links = facts.and_then(|facts| facts.links.known()).into_iter().flatten();
+    let mut own = links.filter(|link| link.properties.network_id().is_some_and(|network| nodes.contains(network)));
+    let redirects = own.any(|link| is(link.properties.resolution_policy.as_ref(), "NxDomainRedirect"));
+    redirects == forbidden
+}
+
+fn code_fits(known: &Symptom, symptom: &Finding) -> bool {
+    if known.faults.is_empty() && known.codes.is_empty() {
+        return true;
+    }
+    let Some(number) = symptom.facts.exit_code else { return false };
+    let meaning = bootstrap_code::meaning(number, false).or_else(|| bootstrap_code::meaning(number, true));
+    known.codes.contains(&number) || meaning.is_some_and(|code| known.faults.contains(&code.fault))
+}
+
+fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
+    match link {
+        Link::Registry => true,
+        Link::Pool => same_pool(cause, symptom, evidence),
+        Link::OtherMirror => other_mirror(symptom, evidence) && same_pool(cause, symptom, evidence),
+        Link::MicrosoftImage => {
+            origin(symptom, evidence) == Some(Origin::Microsoft) && containerd_hides(cause, symptom, evidence)
+        }
+        Link::RegistryImage => {
+            // What fails at another registry's mirror says nothing of this one.
+            let elsewhere = origin(symptom, evidence) == Some(Origin::Elsewhere) || other_mirror(symptom, evidence);
+            !elsewhere && cause.facts.data_endpoint != Some(true)
+        }
+        Link::AbacRegistry => {
+            let mode =
+                evidence.known_registry().and_then(|registry| registry.properties.role_assignment_mode.as_deref());
+            mode.is_some_and(|mode| mode.eq_ignore_ascii_case("AbacRepositoryPermissions"))
+        }
+        Link::DataRecord => cause.facts.data_endpoint == Some(true),
+    }
+}
+
+/// Whether a message names the mirror of a registry that is not the cluster's.
+fn other_mirror(symptom: &Finding, evidence: &Evidence) -> bool {
+    let server = evidence.login_server();
+    symptom.facts.mirror.as_ref().is_some_and(|host| server.is_some_and(|server| !server.eq_ignore_ascii_case(host)))
+}
+
+/// With containerd 2 a missing rule is "not found"; only 1.7 hides it behind a time-out of Microsoft's registry.
+fn containerd_hides(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
+    !symptom.is(&pulls::BYPASSES_CACHE)
+        || cause.is(&bootstrap_profile::WITHOUT_CACHE)
+        || !on_modern_nodes(symptom, evidence)
+}
+
+/// Whether every node that a finding is about runs containerd 2 or newer.
+pub fn on_modern_nodes(finding: &Finding, evidence: &Evidence) -> bool {
+    let nodes = evidence.kubernetes.nodes.known().into_iter().flatten();
+    let mut hit = nodes.filter(|node| finding.facts.nodes.contains(&node.name)).peekable();
+    let modern = |runtime: &str| !runtime.contains("://1.");
+    hit.peek().is_some() && hit.all(|node| node.container_runtime.as_deref().is_some_and(modern))
+}
+
+/// The same pool by subject, or nodes of the cause's pool among the symptom's.
+fn same_pool(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
+    if cause.subject.id == symptom.subject.id {
+        return true;
+    }
+    let Some(pool) = cause.subject.resource().map(super::super::evidence::id::ResourceId::name) else { return false };
+    let nodes = evidence.kubernetes.nodes.known().into_iter().flatten();
+    let mut own = nodes.filter(|node| {
+        [&node.agent_pool, &node.node_pool].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(pool))
+    });
+    own.any(|node| symptom.facts.nodes.contains(&node.name))
+}
+
+/// Where a failing image comes from.
+#[derive(PartialEq, Eq)]
+enum Origin {
+    Microsoft,
+    Registry,
+    Elsewhere,
+}
+
+/// The origin of the image that a finding is about; `None` for findings about nodes.
+fn origin(symptom: &Finding, evidence: &Evidence) -> Option<Origin> {
+    let reference = symptom.subject.reference()?;
+    let registry = Image::parse(reference).map_or_else(String::new, |image| image.registry);
+    let own = evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(&registry));
+    let named =
+        evidence.registry_id().is_some_and(|id| registry.starts_with(&format!("{}.", id.name().to_lowercase())));
+    Some(if is_microsoft(&registry) {
+        Origin::Microsoft
+    } else if own || named {
+        Origin::Registry
+    } else {
+        Origin::Elsewhere
+    })
+}

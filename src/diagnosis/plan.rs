@@ -1,0 +1,123 @@
+//! The plan: the steps in the order in which they must be done, duplicates merged.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::Diagnosis;
+use crate::checks::command::Command;
+use crate::checks::finding::{Finding, Remediation, RemediationKind};
+use crate::checks::rule::Severity;
+use crate::evidence::id::ResourceId;
+
+/// The steps that fix what a diagnosis found, in their order.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The cluster.
+    pub cluster: ResourceId,
+    /// When the facts were gathered.
+    pub collected_at: Timestamp,
+    /// The steps.
+    pub steps: Vec<PlanStep>,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct PlanStep {
+    /// What to do.
+    pub remediation: Remediation,
+    /// The findings that it fixes.
+    pub fixes: Vec<Finding>,
+    /// What it disturbs.
+    pub disturbs: &'static str,
+    /// How to see that it worked.
+    pub verify: Command,
+}
+
+/// What a kind of step disturbs.
+fn disturbs(kind: RemediationKind) -> &'static str {
+    match kind {
+        RemediationKind::Reimage | RemediationKind::UpgradeNodeImage => {
+            "cordons, drains and replaces nodes; pods move, disruption budgets may hold it up"
+        }
+        RemediationKind::DeleteRegistryAndReconcile => "no image can be pulled until the reconcile has ended",
+        RemediationKind::RecreateCacheRule => "pulls through the rule fail until it exists again; running pods go on",
+        RemediationKind::UpdateCluster => {
+            "an update of the cluster; nodes keep their configuration until they are reimaged"
+        }
+        RemediationKind::Reconcile => "nothing that runs; no node is cordoned",
+        RemediationKind::AssignRole => "nothing; it takes minutes to spread",
+        RemediationKind::RewriteImage => "the workload is rolled out anew",
+        RemediationKind::UpdateRegistry => "whoever relied on the former setting (CI agents, anonymous pulls)",
+        RemediationKind::Investigate => "nothing by itself",
+        _ => "nothing that runs; new connections take the new path",
+    }
+}
+
+/// The order of the steps: the registry, its rule, endpoint, zone, link, record, role, then the cluster, then its nodes.
+fn rank(kind: RemediationKind) -> u8 {
+    match kind {
+        RemediationKind::UpdateRegistry => 0,
+        RemediationKind::DeleteRegistryAndReconcile => 1,
+        RemediationKind::RecreateCacheRule => 2,
+        RemediationKind::FixUpstreamCredentials => 3,
+        RemediationKind::ApprovePrivateEndpoint => 4,
+        RemediationKind::CreatePrivateEndpoint => 5,
+        RemediationKind::CreateDnsZone => 6,
+        RemediationKind::LinkDnsZone => 7,
+        RemediationKind::CreateDnsRecord => 8,
+        RemediationKind::AssignRole => 9,
+        RemediationKind::Reconcile => 10,
+        RemediationKind::UpdateCluster => 11,
+        RemediationKind::Reimage => 12,
+        RemediationKind::UpgradeNodeImage => 13,
+        RemediationKind::RewriteImage => 14,
+        RemediationKind::Investigate => 15,
+    }
+}
+
+/// Closing egress comes after every reimage: it must be open until the last node is reimaged.
+fn late(remediation: &Remediation) -> bool {
+    remediation.commands.iter().any(|command| command.words().iter().any(|word| word == "--outbound-type"))
+}
+
+impl Plan {
+    /// The plan of a diagnosis: a step for every root cause, and none for what a cause explains.
+    pub fn of(diagnosis: &Diagnosis<'_>) -> Self {
+        let mut steps: Vec<PlanStep> = Vec::new();
+        let mut known: HashMap<&[Command], usize> = HashMap::new();
+        let symptoms = diagnosis.symptoms();
+        for finding in diagnosis.roots() {
+            let remediation = &finding.remediation;
+            let commands = remediation.commands.as_slice();
+            if finding.severity == Severity::Info && commands.is_empty() {
+                continue;
+            }
+            if let Some(step) = known.get(commands) {
+                steps[*step].fixes.push(finding.clone());
+                continue;
+            }
+            if !commands.is_empty() {
+                known.insert(commands, steps.len());
+            }
+            let explained = symptoms.get(&finding.fingerprint()).into_iter().flatten().copied();
+            steps.push(PlanStep {
+                remediation: remediation.clone(),
+                fixes: std::iter::once(finding).chain(explained).cloned().collect(),
+                disturbs: disturbs(remediation.kind),
+                verify: verify(diagnosis, finding),
+            });
+        }
+        steps.sort_by_key(|step| (late(&step.remediation), rank(step.remediation.kind)));
+        let evidence = diagnosis.evidence;
+        Self { cluster: evidence.cluster.id.clone(), collected_at: evidence.collected_at, steps }
+    }
+}
+
+/// `aksiso diagnose … --check …`.
+fn verify(diagnosis: &Diagnosis<'_>, finding: &Finding) -> Command {
+    let id = &diagnosis.evidence.cluster.id;
+    let command =
+        Command::new("aksiso diagnose").with("-g", id.resource_group().unwrap_or_default()).with("-n", id.name());
+    command.with("-s", id.subscription().unwrap_or_default()).with("--check", finding.check.id)
+}

@@ -1,0 +1,313 @@
+//! The operator's policy, apart from the checks: other severities, findings that are accepted for a time, and a baseline
+//! of what is known already.
+
+mod file;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Diagnosis;
+use crate::checks::finding::Finding;
+use crate::checks::rule::{Rule, RuleSet, Severity};
+use crate::evidence::image;
+use crate::evidence::manifests::ImagePath;
+use crate::text;
+use crate::text::problem::Problem;
+pub use file::PolicyFile;
+
+/// The name under which a policy is looked for.
+pub const FILE: &str = "aksiso.toml";
+/// A policy that was read and makes sense.
+#[derive(Debug, Default)]
+pub struct Policy {
+    file: String,
+    severities: BTreeMap<&'static str, Severity>,
+    suppressions: Vec<Suppression>,
+    image_paths: Vec<ImagePath>,
+    reachable: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Suppression {
+    line: usize,
+    check: &'static RuleSet,
+    rule: &'static Rule,
+    subject: String,
+    reason: String,
+    until: Date,
+}
+
+/// What takes a finding out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressedBy {
+    /// The policy or baseline file.
+    pub file: String,
+    /// The line in the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The reason that it gives.
+    pub reason: String,
+    /// The last day on which it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// Something that is wrong with the policy itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
+    /// The policy file.
+    pub file: String,
+    /// The line.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Policy {
+    /// Reads a policy's text; `known` are the rules that there are.
+    ///
+    /// # Errors
+    /// What is wrong in which line, and what was meant.
+    pub fn parse(toml: &str, name: &str, known: &[&'static RuleSet]) -> Result<Self, Problem> {
+        let line = |at: usize| toml[..at.min(toml.len())].matches('\n').count() + 1;
+        let file: PolicyFile = toml::from_str(toml).map_err(|error| {
+            let at = error.span().map_or(1, |span| line(span.start));
+            // The first line of the message; the others quote the file.
+            let message = text::clean(&text::bounded(error.message(), 200));
+            Problem::new(format!("{name}, line {at}: {message}"), unknown_key(error.message()))
+        })?;
+        let mut policy = Self { file: name.to_owned(), ..Self::default() };
+        for (rule, severity) in file.severity {
+            let (_, rule) = known_rule(rule.get_ref(), known, name, line(rule.span().start))?;
+            policy.severities.insert(rule.id, severity.into());
+        }
+        for entry in file.suppress {
+            let at = line(entry.span().start);
+            let entry = entry.into_inner();
+            let (check, rule) = known_rule(&entry.rule, known, name, at)?;
+            let until = entry.until.parse::<Date>().map_err(|_| {
+                let wrong = text::clean(&text::bounded(&entry.until, 40));
+                Problem::new(
+                    format!("{name}, line {at}: until = \"{wrong}\" is no date"),
+                    "expected a day such as \"2027-01-31\"",
+                )
+            })?;
+            if entry.reason.trim().is_empty() {
+                return Err(Problem::new(
+                    format!("{name}, line {at}: the reason is empty"),
+                    "say why this is accepted",
+                ));
+            }
+            policy.suppressions.push(Suppression {
+                line: at,
+                check,
+                rule,
+                subject: entry.subject.unwrap_or_else(|| "*".to_owned()),
+                reason: text::bounded(&entry.reason, 500),
+                until,
+            });
+        }
+        for entry in file.preflight.images {
+            let at = line(entry.span().start);
+            let entry = entry.into_inner();
+            let path = ImagePath::new(&entry.kind, &entry.path).map_err(|why| {
+                let why = text::clean(&text::bounded(&why, 300));
+                Problem::new(
+                    format!("{name}, line {at}: {why}"),
+                    "for example: kind = \"Widget.example.com\", path = \"spec.server.image\"",
+                )
+            })?;
+            policy.image_paths.push(path);
+        }
+        for entry in file.preflight.reachable {
+            let at = line(entry.span().start);
+            let entry = entry.into_inner();
+            let host = image::host(&entry.host).map_err(|why| {
+                let wrong = text::clean(&text::bounded(&entry.host, 100));
+                Problem::new(
+                    format!("{name}, line {at}: host = \"{wrong}\": {why}"),
+                    "without https:// and without a path",
+                )
+            })?;
+            if entry.reason.trim().is_empty() {
+                return Err(Problem::new(
+                    format!("{name}, line {at}: the reason is empty"),
+                    "say which way leads there",
+                ));
+            }
+            policy.reachable.insert(host, text::bounded(&entry.reason, 500));
+        }
+        Ok(policy)
+    }
+
+    /// Where images stand in custom resources, as far as the operator says so.
+    pub fn image_paths(&self) -> &[ImagePath] {
+        &self.image_paths
+    }
+
+    /// Registries that the nodes reach, as the operator says, and by which way.
+    pub fn reachable(&self) -> &BTreeMap<String, String> {
+        &self.reachable
+    }
+
+    /// A diagnosis under the policy: severities as it says, and without the findings that it or the baseline accepts.
+    pub fn rule<'e>(&self, mut diagnosis: Diagnosis<'e>, baseline: Option<&Baseline>) -> Ruling<'e> {
+        let today = diagnosis.evidence.collected_at.to_zoned(jiff::tz::TimeZone::UTC).date();
+        for finding in &mut diagnosis.findings {
+            finding.severity = self.severities.get(finding.rule.id).copied().unwrap_or(finding.severity);
+        }
+        let notices = self.notices(&diagnosis, today);
+        let (mut kept, mut suppressed) = (Vec::new(), Vec::new());
+        for finding in std::mem::take(&mut diagnosis.findings) {
+            let by = self.suppresses(&finding, today).or_else(|| baseline.and_then(|known| known.knows(&finding)));
+            match by {
+                Some(by) => suppressed.push((finding, by)),
+                None => kept.push(finding),
+            }
+        }
+        Ruling { diagnosis: diagnosis.with_findings(kept), suppressed, notices }
+    }
+
+    /// The suppression that covers a finding on a day.
+    fn suppresses(&self, finding: &Finding, today: Date) -> Option<SuppressedBy> {
+        let by = self.suppressions.iter().find(|entry| entry.until >= today && entry.covers(finding))?;
+        Some(SuppressedBy {
+            file: self.file.clone(),
+            line: Some(by.line),
+            reason: by.reason.clone(),
+            until: Some(by.until.to_string()),
+        })
+    }
+
+    /// What is wrong with the policy: suppressions that have expired, and those that match nothing although their rule's
+    /// check saw everything.
+    fn notices(&self, diagnosis: &Diagnosis<'_>, today: Date) -> Vec<Notice> {
+        let wrong = self.suppressions.iter().filter_map(|entry| {
+            let matched = diagnosis.findings.iter().any(|finding| entry.covers(finding));
+            let own = diagnosis.checks.iter().find(|result| result.check == entry.check);
+            let seen = own.is_some_and(|result| result.gaps.is_empty());
+            let (rule, until) = (entry.rule.id, entry.until);
+            let message = match (until < today, matched) {
+                (true, true) => format!("the suppression of {rule} expired on {until}: its finding counts again"),
+                (true, false) => format!("the suppression of {rule} expired on {until}: take it out"),
+                (false, false) if seen => format!("the suppression of {rule} matches nothing: take it out"),
+                _ => return None,
+            };
+            Some(Notice { file: self.file.clone(), line: entry.line, message })
+        });
+        wrong.collect()
+    }
+}
+
+impl Suppression {
+    fn covers(&self, finding: &Finding) -> bool {
+        self.rule == finding.rule && text::matches(&self.subject, finding.subject.id.as_str())
+    }
+}
+
+fn known_rule(
+    name: &str,
+    known: &[&'static RuleSet],
+    file: &str,
+    line: usize,
+) -> Result<(&'static RuleSet, &'static Rule), Problem> {
+    let all = || known.iter().flat_map(|set| set.rules.iter().map(|rule| (*set, *rule)));
+    all().find(|(_, rule)| rule.id == name).ok_or_else(|| {
+        let near = text::nearest(name, all().map(|(_, rule)| rule.id));
+        let near = near.map_or_else(String::new, |near| format!("did you mean {near}? "));
+        let shown = text::clean(&text::bounded(name, 60));
+        Problem::new(
+            format!("{file}, line {line}: there is no rule \"{shown}\""),
+            format!("{near}aksiso checks lists them all"),
+        )
+    })
+}
+
+/// What was meant by a key that does not exist: the message names it and those that do.
+fn unknown_key(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let general =
+        "expected [severity] with RULE = \"error|warning|info\", and [[suppress]] with rule, subject, reason and until";
+    match quoted.split_first() {
+        Some((wrong, known)) if message.starts_with("unknown field") => {
+            let near = text::nearest(wrong, known.iter().copied());
+            near.map_or_else(|| general.to_owned(), |near| format!("did you mean {near}?"))
+        }
+        _ => general.to_owned(),
+    }
+}
+
+/// What was known already: the fingerprints of a former report.
+#[derive(Debug)]
+pub struct Baseline {
+    file: String,
+    fingerprints: BTreeSet<String>,
+}
+
+impl Baseline {
+    /// The baseline that a former report's findings are; `file` names it for people.
+    pub fn new(file: &str, fingerprints: impl IntoIterator<Item = String>) -> Self {
+        Self { file: text::clean(file), fingerprints: fingerprints.into_iter().collect() }
+    }
+
+    /// Whether the finding was there before.
+    pub fn knows(&self, finding: &Finding) -> Option<SuppressedBy> {
+        self.fingerprints.contains(finding.fingerprint().as_str()).then(|| SuppressedBy {
+            file: self.file.clone(),
+            line: None,
+            reason: "known from the baseline".to_owned(),
+            until: None,
+        })
+    }
+}
+
+/// A diagnosis under a policy and a baseline.
+#[derive(Debug, Clone)]
+pub struct Ruling<'e> {
+    /// The diagnosis, with the severities of the policy and without the findings that are accepted.
+    pub diagnosis: Diagnosis<'e>,
+    /// Findings that the policy or the baseline takes out, and why; they count nowhere.
+    pub suppressed: Vec<(Finding, SuppressedBy)>,
+    /// What is wrong with the policy itself.
+    pub notices: Vec<Notice>,
+}
+
+impl<'e> Ruling<'e> {
+    /// The diagnosis as it is, under no policy.
+    pub fn none(diagnosis: Diagnosis<'e>) -> Self {
+        Self { diagnosis, suppressed: Vec::new(), notices: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(toml: &str) -> (String, String) {
+        const RULE: Rule = Rule::warning("registry-public-access", "");
+        const SET: RuleSet = RuleSet { id: "registry", title: "", doc: "", rules: &[&RULE] };
+        let error = Policy::parse(toml, "aksiso.toml", &[&SET]).expect_err("a wrong policy");
+        (error.to_string(), error.hint)
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line_and_what_was_meant() {
+        let (message, hint) = wrong("[severity]\nregistry-public-acces = \"info\"\n");
+        assert_eq!(message, "aksiso.toml, line 2: there is no rule \"registry-public-acces\"");
+        assert!(hint.starts_with("did you mean registry-public-access?"), "{hint}");
+        let entry = |more: &str| format!("\n[[suppress]]\nrule = \"registry-public-access\"\nreason = \"r\"\n{more}\n");
+        let (message, hint) = wrong(&entry("until = \"2027-01-31\"\nsubjekt = \"*\""));
+        assert!(message.starts_with("aksiso.toml, line 6: unknown field `subjekt`"), "{message}");
+        assert_eq!(hint, "did you mean subject?");
+        let (message, _) = wrong(&entry("until = \"soon\""));
+        assert_eq!(message, "aksiso.toml, line 2: until = \"soon\" is no date");
+        assert!(wrong(&entry("")).0.contains("missing field `until`"));
+        assert!(wrong("suppress = 3").0.starts_with("aksiso.toml, line 1:"));
+        assert!(wrong("[severity]\nregistry-public-access = \"bad\"\n").0.contains("line 2"));
+        assert!(wrong("[[suppres]]\n").1.contains("did you mean suppress?"));
+        assert!(wrong("\u{1b}[31m").0.chars().all(|c| !c.is_control()));
+    }
+}

@@ -1,0 +1,83 @@
+//! What findings say of each other's severity, and of what a 403 means.
+
+use super::causes::ENDPOINT_AND_DNS;
+use super::links::on_modern_nodes;
+use crate::checks::finding::Finding;
+use crate::checks::image_pulls::{self, rules as pulls};
+use crate::checks::judge::Outcome;
+use crate::checks::rule::Severity;
+use crate::checks::{bootstrap_profile, node_bootstrap, node_image, outbound, registry};
+use crate::evidence::Evidence;
+use crate::evidence::image::Image;
+use crate::model::message::{Host, Kind};
+
+/// The exit codes of artifacts that did not come through the cache.
+const UNFILLED: [u32; 4] = [207, 208, 231, 233];
+/// The exit code of a registry that was not reached.
+const UNREACHED: u32 = 211;
+
+/// A suspicion about the way to the registry is confirmed by a pull or bootstrap that failed on that way.
+pub(super) fn confirm(outcomes: &mut [Outcome]) {
+    let mut all = outcomes.iter().flat_map(|outcome| &outcome.findings);
+    if !all.any(|finding| finding.is(&pulls::NETWORK_FAILURE) || finding.facts.exit_code == Some(UNREACHED)) {
+        return;
+    }
+    for outcome in outcomes {
+        for suspicion in std::mem::take(&mut outcome.suspicions) {
+            outcome.gaps.retain(|gap| *gap != suspicion.gap);
+            outcome.findings.push(suspicion.finding);
+        }
+    }
+}
+
+/// Nodes that are only older than the registry are proved stale where, with containerd 2, they ask Microsoft's registry
+/// itself: their mirror is not configured.
+pub(super) fn prove(findings: &mut [Finding], evidence: &Evidence) {
+    if !evidence.egress_closed() {
+        return;
+    }
+    let bypassing = findings.iter().filter(|finding| finding.is(&pulls::BYPASSES_CACHE));
+    let proving = bypassing.filter(|finding| on_modern_nodes(finding, evidence));
+    let proved: Vec<_> = proving.flat_map(|finding| finding.caused_by.clone()).collect();
+    for finding in findings.iter_mut().filter(|finding| finding.is(&node_image::NOT_REIMAGED)) {
+        if proved.contains(&finding.fingerprint()) {
+            finding.severity = Severity::Error;
+        }
+    }
+}
+
+/// What other findings say of a finding's severity.
+pub(super) fn escalate(findings: &mut [Finding]) {
+    let has = |rules: &[&_]| findings.iter().any(|finding| finding.rule.is_one_of(rules));
+    let coded = |codes: &[u32]| {
+        findings.iter().any(|finding| finding.facts.exit_code.is_some_and(|code| codes.contains(&code)))
+    };
+    let bootstrap = has(&[&node_bootstrap::BOOTSTRAP_FAILED, &node_bootstrap::POOL_FAILED, &node_bootstrap::SCALE_UP]);
+    let unfilled = findings.iter().any(is_pull_of_microsoft) || coded(&UNFILLED);
+    let proxied = has(&[&pulls::FORBIDDEN, &pulls::NETWORK_FAILURE]) || coded(&[UNREACHED]);
+    let public = has(ENDPOINT_AND_DNS);
+    for finding in findings {
+        let worse = finding.is(&bootstrap_profile::FAILED) && bootstrap
+            || finding.is(&registry::TRUSTED_SERVICES) && unfilled
+            || finding.is(&outbound::PROXY) && proxied;
+        if worse {
+            finding.severity = Severity::Error;
+        }
+        // A 403 from the registry means its firewall only where the registry is reached over its public address.
+        if finding.is(&pulls::FAILED) && public && is_refusal_of_the_registry(finding) {
+            finding.rule = &pulls::FORBIDDEN;
+        }
+    }
+}
+
+fn is_refusal_of_the_registry(finding: &Finding) -> bool {
+    let message = finding.facts.message.as_ref();
+    message.is_some_and(|message| {
+        message.kind == Kind::Forbidden && matches!(message.host, Host::Registry | Host::Unnamed)
+    })
+}
+
+fn is_pull_of_microsoft(finding: &Finding) -> bool {
+    let image = finding.subject.reference().and_then(Image::parse);
+    *finding.check == image_pulls::CHECK.about && image.is_some_and(|image| image.is_microsoft())
+}

@@ -1,0 +1,64 @@
+//! What is asked of the Kubernetes API.
+
+use crate::evidence::{Gap, Reason, Section};
+
+/// What the Kubernetes API must allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permission {
+    /// The API group; empty is the core group.
+    pub group: &'static str,
+    /// `nodes`, `events`.
+    pub resource: &'static str,
+    /// `list`, `get`.
+    pub verb: &'static str,
+    /// Namespace and name of the one object; `None` is all of them.
+    pub object: Option<(&'static str, &'static str)>,
+    /// The part of the evidence that it is asked for.
+    pub section: Section,
+}
+
+const fn list(resource: &'static str, section: Section) -> Permission {
+    Permission { group: "", resource, verb: "list", object: None, section }
+}
+
+impl Permission {
+    /// Listing nodes.
+    pub const NODES: Self = list("nodes", Section::Nodes);
+    /// Listing events of all namespaces.
+    pub const EVENTS: Self = list("events", Section::Events);
+    /// Listing pods of all namespaces.
+    pub const PODS: Self = list("pods", Section::Pods);
+    /// Reading the autoscaler's status.
+    pub const AUTOSCALER: Self = Self {
+        verb: "get",
+        object: Some(("kube-system", "cluster-autoscaler-status")),
+        ..list("configmaps", Section::Autoscaler)
+    };
+    /// Listing NodeClaims of node auto-provisioning; asked only there.
+    pub const NODE_CLAIMS: Self = Self { group: "karpenter.sh", ..list("nodeclaims", Section::Autoscaler) };
+
+    /// Everything that aksiso may ask for.
+    pub const ALL: [Self; 5] = [Self::NODES, Self::EVENTS, Self::PODS, Self::AUTOSCALER, Self::NODE_CLAIMS];
+
+    /// The permission in words.
+    pub fn words(self) -> String {
+        let Self { group, resource, verb, object, .. } = self;
+        match (group, object) {
+            (_, Some((namespace, name))) => format!("{verb} {resource}/{name} (Kubernetes, namespace {namespace})"),
+            ("", None) => format!("{verb} {resource} (Kubernetes, core/v1, all namespaces)"),
+            (group, None) => format!("{verb} {resource}.{group} (Kubernetes)"),
+        }
+    }
+
+    /// A gap that says that this list could not be read.
+    pub fn gap(self, reason: Reason, detail: impl Into<String>) -> Gap {
+        let refused = matches!(reason, Reason::Forbidden | Reason::Unauthorized);
+        Gap {
+            reason,
+            needed: Some(self.words()),
+            scope: "the cluster's Kubernetes API".to_owned(),
+            role: refused.then(|| "ClusterRole aksiso-reader (aksiso permissions prints it)".to_owned()),
+            detail: detail.into(),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What the evidence means, without a verdict: what several checks, collection and the cut-over need to know.
+
+pub mod age;
+pub mod bootstrap_code;
+pub mod cache;
+pub mod cluster;
+pub mod egress;
+pub mod endpoints;
+pub mod history;
+pub mod image_version;
+pub mod lens;
+pub mod message;
+pub mod names;
+pub mod networks;
+pub mod nodes;
+pub mod open;
+pub mod paths;
+pub mod rights;
+pub mod zones;

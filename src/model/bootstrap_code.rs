@@ -1,0 +1,125 @@
+//! What the exit codes of the node bootstrap (the scale set extension `vmssCSE`) mean.
+
+/// What a code means on a network isolated cluster.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The number.
+    pub number: u32,
+    /// The name in the bootstrap scripts.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What kind of fault it is: which rules may explain it.
+    pub fault: Fault,
+}
+
+/// The kind of fault behind a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The node tested its way out to the internet.
+    Egress,
+    /// The registry could not be reached, or answered something unexpected.
+    Network,
+    /// The registry refused the kubelet identity.
+    Unauthorized,
+    /// The sign-in worked, and an artifact did not come.
+    Artifact,
+    /// Something else.
+    Other,
+}
+
+const fn code(number: u32, name: &'static str, fault: Fault, meaning: &'static str) -> Code {
+    Code { number, name, meaning, fault }
+}
+
+// What both systems' codes mean.
+const ARTIFACT: &str =
+    "the registry let the node in, but an artifact did not come: cache rule, data endpoint, or the registry's upstream";
+const OLD_IMAGE: &str = "the node image is too old for bootstrap from a registry";
+const NO_TOKEN: &str = "the node's metadata service did not give a token";
+const UNREACHABLE: &str =
+    "the registry could not be reached, or did not ask for a sign-in: private endpoint, DNS or firewall";
+const REFUSED: &str =
+    "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine";
+
+/// Codes of Linux nodes (AgentBaker, `cse_helpers.sh`).
+const LINUX: &[Code] = &[
+    code(
+        31,
+        "ERR_K8S_DOWNLOAD_TIMEOUT",
+        Fault::Egress,
+        "the node tried to download Kubernetes from the internet, as with artifactSource Direct",
+    ),
+    code(45, "ERR_ORAS_DOWNLOAD_ERROR", Fault::Other, OLD_IMAGE),
+    code(
+        50,
+        "ERR_OUTBOUND_CONN_FAIL",
+        Fault::Egress,
+        "the node tested its way out and found none: egress was cut before outboundType none, or before the pool was reimaged",
+    ),
+    code(51, "ERR_K8S_API_SERVER_CONN_FAIL", Fault::Other, "the API server could not be reached"),
+    code(52, "ERR_K8S_API_SERVER_DNS_LOOKUP_FAIL", Fault::Other, "the API server's name does not resolve"),
+    code(
+        53,
+        "ERR_K8S_API_SERVER_AZURE_DNS_LOOKUP_FAIL",
+        Fault::Other,
+        "the API server's name does not resolve by Azure's DNS",
+    ),
+    code(124, "(time limit)", Fault::Network, "the bootstrap hung until its time limit"),
+    code(
+        169,
+        "ERR_SECURE_TLS_BOOTSTRAP_CLIENT_DOWNLOAD_ERROR",
+        Fault::Other,
+        "the client for secure TLS bootstrap could not be fetched",
+    ),
+    code(
+        205,
+        "ERR_CREDENTIAL_PROVIDER_DOWNLOAD_TIMEOUT",
+        Fault::Other,
+        "the credential provider could not be downloaded",
+    ),
+    code(207, "ERR_ORAS_PULL_K8S_FAIL", Fault::Artifact, ARTIFACT),
+    code(208, "ERR_ORAS_PULL_CREDENTIAL_PROVIDER", Fault::Artifact, ARTIFACT),
+    code(210, "ERR_ORAS_IMDS_TIMEOUT", Fault::Other, NO_TOKEN),
+    code(211, "ERR_ORAS_PULL_NETWORK_TIMEOUT", Fault::Network, UNREACHABLE),
+    code(212, "ERR_ORAS_PULL_UNAUTHORIZED", Fault::Unauthorized, REFUSED),
+    code(215, "ERR_DNS_HEALTH_FAIL", Fault::Other, "the node's DNS does not work"),
+    code(231, "ERR_ORAS_PULL_SYSEXT_FAIL", Fault::Artifact, ARTIFACT),
+    code(233, "ERR_PULL_POD_INFRA_CONTAINER_IMAGE", Fault::Artifact, ARTIFACT),
+];
+
+/// Codes of Windows nodes (AgentBaker, `windowscsehelper.ps1`).
+const WINDOWS: &[Code] = &[
+    code(76, "ORAS_NOT_FOUND", Fault::Other, OLD_IMAGE),
+    code(77, "ORAS_IMDS_TIMEOUT", Fault::Other, NO_TOKEN),
+    code(78, "ORAS_PULL_NETWORK_TIMEOUT", Fault::Network, UNREACHABLE),
+    code(79, "ORAS_PULL_UNAUTHORIZED", Fault::Unauthorized, REFUSED),
+    code(80, "ORAS_PULL_WINDOWSZIP_FAIL", Fault::Artifact, ARTIFACT),
+    code(81, "ORAS_PULL_CREDENTIAL_PROVIDER", Fault::Artifact, ARTIFACT),
+    code(82, "ORAS_PULL_POD_INFRA_CONTAINER", Fault::Artifact, ARTIFACT),
+    code(
+        83,
+        "NETWORK_ISOLATED_CLUSTER_CSE_NOT_CACHED",
+        Fault::Other,
+        "the node image does not hold what an isolated Windows node needs",
+    ),
+    code(84, "ORAS_PULL_CONTAINERD", Fault::Artifact, ARTIFACT),
+];
+
+/// What is known of a code.
+pub fn meaning(number: u32, windows: bool) -> Option<&'static Code> {
+    let (first, second) = if windows { (WINDOWS, LINUX) } else { (LINUX, &[] as &[Code]) };
+    first.iter().chain(second).find(|code| code.number == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_and_linux_do_not_share_numbers() {
+        assert_eq!(meaning(78, true).map(|code| code.fault), Some(Fault::Network));
+        assert_eq!(meaning(78, false), None);
+        assert_eq!(meaning(999, false), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! What the cluster's own settings mean: whose registry it is, whether egress is closed, what its pools are doing.
+
+use crate::evidence::Evidence;
+use crate::evidence::cluster::{AgentPool, BootstrapProfile};
+use crate::evidence::id::ResourceId;
+use crate::evidence::registry::Registry;
+
+/// Whose registry it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// AKS created it in the node resource group and repairs it by a reconcile.
+    Managed,
+    /// The operator brought it.
+    Byo,
+    /// The cluster names no registry.
+    None,
+}
+
+impl Ownership {
+    /// The word in the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Managed => "managed",
+            Self::Byo => "byo",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a `provisioningState` means for whoever judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolState {
+    /// The last operation ended well.
+    Settled,
+    /// The last operation failed or was canceled.
+    Failed,
+    /// An operation is running.
+    Transient,
+}
+
+impl PoolState {
+    /// Reads a `provisioningState`; an absent one is settled, an unknown word is an operation.
+    pub fn of(state: Option<&str>) -> Self {
+        match state.map(str::to_lowercase).as_deref() {
+            None | Some("" | "succeeded") => Self::Settled,
+            Some("failed" | "canceled") => Self::Failed,
+            Some(_) => Self::Transient,
+        }
+    }
+}
+
+impl AgentPool {
+    /// Whether the pool is stopped.
+    pub fn stopped(&self) -> bool {
+        self.power_state.as_ref().is_some_and(|state| is(state.code.as_ref(), "Stopped"))
+    }
+
+    /// What the pool is doing.
+    pub fn state(&self) -> PoolState {
+        PoolState::of(self.provisioning_state.as_deref())
+    }
+}
+
+/// Whether an optional text is the word, in any casing.
+pub(crate) fn is(text: Option<&String>, word: &str) -> bool {
+    text.is_some_and(|text| text.eq_ignore_ascii_case(word))
+}
+
+impl Evidence {
+    /// The bootstrap profile; an absent one is all unset.
+    pub fn bootstrap(&self) -> BootstrapProfile {
+        self.cluster.properties.bootstrap_profile.clone().unwrap_or_default()
+    }
+
+    /// Whether system artifacts come from the registry.
+    pub fn uses_cache(&self) -> bool {
+        is(self.bootstrap().artifact_source.as_ref(), "Cache")
+    }
+
+    /// The outbound type; ARM's default is `loadBalancer`.
+    pub fn outbound_type(&self) -> &str {
+        let profile = self.cluster.properties.network_profile.as_ref();
+        profile.and_then(|profile| profile.outbound_type.as_deref()).unwrap_or("loadBalancer")
+    }
+
+    /// Whether AKS gives the nodes no way out (`none`, `block`).
+    pub fn egress_closed(&self) -> bool {
+        ["none", "block"].iter().any(|kind| self.outbound_type().eq_ignore_ascii_case(kind))
+    }
+
+    /// The registry that the cluster names.
+    pub fn registry_id(&self) -> Option<ResourceId> {
+        self.bootstrap().container_registry_id
+    }
+
+    /// Managed = in the node resource group, decided by the group and never by the registry's name.
+    pub fn ownership(&self) -> Ownership {
+        let Some(id) = self.registry_id() else {
+            return Ownership::None;
+        };
+        let same = |left: Option<&str>, right: Option<&str>| match (left, right) {
+            (Some(left), Some(right)) => left.eq_ignore_ascii_case(right),
+            _ => false,
+        };
+        let group = self.cluster.properties.node_resource_group.as_deref();
+        if same(id.resource_group(), group) && same(id.subscription(), self.cluster.id.subscription()) {
+            Ownership::Managed
+        } else {
+            Ownership::Byo
+        }
+    }
+
+    /// The registry, where it is known to exist.
+    pub fn known_registry(&self) -> Option<&Registry> {
+        self.registry.registry.known()?.as_ref()
+    }
+
+    /// The login server, where the registry is known.
+    pub fn login_server(&self) -> Option<&str> {
+        self.known_registry()?.properties.login_server.as_deref()
+    }
+
+    /// Host names of Microsoft's registry in this cluster's cloud; the first is what a new rule is made for.
+    pub fn mcr_hosts(&self) -> &'static [&'static str] {
+        let location = self.cluster.location.as_deref().unwrap_or_default().to_lowercase();
+        let china = location.starts_with("china")
+            || self.login_server().is_some_and(|server| server.to_lowercase().rsplit('.').next() == Some("cn"));
+        if china { &["mcr.azure.cn", "mcr.microsoft.com"] } else { &["mcr.microsoft.com"] }
+    }
+
+    /// Whether the cluster is stopped; then there are no nodes to look at.
+    pub fn stopped(&self) -> bool {
+        self.cluster.properties.power_state.as_ref().is_some_and(|state| is(state.code.as_ref(), "Stopped"))
+    }
+
+    /// Whether node auto-provisioning makes the nodes.
+    pub fn auto_provisioning(&self) -> bool {
+        let profile = self.cluster.properties.node_provisioning_profile.as_ref();
+        profile.is_some_and(|profile| is(profile.mode.as_ref(), "Auto"))
+    }
+}

@@ -1,0 +1,182 @@
+//! Which private endpoints of the registry the nodes can reach: shared by the endpoint and the DNS check.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::egress::behind_virtual_wan;
+use crate::evidence::id::ResourceId;
+use crate::evidence::network::{EndpointFacts, PrivateEndpoint, RouteTable, VirtualNetwork};
+use crate::evidence::registry::Registry;
+use crate::evidence::{Evidence, Fact, Gap, Reason};
+
+/// How an endpoint lies to the nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reach {
+    /// In a node network or in one that is peered with it.
+    Serves,
+    /// In neither.
+    Elsewhere,
+    /// A network could not be read.
+    Unknown(Gap),
+}
+
+/// An approved endpoint that could be read.
+#[derive(Debug, Clone)]
+pub struct Candidate<'e> {
+    /// The endpoint.
+    pub endpoint: &'e PrivateEndpoint,
+    /// What was read of it.
+    pub facts: &'e EndpointFacts,
+    /// How it lies to the nodes.
+    pub reach: Reach,
+}
+
+/// The ids of the endpoints whose connection the registry has approved.
+pub fn approved(registry: &Registry) -> impl Iterator<Item = &ResourceId> {
+    let connections = registry.properties.private_endpoint_connections.iter();
+    let approved = connections.filter(|connection| connection.properties.status().eq_ignore_ascii_case("Approved"));
+    approved.filter_map(|connection| connection.properties.endpoint_id())
+}
+
+/// The approved endpoints that could be read and that name the registry's one group, `registry`.
+pub fn candidates<'e>(evidence: &'e Evidence, registry: &'e Registry) -> Vec<Candidate<'e>> {
+    approved(registry)
+        .filter_map(|id| {
+            let facts = evidence.network.private_endpoints.get(id)?;
+            let endpoint = facts.endpoint.known()?.as_ref().filter(|endpoint| names(endpoint, &registry.id))?;
+            Some(Candidate { endpoint, facts, reach: reach(evidence, endpoint) })
+        })
+        .collect()
+}
+
+/// Why approved endpoints could not be read.
+pub fn unreadable(evidence: &Evidence, registry: &Registry) -> Vec<Gap> {
+    let facts = approved(registry).map(|id| evidence.network.private_endpoints.get(id).map(|facts| &facts.endpoint));
+    let gaps = facts.filter_map(|fact| match fact {
+        Some(fact) => fact.gap().cloned(),
+        None => Some(Gap::not_collected()),
+    });
+    let unread = evidence.registry.connections_unread.iter().cloned();
+    gaps.map(|gap| gap.about("the registry's private endpoints")).chain(unread).collect()
+}
+
+/// Whether the endpoint connects to the registry itself.
+pub fn names(endpoint: &PrivateEndpoint, registry: &ResourceId) -> bool {
+    endpoint.properties.connections().any(|connection| {
+        let groups = &connection.properties.group_ids;
+        let target = connection.properties.private_link_service_id.as_ref();
+        target.is_none_or(|target| target == registry)
+            && (groups.is_empty() || groups.iter().any(|group| group.eq_ignore_ascii_case("registry")))
+    })
+}
+
+fn reach(evidence: &Evidence, endpoint: &PrivateEndpoint) -> Reach {
+    let unknown = |detail: &str| Reach::Unknown(Gap::new(Reason::Malformed, detail));
+    let Some(home) = endpoint.properties.network_id() else {
+        return unknown("the private endpoint names no subnet");
+    };
+    let (nodes, gap) = evidence.node_networks();
+    if nodes.contains(&home) {
+        return Reach::Serves;
+    }
+    let mut missing = gap.cloned();
+    for node in &nodes {
+        match evidence.network(node) {
+            Fact::Known(network) if peered(network, &home) => return Reach::Serves,
+            Fact::Known(_) => {}
+            Fact::Missing(gap) => missing = Some(gap),
+        }
+    }
+    match missing {
+        Some(gap) => Reach::Unknown(gap.about("the node network")),
+        None if nodes.is_empty() => unknown("the node resource group holds no virtual network"),
+        None => Reach::Elsewhere,
+    }
+}
+
+fn peered(network: &VirtualNetwork, other: &ResourceId) -> bool {
+    let peerings = network.properties.virtual_network_peerings.iter();
+    peerings.map(|peering| &peering.properties).any(|peering| peering.remote_id() == Some(other) && peering.connects())
+}
+
+/// What may connect the node networks with an endpoint although no peering shows it.
+pub enum Hidden {
+    /// Nothing that can be seen.
+    Nothing,
+    /// Something that a peering does not show.
+    Maybe(&'static str),
+    /// It could not be read.
+    Unknown(Gap),
+}
+
+/// Looks for gateways, virtual WAN hubs, appliance routes and network managers.
+pub fn hidden_path(evidence: &Evidence, candidate: &Candidate<'_>) -> Hidden {
+    let (nodes, _) = evidence.node_networks();
+    let mut gap = None;
+    for node in &nodes {
+        if let Fact::Known(network) = evidence.network(node)
+            && let Some(why) = beyond_peerings(network)
+        {
+            return Hidden::Maybe(why);
+        }
+    }
+    for fact in evidence.network.network_managers.values() {
+        match fact {
+            Fact::Known(managers) if !managers.is_empty() => return Hidden::Maybe("a Virtual Network Manager"),
+            Fact::Known(_) => {}
+            Fact::Missing(missing) => gap = Some(missing.clone()),
+        }
+    }
+    let addresses = addresses(candidate);
+    for (_, subnet) in evidence.node_subnets() {
+        match evidence.route_table(subnet) {
+            Ok(Some(table)) if leads_away(table, &addresses) => {
+                return Hidden::Maybe("a route to an appliance or gateway");
+            }
+            Ok(_) => {}
+            Err(missing) => gap = Some(missing),
+        }
+    }
+    gap.map_or(Hidden::Nothing, Hidden::Unknown)
+}
+
+/// Whether a route to an appliance or gateway covers one of the addresses.
+fn leads_away(table: &RouteTable, addresses: &BTreeSet<IpAddr>) -> bool {
+    table.properties.routes.iter().map(|route| &route.properties).any(|route| {
+        let hop = route.next_hop_type.as_deref().unwrap_or_default();
+        let away = ["VirtualAppliance", "VirtualNetworkGateway"].iter().any(|kind| kind.eq_ignore_ascii_case(hop));
+        away && route.address_prefix.as_deref().is_none_or(|prefix| covers(prefix, addresses))
+    })
+}
+
+fn beyond_peerings(network: &VirtualNetwork) -> Option<&'static str> {
+    let gateway = network.properties.subnets.iter().filter_map(|subnet| subnet.id.as_ref());
+    if gateway.into_iter().any(|id| id.name().eq_ignore_ascii_case("GatewaySubnet")) {
+        return Some("a gateway in the node network");
+    }
+    if behind_virtual_wan(network) {
+        return Some("a virtual WAN hub");
+    }
+    let mut peerings = network.properties.virtual_network_peerings.iter();
+    let gateway = peerings.any(|peering| peering.properties.use_remote_gateways == Some(true));
+    gateway.then_some("a gateway in a peered network")
+}
+
+/// The endpoint's addresses, from its interfaces or from its own DNS configuration.
+pub fn addresses(candidate: &Candidate<'_>) -> BTreeSet<IpAddr> {
+    let interfaces = candidate.facts.interfaces.values().filter_map(Fact::known);
+    let from_interfaces = interfaces
+        .flat_map(|interface| &interface.properties.ip_configurations)
+        .filter_map(|configuration| configuration.properties.private_ip_address.as_deref());
+    let configs = candidate.endpoint.properties.custom_dns_configs.iter();
+    let from_configs = configs.flat_map(|config| config.ip_addresses.iter().map(String::as_str));
+    from_interfaces.chain(from_configs).filter_map(|address| address.parse().ok()).collect()
+}
+
+/// Whether a route's prefix covers one of the addresses; unknown addresses could be any.
+fn covers(prefix: &str, addresses: &BTreeSet<IpAddr>) -> bool {
+    let Ok(net) = prefix.parse::<IpNet>() else { return true };
+    addresses.is_empty() || addresses.iter().any(|address| net.contains(address))
+}

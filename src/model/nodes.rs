@@ -1,0 +1,90 @@
+//! Nodes and what makes them: pools, NodePools, the scale sets behind them, and the codes that these carry.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::{Date, date};
+
+use super::cluster::{PoolState, is};
+use crate::evidence::cluster::{AgentPool, ErrorDetail};
+use crate::evidence::exit_code;
+use crate::evidence::kubernetes::Node;
+use crate::evidence::resource::Machine;
+
+/// Images from before this day lack the fixes (AgentBaker's change of 2025-08-14 ships with the images of August).
+pub const FIXED: Date = date(2025, 8, 1);
+/// Nodes that are made and remade together.
+#[derive(Debug)]
+pub struct Group<'e> {
+    /// Pool name.
+    pub name: &'e str,
+    /// The ARM pool; none for a NodePool of node auto-provisioning.
+    pub pool: Option<&'e AgentPool>,
+    /// Its nodes.
+    pub nodes: Vec<&'e Node>,
+}
+
+impl Group<'_> {
+    /// `Pool NAME` or `NodePool NAME`.
+    pub fn title(&self) -> String {
+        if self.pool.is_some() { format!("Pool {}", self.name) } else { format!("NodePool {}", self.name) }
+    }
+}
+
+/// ARM pools with their nodes, and NodePools. Virtual nodes, and hosted system nodes that no pool of ours makes, belong
+/// to neither; deallocated nodes of a pool that scales down so are no nodes until they start.
+pub fn groups<'e>(pools: &'e [AgentPool], nodes: &'e [Node]) -> Vec<Group<'e>> {
+    let deallocates = |pool: &AgentPool| is(pool.scale_down_mode.as_ref(), "Deallocate");
+    let mut groups: Vec<Group<'e>> = pools
+        .iter()
+        .map(|pool| {
+            let own = nodes.iter().filter(|node| !node.is_virtual && node.node_pool.is_none());
+            let own = own.filter(|node| is(node.agent_pool.as_ref(), &pool.name));
+            Group {
+                name: &pool.name,
+                pool: Some(pool),
+                nodes: own.filter(|node| node.ready || !deallocates(pool)).collect(),
+            }
+        })
+        .collect();
+    let mut provisioned: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+    for node in nodes.iter().filter(|node| !node.is_virtual) {
+        if let Some(name) = &node.node_pool {
+            provisioned.entry(name).or_default().push(node);
+        }
+    }
+    groups.extend(provisioned.into_iter().map(|(name, nodes)| Group { name, pool: None, nodes }));
+    groups
+}
+
+/// Whether a scale set or machine belongs to a pool: by AKS's own tags, else by the name that AKS gives it.
+pub fn belongs(resource: &Machine, pool: &AgentPool) -> bool {
+    let tag = resource.tags.as_ref().and_then(|tags| tags.managed_pool_name.as_ref().or(tags.pool_name.as_ref()));
+    match tag {
+        Some(tag) => tag.eq_ignore_ascii_case(&pool.name),
+        None => resource.name().to_lowercase().starts_with(&format!("aks-{}-", pool.name.to_lowercase())),
+    }
+}
+
+/// The exit code in the pool's own error.
+pub fn own_code(pool: &AgentPool) -> Option<u32> {
+    code_in(pool.status.as_ref()?.provisioning_error.as_ref()?)
+}
+
+pub fn code_in(error: &ErrorDetail) -> Option<u32> {
+    messages(error).iter().find_map(|message| exit_code::find(message))
+}
+
+/// The pool's scale set, where something behind the pool failed and the pool itself does not say what.
+pub fn failed_scale_set<'s>(pool: &AgentPool, sets: &'s [Machine]) -> Option<&'s Machine> {
+    let set = sets.iter().find(|set| belongs(set, pool))?;
+    let failed = pool.state() == PoolState::Failed
+        || PoolState::of(set.properties.provisioning_state.as_deref()) == PoolState::Failed;
+    (failed && own_code(pool).is_none()).then_some(set)
+}
+
+/// The texts of an ARM error, inner ones too.
+pub fn messages(error: &ErrorDetail) -> Vec<String> {
+    let own = [&error.code, &error.message].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
+    let inner = error.details.iter().flat_map(messages);
+    std::iter::once(own).filter(|own| !own.is_empty()).chain(inner).collect()
+}

@@ -1,0 +1,128 @@
+//! What role assignments add up to: roles are evaluated, never recognized by name.
+
+use crate::evidence::access::{Permission, RoleAssignment, RoleDefinition};
+use crate::evidence::cluster::KubeletIdentity;
+use crate::evidence::registry::Registry;
+use crate::evidence::{Evidence, Fact, Gap};
+use crate::model::cluster::is;
+
+/// What pulling needs in a registry of the legacy mode.
+pub const PULL: &str = "Microsoft.ContainerRegistry/registries/pull/read";
+/// What pulling needs in a registry of the ABAC mode.
+pub const READ_CONTENT: &str = "Microsoft.ContainerRegistry/registries/repositories/content/read";
+
+/// What the identity's assignments add up to.
+#[derive(Default)]
+pub struct Rights<'e> {
+    /// Assignments whose role pulls in the legacy mode.
+    pub legacy: Vec<&'e RoleAssignment>,
+    /// Assignments whose role pulls in the ABAC mode.
+    pub repository: Vec<&'e RoleAssignment>,
+    /// Roles that could not be read.
+    pub unknown: Vec<Gap>,
+}
+
+/// Adds up what the assignments allow on the registry.
+pub fn rights<'e>(
+    evidence: &'e Evidence,
+    all: &'e [RoleAssignment],
+    registry: &Registry,
+    identity: &KubeletIdentity,
+) -> Rights<'e> {
+    let mut rights = Rights::default();
+    for assignment in all.iter().filter(|assignment| counts(assignment, registry, identity)) {
+        let role = &assignment.properties.role_definition_id;
+        match evidence.access.role_definitions.get(role) {
+            Some(Fact::Known(definition)) => {
+                if allows(definition, |block| block.allows_action(PULL)) {
+                    rights.legacy.push(assignment);
+                }
+                if allows(definition, |block| block.allows_data_action(READ_CONTENT)) {
+                    rights.repository.push(assignment);
+                }
+            }
+            Some(Fact::Missing(gap)) => rights.unknown.push(gap.clone()),
+            None => rights.unknown.push(Gap::not_collected().about("a role definition")),
+        }
+    }
+    rights
+}
+
+/// Whether the assignment holds on the registry for the identity, directly or through a group. The query already asks
+/// for that; a server that ignores it must not turn somebody else's role into the kubelet's.
+fn counts(assignment: &RoleAssignment, registry: &Registry, identity: &KubeletIdentity) -> bool {
+    let properties = &assignment.properties;
+    let same = |own: &String| identity.object_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(own));
+    let holder = properties.principal_id.as_ref().is_some_and(same) || is(properties.principal_type.as_ref(), "Group");
+    holder && properties.scope.as_ref().is_none_or(|scope| scope.covers(&registry.id))
+}
+
+fn allows(definition: &RoleDefinition, test: impl Fn(&Permission) -> bool) -> bool {
+    definition.properties.permissions.iter().any(test)
+}
+
+/// Whether a condition clearly lets the managed repositories be read: it is absent, it says nothing of reading
+/// content, or it allows a prefix that all of them begin with.
+pub fn clearly_allows(condition: Option<&str>) -> bool {
+    clearly_allows_under(condition, "aks-managed-repository/")
+}
+
+/// The same for one repository, or for all that begin with a prefix.
+pub fn clearly_allows_under(condition: Option<&str>, repository: &str) -> bool {
+    let repository = repository.to_lowercase();
+    let Some(condition) = condition.filter(|condition| !condition.trim().is_empty()) else {
+        return true;
+    };
+    let text = condition.to_lowercase();
+    if !text.contains("repositories/content/read") {
+        return true;
+    }
+    // Whatever negates a name or a prefix makes it unclear.
+    let prefixes = text.split("stringstartswith").skip(1).filter_map(|after| after.split('\'').nth(1));
+    !text.contains("stringnot") && prefixes.into_iter().any(|prefix| repository.starts_with(prefix))
+}
+
+/// Whether, in ABAC mode, no condition on the kubelet's roles keeps it from a repository, as far as conditions can be read.
+/// Whether it has a role at all is the check's question.
+pub fn clearly_may_read(evidence: &Evidence, repository: &str) -> bool {
+    let profile = evidence.cluster.properties.identity_profile.as_ref();
+    let identity = profile.and_then(|profile| profile.kubeletidentity.as_ref());
+    let assignments = evidence.access.role_assignments.known();
+    let (Some(registry), Some(identity), Some(all)) = (evidence.known_registry(), identity, assignments) else {
+        return true;
+    };
+    if !is(registry.properties.role_assignment_mode.as_ref(), "AbacRepositoryPermissions") {
+        return true;
+    }
+    let rights = rights(evidence, all, registry, identity);
+    let allows =
+        |assignment: &&RoleAssignment| clearly_allows_under(assignment.properties.condition.as_deref(), repository);
+    rights.repository.is_empty() || rights.repository.iter().any(allows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{clearly_allows, clearly_allows_under};
+
+    const READ: &str = "!(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/content/read'})";
+
+    #[test]
+    fn conditions_are_read_as_far_as_they_are_clear() {
+        let prefix = |operator: &str, prefix: &str| {
+            format!(
+                "(({READ}) OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] {operator} '{prefix}'))"
+            )
+        };
+        assert!(clearly_allows(None));
+        assert!(clearly_allows(Some("(!(ActionMatches{'Microsoft.Authorization/roleAssignments/write'}))")));
+        assert!(clearly_allows(Some(&prefix("StringStartsWithIgnoreCase", "aks-managed-repository/"))));
+        assert!(clearly_allows(Some(&prefix("StringStartsWith", "aks-"))));
+        assert!(!clearly_allows(Some(&prefix("StringStartsWith", "aks-managed-repository/dotnet/"))));
+        assert!(!clearly_allows(Some(&prefix("StringEquals", "aks-managed-repository/pause"))));
+        assert!(!clearly_allows(Some(&prefix("StringNotStartsWith", "aks-"))));
+        assert!(!clearly_allows(Some(READ)));
+        let managed = prefix("StringStartsWithIgnoreCase", "aks-managed-repository/");
+        assert!(clearly_allows_under(Some(&managed), "aks-managed-repository/a"));
+        assert!(!clearly_allows_under(Some(&managed), "shop/web"));
+    }
+}

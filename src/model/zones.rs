@@ -1,0 +1,191 @@
+//! The private DNS zones that could answer for the registry, and which networks they answer.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::names::RegistryNames;
+use crate::evidence::id::ResourceId;
+use crate::evidence::network::{NetworkLink, VirtualNetwork, ZoneFacts};
+use crate::evidence::{Evidence, Fact, Gap, Reason};
+
+/// One zone.
+#[derive(Debug, Clone, Copy)]
+pub struct Zone<'e> {
+    /// Its id.
+    pub id: &'e ResourceId,
+    /// What was read of it.
+    pub facts: &'e ZoneFacts,
+}
+
+impl<'e> Zone<'e> {
+    /// The zone's DNS name.
+    pub fn name(&self) -> &'e str {
+        self.id.name()
+    }
+
+    fn links(&self) -> impl Iterator<Item = &'e NetworkLink> + use<'e> {
+        self.facts.links.known().into_iter().flatten()
+    }
+
+    /// The links to one network.
+    pub fn links_to<'n>(&self, network: &'n ResourceId) -> impl Iterator<Item = &'e NetworkLink> + use<'e, 'n> {
+        self.links().filter(move |link| link.properties.network_id() == Some(network))
+    }
+
+    /// The networks that the zone answers.
+    pub fn linked_networks(&self) -> impl Iterator<Item = &'e ResourceId> + use<'e> {
+        self.links().filter_map(|link| link.properties.network_id())
+    }
+
+    /// Whether any network is linked.
+    pub fn has_links(&self) -> bool {
+        self.links().next().is_some()
+    }
+}
+
+/// All zones that could answer for the registry's names, longest name first.
+#[derive(Debug)]
+pub struct Zones<'e> {
+    evidence: &'e Evidence,
+    zones: Vec<Zone<'e>>,
+}
+
+/// Where the operator's own DNS servers sit.
+pub struct Sites<'e> {
+    /// The zones that are linked to the servers' networks.
+    pub zones: Vec<Zone<'e>>,
+    /// Servers in none of the linked networks that could be read.
+    pub unplaced: Vec<String>,
+    /// Linked networks that could not be read: an unplaced server may sit there.
+    pub gaps: Vec<Gap>,
+}
+
+impl<'e> Zones<'e> {
+    /// The zones in the evidence whose name could answer.
+    pub fn of(evidence: &'e Evidence, names: &RegistryNames) -> Self {
+        let data = names.data(&names.home);
+        let could = |id: &ResourceId| {
+            names.record(id.name(), &names.server).or_else(|| names.record(id.name(), &data)).is_some()
+        };
+        let zones = evidence.network.dns_zones.iter().filter(|(id, _)| could(id)).map(|(id, facts)| Zone { id, facts });
+        let mut zones: Vec<Zone<'e>> = zones.collect();
+        zones.sort_by_key(|zone| std::cmp::Reverse(zone.name().len()));
+        Self { evidence, zones }
+    }
+
+    /// The zones that exist, as far as is known.
+    pub fn existing(&self) -> Vec<Zone<'e>> {
+        self.zones.iter().filter(|zone| matches!(zone.facts.zone, Fact::Known(Some(_)))).copied().collect()
+    }
+
+    /// Zones that something names and that do not exist.
+    pub fn absent(&self) -> impl Iterator<Item = &'e ResourceId> {
+        self.zones.iter().filter(|zone| matches!(zone.facts.zone, Fact::Known(None))).map(|zone| zone.id)
+    }
+
+    /// The zones that are linked to a network.
+    pub fn linked_to(&self, network: &ResourceId) -> Vec<Zone<'e>> {
+        self.existing().into_iter().filter(|zone| zone.links_to(network).next().is_some()).collect()
+    }
+
+    /// What keeps "no zone is linked to this network" from being certain.
+    pub fn unseen(&self, network: &ResourceId) -> Vec<Gap> {
+        let mut gaps = self.unreadable();
+        let links = self.existing().into_iter().filter_map(|zone| zone.facts.links.gap());
+        gaps.extend(links.map(|gap| gap.clone().about("the zone's links")));
+        for fact in self.evidence.network.forwarding_links.values() {
+            match fact {
+                Fact::Known(networks) if networks.contains(network) => gaps.push(Gap::new(
+                    Reason::NotVisible,
+                    format!(
+                        "a DNS forwarding ruleset is linked to network {}: what it answers cannot be seen",
+                        network.name()
+                    ),
+                )),
+                Fact::Known(_) => {}
+                Fact::Missing(gap) => gaps.push(gap.clone().about("DNS forwarding rulesets")),
+            }
+        }
+        gaps
+    }
+
+    /// Subscriptions whose zones could not be listed at all.
+    pub fn unlisted(&self) -> Vec<Gap> {
+        let lists = &self.evidence.network.dns_zone_lists;
+        let gaps = lists.values().filter_map(Fact::gap).map(|gap| gap.clone().about("private DNS zones"));
+        let never = lists.is_empty().then(|| Gap::not_collected().about("private DNS zones"));
+        gaps.chain(never).collect()
+    }
+
+    /// Zones, and lists of zones, that could not be read in full.
+    pub fn unreadable(&self) -> Vec<Gap> {
+        let network = &self.evidence.network;
+        let mut gaps = self.unlisted();
+        for (subscription, list) in &network.dns_zone_lists {
+            match list {
+                Fact::Missing(_) => {}
+                // A zone that was found needs no complete list.
+                Fact::Known(_) if !self.existing().is_empty() => {}
+                Fact::Known(listed) => match &listed.whole_subscription {
+                    Fact::Known(true) => {}
+                    Fact::Known(false) => gaps.push(filtered(subscription)),
+                    Fact::Missing(gap) => gaps.push(gap.clone().about("the reader's own permissions")),
+                },
+            }
+        }
+        gaps.extend(
+            self.zones.iter().filter_map(|zone| zone.facts.zone.gap()).map(|gap| gap.clone().about("the zone")),
+        );
+        gaps
+    }
+
+    /// Places DNS servers in the networks that a zone is linked to.
+    pub fn networks_of(&self, servers: &[&str], node: &VirtualNetwork, evidence: &Evidence) -> Sites<'e> {
+        let existing = self.existing();
+        let linked: BTreeSet<&ResourceId> = existing.iter().flat_map(Zone::linked_networks).collect();
+        let mut sites = Sites { zones: Vec::new(), unplaced: Vec::new(), gaps: Vec::new() };
+        let mut homes = BTreeSet::new();
+        for server in servers {
+            let home =
+                linked.iter().find(|id| address_space(id, node, evidence).is_some_and(|space| holds(&space, server)));
+            match home {
+                Some(home) => drop(homes.insert(*home)),
+                None => sites.unplaced.push((*server).to_owned()),
+            }
+        }
+        let unread = linked.iter().filter(|id| address_space(id, node, evidence).is_none());
+        sites.gaps = unread.filter_map(|id| evidence.network(id).gap().cloned()).collect();
+        let answers = |zone: &Zone<'e>| zone.linked_networks().any(|network| homes.contains(network));
+        sites.zones = existing.into_iter().filter(answers).collect();
+        sites
+    }
+}
+
+fn filtered(subscription: &str) -> Gap {
+    Gap {
+        reason: Reason::Forbidden,
+        needed: Some("Microsoft.Network/privateDnsZones/read".to_owned()),
+        scope: format!("/subscriptions/{subscription}"),
+        role: Some("Reader".to_owned()),
+        detail: "the list of zones holds only those that the reader may see, and the reader may not read the whole subscription".to_owned(),
+    }
+}
+
+/// The addresses of a network: its own answer, or what a peering of the node network says of it.
+fn address_space(id: &ResourceId, node: &VirtualNetwork, evidence: &Evidence) -> Option<Vec<String>> {
+    if let Fact::Known(network) = evidence.network(id) {
+        return Some(network.properties.address_space.clone().unwrap_or_default().address_prefixes);
+    }
+    let peerings = node.properties.virtual_network_peerings.iter().map(|peering| &peering.properties);
+    let peering = peerings.into_iter().find(|peering| peering.remote_id() == Some(id))?;
+    Some(peering.remote_address_space.clone()?.address_prefixes)
+}
+
+fn holds(prefixes: &[String], address: &str) -> bool {
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
+    prefixes.iter().filter_map(|prefix| prefix.parse::<IpNet>().ok()).any(|net| net.contains(&address))
+}

@@ -1,0 +1,7 @@
+//! The only code that talks: to Azure, to the Kubernetes API, to files of manifests. It gathers evidence and judges nothing.
+
+pub mod azure;
+pub mod collect;
+pub mod kubernetes;
+pub mod manifests;
+pub mod progress;

@@ -1,0 +1,9 @@
+//! Azure: sign-in, clouds, and the only code that talks to Azure Resource Manager.
+
+pub mod arm;
+pub mod certificate;
+pub mod cloud;
+pub mod credential;
+pub mod data_plane;
+pub mod error;
+pub mod retry;

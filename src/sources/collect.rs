@@ -1,0 +1,104 @@
+//! Gathers the evidence: which sections, in which stages, all concurrently. Never fails but for the cluster itself.
+//!
+//! A stage stands for a real dependency: the cluster; what it names; what those name. What is asked only in some cases
+//! (where no zone is linked, where an endpoint lies elsewhere) follows at the end.
+
+mod access;
+mod activity;
+mod dns;
+mod endpoints;
+mod followup;
+mod networks;
+mod nodes;
+mod others;
+mod pools;
+mod registry;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use azure_core::credentials::TokenCredential;
+use jiff::Timestamp;
+
+use crate::evidence::calls::azure as api;
+use crate::evidence::cluster::ManagedCluster;
+use crate::evidence::id::ResourceId;
+use crate::evidence::{Evidence, Fact, Gap, Section};
+use crate::sources::azure::arm::{Arm, Limits};
+use crate::sources::azure::error::Failure;
+use crate::sources::kubernetes::connect::Wish;
+use crate::sources::progress::Progress;
+
+/// What collection works with.
+pub struct Collector {
+    /// ARM.
+    pub arm: Arm,
+    /// Our sign-in, for Kubernetes APIs that use Entra ID.
+    pub credential: Arc<dyn TokenCredential>,
+    /// Time limits.
+    pub limits: Limits,
+    /// Progress and log.
+    pub progress: Progress,
+    /// What the command line says about the Kubernetes API.
+    pub kubernetes: Wish,
+    /// What the chosen checks need.
+    pub sections: BTreeSet<Section>,
+}
+
+impl Collector {
+    /// Gathers everything about one cluster, as of `now`.
+    ///
+    /// # Errors
+    /// The failure, where the cluster itself could not be read: then there is nothing to judge.
+    pub async fn collect(&self, id: &ResourceId, now: Timestamp) -> Result<Evidence, Failure> {
+        // What hangs holds up only what needs it: the Activity Log is waited for at the very end.
+        let (evidence, writes) = tokio::join!(self.everything(id, now), self.bootstrap_writes(id, now));
+        let mut evidence = evidence?;
+        evidence.pools.bootstrap_writes = writes;
+        Ok(evidence)
+    }
+
+    /// The cluster, what it names, and what those name.
+    async fn everything(&self, id: &ResourceId, now: Timestamp) -> Result<Evidence, Failure> {
+        let cluster = self.arm.read::<ManagedCluster>(&api::MANAGED_CLUSTERS, id).await?;
+        let mut evidence = Evidence::new(now, cluster);
+        evidence.pools.agent_pools = self.agent_pools(&evidence).await;
+
+        let (pools, extensions, registry, access, network, kubernetes) = tokio::join!(
+            self.pool_details(&evidence),
+            self.extensions(&evidence),
+            self.registry_path(&evidence),
+            self.access(&evidence),
+            self.node_networks(&evidence),
+            self.kubernetes(&evidence),
+        );
+        (evidence.pools.upgrade_profiles, evidence.pools.scale_sets, evidence.pools.virtual_machines) = pools;
+        evidence.pools.extensions = extensions;
+        evidence.registry = registry.registry;
+        evidence.network = registry.network;
+        evidence.network.virtual_networks = network.own;
+        evidence.network.managed_networks = network.managed;
+        evidence.network.route_tables = network.route_tables;
+        evidence.network.security_groups = network.security_groups;
+        evidence.access = access;
+        evidence.kubernetes = kubernetes;
+        self.follow_up(&mut evidence).await;
+        Ok(evidence)
+    }
+
+    fn wants(&self, section: Section) -> bool {
+        self.sections.contains(&section)
+    }
+}
+
+/// A fact that is left out for a reason of its own.
+fn left_out<T>(why: &str) -> Fact<T> {
+    let mut gap = Gap::not_collected();
+    why.clone_into(&mut gap.detail);
+    Fact::Missing(gap)
+}
+
+/// The subscription list that a resource type is listed under.
+fn in_subscription(subscription: &str, kind: &str) -> String {
+    format!("/subscriptions/{subscription}/providers/{kind}")
+}

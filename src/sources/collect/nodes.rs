@@ -1,0 +1,133 @@
+//! Nodes and failed pulls, and the proof that they are this cluster's.
+
+use super::{Collector, left_out};
+use crate::evidence::calls::kubernetes::Permission;
+use crate::evidence::cluster::ManagedCluster;
+use crate::evidence::id::ResourceId;
+use crate::evidence::kubernetes::{KubernetesFacts, Node, ScaleUpProblem};
+use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
+use crate::sources::kubernetes::connect::Connector;
+use crate::sources::kubernetes::list::Lister;
+use crate::sources::kubernetes::pulls;
+
+impl Collector {
+    /// Everything that the Kubernetes API tells; an API server that cannot be reached is an ordinary answer.
+    pub(super) async fn kubernetes(&self, evidence: &Evidence) -> KubernetesFacts {
+        const SECTIONS: [Section; 4] = [Section::Nodes, Section::Events, Section::Pods, Section::Autoscaler];
+        if !SECTIONS.iter().any(|section| self.wants(*section)) {
+            return KubernetesFacts::default();
+        }
+        if self.kubernetes.skip {
+            return nothing(&left_out::<()>("the Kubernetes API was left out (--no-kubernetes)"));
+        }
+        if evidence.stopped() {
+            return nothing(&left_out::<()>("the cluster is stopped"));
+        }
+        let connector =
+            Connector { arm: &self.arm, credential: &self.credential, limits: self.limits, progress: &self.progress };
+        let client = match connector.connect(&self.kubernetes, &evidence.cluster).await {
+            Ok(client) => client,
+            Err(gap) => return nothing(&Fact::<()>::Missing(gap)),
+        };
+        let lister = Lister { client: &client, limits: self.limits, progress: &self.progress };
+        let provisioned = evidence.auto_provisioning();
+        let (nodes, events, pods, autoscaler, node_claims) = tokio::join!(
+            lister.nodes(),
+            self.if_wanted(Section::Events, lister.failed_pulls()),
+            self.if_wanted(Section::Pods, lister.images()),
+            self.if_wanted(Section::Autoscaler, async { Ok(lister.autoscaler().await) }),
+            self.if_wanted(Section::Autoscaler, async {
+                Ok(if provisioned { lister.node_claims().await } else { Fact::default() })
+            }),
+        );
+        // Without nodes nothing proves whose cluster this is.
+        let foreign = match &nodes {
+            Fact::Known(nodes) => other_cluster(nodes, &evidence.cluster),
+            Fact::Missing(gap) => Some(gap.clone()),
+        };
+        if let Some(gap) = foreign {
+            return nothing(&Fact::<()>::Missing(gap));
+        }
+        let images = pods.map(|pods| pulls::images(pods, events.as_ref().ok(), nodes.known().map(Vec::as_slice)));
+        KubernetesFacts {
+            nodes,
+            mirror_failures: fact(events.map(|events| events.mirrors)),
+            images: fact(images),
+            autoscaler: unless_absent(evidence, autoscaler.unwrap_or_else(Fact::Missing)),
+            node_claims: node_claims.unwrap_or_else(Fact::Missing),
+        }
+    }
+
+    async fn if_wanted<T>(&self, section: Section, ask: impl Future<Output = Result<T, Gap>>) -> Result<T, Gap> {
+        if self.wants(section) { ask.await } else { Err(Gap::not_collected()) }
+    }
+}
+
+/// Where no pool is sized by an autoscaler, any 404 says that there is no status of one.
+fn unless_absent(evidence: &Evidence, status: Fact<Vec<ScaleUpProblem>>) -> Fact<Vec<ScaleUpProblem>> {
+    let mut pools = evidence.pools.agent_pools.known().into_iter().flatten();
+    let scaled = pools.any(|pool| pool.enable_auto_scaling == Some(true));
+    match status {
+        Fact::Missing(gap) if gap.reason == Reason::NotFound && !scaled => Fact::Known(Vec::new()),
+        status => status,
+    }
+}
+
+fn fact<T>(answer: Result<T, Gap>) -> Fact<T> {
+    answer.map_or_else(Fact::Missing, Fact::Known)
+}
+
+/// All facts missing for the same reason.
+fn nothing(missing: &Fact<()>) -> KubernetesFacts {
+    fn same<T>(missing: &Fact<()>) -> Fact<T> {
+        Fact::Missing(missing.gap().cloned().unwrap_or_else(Gap::not_collected))
+    }
+    KubernetesFacts {
+        nodes: same(missing),
+        mirror_failures: same(missing),
+        images: same(missing),
+        autoscaler: same(missing),
+        node_claims: same(missing),
+    }
+}
+
+/// The gap of a kubeconfig that leads to another cluster: its nodes lie in another node resource group.
+fn other_cluster(nodes: &[Node], cluster: &ManagedCluster) -> Option<Gap> {
+    let group = cluster.properties.node_resource_group.as_deref()?;
+    let own = |provider: &str| {
+        let id = ResourceId::new(provider.strip_prefix("azure://")?);
+        let same = |found: Option<&str>, wanted: Option<&str>| match (found, wanted) {
+            (Some(found), Some(wanted)) => found.eq_ignore_ascii_case(wanted),
+            _ => false,
+        };
+        Some(same(id.resource_group(), Some(group)) && same(id.subscription(), cluster.id.subscription()))
+    };
+    let real = nodes.iter().filter(|node| !node.is_virtual);
+    let mut providers = real.filter_map(|node| node.provider_id.as_deref()).filter(|provider| !provider.is_empty());
+    let other = providers.find(|provider| own(provider) != Some(true))?;
+    let place = ResourceId::new(other);
+    let place =
+        place.resource_group().map_or_else(|| "elsewhere".to_owned(), |group| format!("in resource group {group}"));
+    let detail = format!(
+        "the Kubernetes API belongs to another cluster: its nodes lie {place}, those of this cluster in {group}"
+    );
+    Some(Permission::NODES.gap(Reason::WrongCluster, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_another_cluster_are_not_believed() {
+        let json = serde_json::json!({ "id": "/subscriptions/S/resourceGroups/g/x/aks", "properties": { "nodeResourceGroup": "MC_g_aks_eastus" } });
+        let cluster: ManagedCluster = serde_json::from_value(json).expect("a cluster");
+        let node = |provider: &str| Node { provider_id: Some(provider.to_owned()), ..Node::default() };
+        let own = "azure:///subscriptions/s/resourceGroups/mc_G_aks_eastus/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0";
+        assert!(other_cluster(&[node(own), node("")], &cluster).is_none());
+        assert!(other_cluster(&[node(&own.replace("mc_G", "mc_other"))], &cluster).is_some());
+        assert!(other_cluster(&[node(&own.replace("/s/", "/t/"))], &cluster).is_some());
+        assert!(other_cluster(&[node("kind://docker/kind/kind-control-plane")], &cluster).is_some());
+        assert!(other_cluster(&[Node { is_virtual: true, ..node("kind://x") }], &cluster).is_none());
+    }
+}

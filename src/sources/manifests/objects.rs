@@ -1,0 +1,269 @@
+//! From objects to the images that their pods would pull.
+
+use std::sync::Arc;
+
+use super::kinds;
+use super::mentions::Scanner;
+use super::yaml::{self, Document, Node};
+use crate::evidence::image;
+use crate::evidence::manifests::ImagePath;
+use crate::evidence::manifests::{Place, ServiceAccount};
+
+/// Deepest lists of lists, and ConfigMaps in ConfigMaps, that are followed.
+const DEEPEST: usize = 8;
+
+/// What the objects of one file add up to.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    /// Where images stand.
+    pub(super) places: Vec<Place>,
+    /// Service accounts with imagePullSecrets.
+    pub(super) accounts: Vec<ServiceAccount>,
+    /// Images in fields that no path names.
+    pub(super) unjudged: Vec<Place>,
+    /// Objects that bring other manifests with them, such as a `HelmRelease`.
+    pub(super) unrendered: Vec<String>,
+    /// Objects for which their operator chooses the image.
+    pub(super) chosen: Vec<String>,
+    /// A kustomization: the recipe, not what comes of it.
+    pub(super) kustomization: Option<String>,
+    /// How many objects there were.
+    pub(super) count: usize,
+    /// Documents that are no object of Kubernetes.
+    pub(super) others: usize,
+}
+
+/// Gathers the images of one file.
+pub(super) struct Reader<'r> {
+    file: Arc<str>,
+    own: &'r [ImagePath],
+    pub(super) found: Objects,
+}
+
+/// The object that is being looked at.
+pub(super) struct Object<'o> {
+    /// `Deployment shop/web`.
+    pub(super) name: String,
+    namespace: &'o str,
+    source: Option<Arc<str>>,
+    /// Whether what runs it fills parameters in.
+    parameters: bool,
+    /// Whether Helm applies it at another time than the rollout's.
+    hook: Option<&'static str>,
+}
+
+impl<'r> Reader<'r> {
+    pub(super) fn new(file: Arc<str>, own: &'r [ImagePath]) -> Self {
+        Self { file, own, found: Objects::default() }
+    }
+
+    pub(super) fn document(&mut self, document: &Document) {
+        let source = document.source.as_deref().map(Arc::from);
+        self.object(&document.root, source.as_ref(), DEEPEST);
+    }
+
+    fn object(&mut self, root: &Node, source: Option<&Arc<str>>, depth: usize) {
+        if depth == 0 {
+            return;
+        }
+        if let Node::List(items) = root {
+            // A JSON array of objects, as some tools print it.
+            return items.iter().for_each(|item| self.object(item, source, depth - 1));
+        }
+        if matches!(root, Node::Scalar { .. }) && root.text().is_none() {
+            // A template that rendered to nothing.
+            return;
+        }
+        let (Some(version), Some(kind)) = (root.text_at(&["apiVersion"]), root.text_at(&["kind"])) else {
+            self.found.others += 1;
+            return;
+        };
+        if kind.ends_with("List") && matches!(root.get("items"), Some(Node::List(_))) {
+            let items = items(root, "items");
+            self.found.count += usize::from(items.is_empty());
+            return items.iter().for_each(|item| self.object(item, source, depth - 1));
+        }
+        self.found.count += 1;
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        let namespace = root.text_at(&["metadata", "namespace"]).unwrap_or_default();
+        let named = root.text_at(&["metadata", "name"]).or_else(|| root.text_at(&["metadata", "generateName"]));
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        let name = format!("{kind} {namespace}{slash}{}", named.unwrap_or("(unnamed)"));
+        let hook = root.text_at(&["metadata", "annotations", "helm.sh/hook"]).and_then(other_time);
+        let parameters = group == "tekton.dev" || group == "argoproj.io" && kind != "Rollout";
+        let object = Object { name, namespace, source: source.cloned(), parameters, hook };
+        match (group, kind) {
+            ("", "ServiceAccount") if !items(root, "imagePullSecrets").is_empty() => {
+                self.found.accounts.push((namespace.to_owned(), named.unwrap_or_default().to_owned()));
+            }
+            ("", "ConfigMap") => self.config_map(root, &object, depth),
+            ("kustomize.config.k8s.io", _) => self.found.kustomization = Some(object.name.clone()),
+            _ => {}
+        }
+        let first = self.found.places.len();
+        for path in self.own.iter().filter(|path| path.is_for(kind, group)) {
+            self.at_path(root, &path.path, &object);
+        }
+        if let Some(pod) = kinds::pod(kind, group, root) {
+            if let Some(spec) = pod.get("spec") {
+                self.pod(spec, pod.get("metadata"), true, &object);
+            }
+        } else if !kinds::is_built_in(group) && !kinds::only_speaks_of_images(group) {
+            self.custom(root, kind, group, &object, first);
+        }
+    }
+
+    /// A pod's images; `whole` = nobody adds to the specification, so that a container without image is wrong.
+    pub(super) fn pod(&mut self, spec: &Node, metadata: Option<&Node>, whole: bool, object: &Object<'_>) {
+        let first = self.found.places.len();
+        for (list, word) in
+            [("initContainers", "init container "), ("containers", ""), ("ephemeralContainers", "ephemeral container ")]
+        {
+            for container in items(spec, list) {
+                let name = format!("{word}{}", container.text_at(&["name"]).unwrap_or("(unnamed)"));
+                self.container(container, &name, metadata, whole, object);
+            }
+        }
+        for volume in items(spec, "volumes") {
+            if let Some((image, line)) = volume.at(&["image", "reference"]).and_then(Node::text) {
+                let name = format!("volume {}", volume.text_at(&["name"]).unwrap_or("(unnamed)"));
+                let mut place = self.place(image, line, name, object);
+                place.never = volume.text_at(&["image", "pullPolicy"]) == Some("Never");
+                self.found.places.push(place);
+            }
+        }
+        let secret = !items(spec, "imagePullSecrets").is_empty();
+        let account =
+            spec.text_at(&["serviceAccountName"]).or_else(|| spec.text_at(&["serviceAccount"])).unwrap_or("default");
+        for place in self.found.places[first..].iter_mut().filter(|place| !place.mentioned) {
+            place.secret = secret;
+            place.account = Some((object.namespace.to_owned(), account.to_owned()));
+        }
+        self.annotations(metadata, object);
+    }
+
+    fn container(&mut self, node: &Node, name: &str, metadata: Option<&Node>, whole: bool, object: &Object<'_>) {
+        let image = node.get("image").and_then(Node::text);
+        // What stands nowhere stands where its container does.
+        let nothing = || whole.then(|| ("", node.first_line()));
+        if let Some((image, line)) = image.or_else(nothing) {
+            let mut place = self.place(image, line, name.to_owned(), object);
+            place.never = node.text_at(&["imagePullPolicy"]) == Some("Never");
+            place.injected |= image == "auto" && is_injected(metadata);
+            self.found.places.push(place);
+        }
+        self.arguments(node, name, object);
+    }
+
+    /// Operators are told by argument or variable which images to start.
+    fn arguments(&mut self, container: &Node, name: &str, object: &Object<'_>) {
+        let mut scanner = Scanner::default();
+        for list in ["command", "args"] {
+            for text in items(container, list) {
+                self.mentions(&mut scanner, "", text, &format!("argument of {name}"), object);
+            }
+        }
+        for variable in items(container, "env") {
+            if let (Some(own), Some(value)) = (variable.text_at(&["name"]), variable.get("value")) {
+                self.mentions(&mut Scanner::default(), own, value, &format!("variable {own} of {name}"), object);
+            }
+        }
+    }
+
+    /// Injectors are told by annotation which images to add to a pod.
+    fn annotations(&mut self, metadata: Option<&Node>, object: &Object<'_>) {
+        let Some(Node::Map(annotations)) = metadata.and_then(|metadata| metadata.get("annotations")) else { return };
+        for (key, value) in annotations {
+            let short = value.text().is_some_and(|(text, _)| !text.contains(char::is_whitespace));
+            if short && !key.starts_with("kubectl.kubernetes.io/") {
+                self.mentions(&mut Scanner::default(), key, value, &format!("annotation {key}"), object);
+            }
+        }
+    }
+
+    /// Pods that something makes of a template in a ConfigMap, or images that it is told there.
+    fn config_map(&mut self, root: &Node, object: &Object<'_>, depth: usize) {
+        let Some(Node::Map(data)) = root.get("data") else { return };
+        // Entries that begin with _ hold examples.
+        for (key, value) in data.iter().filter(|(key, _)| !key.starts_with('_')) {
+            if !self.embedded(key, value, object, depth) {
+                self.mentions(&mut Scanner::default(), key, value, &format!("entry {key}"), object);
+            }
+        }
+    }
+
+    /// Manifests in an entry; whether there were any.
+    fn embedded(&mut self, key: &str, value: &Node, object: &Object<'_>, depth: usize) -> bool {
+        let Some((text, line)) = value.text() else { return false };
+        if !(text.contains("apiVersion") && text.contains("kind")) {
+            return false;
+        }
+        let mut inner = Reader::new(Arc::clone(&self.file), self.own);
+        let each = |document: Document| inner.object(&document.root, object.source.as_ref(), depth - 1);
+        if yaml::documents(text, each).is_err() || inner.found.places.is_empty() {
+            return false;
+        }
+        for mut place in inner.found.places {
+            place.line += line - 1;
+            place.mentioned = true;
+            place.container = format!("{} of {} in entry {key}", place.container, place.object);
+            place.object.clone_from(&object.name);
+            self.found.places.push(place);
+        }
+        true
+    }
+
+    /// The images that a text names.
+    fn mentions(&mut self, scanner: &mut Scanner, name: &str, node: &Node, container: &str, object: &Object<'_>) {
+        let Some((text, start)) = node.text() else { return };
+        for (image, line) in scanner.scan(name, text) {
+            let mut place = self.place(image, start + line, container.to_owned(), object);
+            place.mentioned = true;
+            self.found.places.push(place);
+        }
+    }
+
+    pub(super) fn place(&self, image: &str, line: usize, container: String, object: &Object<'_>) -> Place {
+        let container = match object.hook {
+            Some(when) => format!("{container} ({when})"),
+            None => container,
+        };
+        Place {
+            image: image.trim().to_owned(),
+            file: Arc::clone(&self.file),
+            line,
+            source: object.source.clone(),
+            object: object.name.clone(),
+            container,
+            secret: false,
+            account: None,
+            never: false,
+            injected: object.parameters && image::is_template(image),
+            mentioned: object.hook.is_some(),
+        }
+    }
+}
+
+fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+    node.get(key).map_or(&[], Node::items)
+}
+
+/// When Helm applies an object that it does not apply with the release.
+fn other_time(hooks: &str) -> Option<&'static str> {
+    let mut hooks = hooks.split(',').map(str::trim);
+    hooks.clone().all(|hook| hook.starts_with("test")).then_some("by helm test only").or_else(|| {
+        let late = |hook: &str| hook.ends_with("-delete") || hook.ends_with("-rollback") || hook.starts_with("test");
+        hooks.all(late).then_some("by a later Helm hook only")
+    })
+}
+
+/// Whether Istio's injector writes a pod's image: a gateway's reference is `auto`.
+fn is_injected(metadata: Option<&Node>) -> bool {
+    let marks = ["inject.istio.io/templates", "sidecar.istio.io/inject", "istio.io/rev"];
+    let has = |place: &str| {
+        metadata
+            .and_then(|metadata| metadata.get(place))
+            .is_some_and(|map| marks.iter().any(|mark| map.get(mark).is_some()))
+    };
+    has("annotations") || has("labels")
+}
