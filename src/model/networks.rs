@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::evidence::cluster::AgentPool;
+use crate::evidence::pools::AgentPool;
 use crate::evidence::id::ResourceId;
 use crate::evidence::network::{RouteTable, SubnetProperties, VirtualNetwork};
 use crate::evidence::{Evidence, Fact, Gap, Reason};
