@@ -2,8 +2,8 @@
 
 use crate::evidence::Evidence;
 use crate::evidence::cluster::BootstrapProfile;
-use crate::evidence::pools::AgentPool;
 use crate::evidence::id::ResourceId;
+use crate::evidence::pools::AgentPool;
 use crate::evidence::registry::Registry;
 
 /// Whose registry it is.

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use aksiso::evidence::access::{RoleAssignment, RoleDefinition};
 use aksiso::evidence::cluster::ManagedCluster;
-use aksiso::evidence::pools::{AgentPoolItem, UpgradeProfile};
 use aksiso::evidence::network::{
     AddressRecord, DnsZone, NetworkInterface, NetworkLink, PrivateEndpoint, VirtualNetwork, ZoneGroup,
 };
-use aksiso::evidence::registry::{CacheRule, ConnectionProperties, CredentialSet, Registry};
 use aksiso::evidence::pools::Machine;
+use aksiso::evidence::pools::{AgentPoolItem, UpgradeProfile};
+use aksiso::evidence::registry::{CacheRule, ConnectionProperties, CredentialSet, Registry};
 use aksiso::evidence::resource::Part;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
