@@ -2,6 +2,7 @@
 //! is next. The order is the one that Azure Resource Manager enforces: Cache, reimage, then outbound type none, never two in one update.
 
 pub mod gates;
+pub mod names;
 pub mod state;
 pub mod steps;
 
@@ -16,6 +17,7 @@ use crate::evidence::{Evidence, Gap};
 use crate::model::age::{self, Age, PoolAge, Times};
 use crate::model::cluster::Ownership;
 use gates::{Gate, Pass};
+use names::{GateName, StepKind};
 pub use state::{Goal, ReimagePolicy, Safety, State};
 use steps::CutoverStep;
 
@@ -45,7 +47,7 @@ pub struct Cutover<'e> {
     /// Whether it may be taken.
     pub safety: Safety,
     /// The steps after it, by name.
-    pub after: Vec<&'static str>,
+    pub after: Vec<StepKind>,
 }
 
 impl<'e> Cutover<'e> {
@@ -143,7 +145,11 @@ impl<'e> Cutover<'e> {
                 switch.unwrap_or_else(|| gates::of_switch(&self.present, &goal))
             };
             self.next = Some(steps::switch(evidence, &goal));
-            self.after = if evidence.egress_closed() { vec!["reimage"] } else { vec!["reimage", "close-egress"] };
+            self.after = if evidence.egress_closed() {
+                vec![StepKind::Reimage]
+            } else {
+                vec![StepKind::Reimage, StepKind::CloseEgress]
+            };
             if other && evidence.uses_cache() && self.nodes() != Age::Fresh {
                 // Half of the nodes on each of three registries is nobody's wish.
                 self.gates.insert(0, self.unfinished());
@@ -151,11 +157,11 @@ impl<'e> Cutover<'e> {
         } else if self.nodes() != Age::Fresh {
             self.gates = gates::of_reimage(&self.present);
             self.next = Some(self.renew(&goal));
-            self.after = if evidence.egress_closed() { Vec::new() } else { vec!["close-egress"] };
+            self.after = if evidence.egress_closed() { Vec::new() } else { vec![StepKind::CloseEgress] };
         } else if let Some(step) = self.wiring_round(times, &goal) {
             self.gates = gates::of_reimage(&self.present);
             self.next = Some(step);
-            self.after = if evidence.egress_closed() { Vec::new() } else { vec!["close-egress"] };
+            self.after = if evidence.egress_closed() { Vec::new() } else { vec![StepKind::CloseEgress] };
         } else if !evidence.egress_closed() {
             self.gates = gates::of_isolation(&self.present, &goal);
             self.gates.extend(self.stopped_pools());
@@ -168,23 +174,23 @@ impl<'e> Cutover<'e> {
             self.gates = gates::of_isolation(&self.present, &goal);
             self.gates.extend(self.closing_unknown(times));
         }
-        if self.policy == ReimagePolicy::Conservative && self.after.contains(&"close-egress") {
-            self.after.push("reimage");
+        if self.policy == ReimagePolicy::Conservative && self.after.contains(&StepKind::CloseEgress) {
+            self.after.push(StepKind::Reimage);
         }
         if self.policy == ReimagePolicy::Conservative
-            && self.next.as_ref().is_some_and(|step| step.id == "close-egress")
+            && self.next.as_ref().is_some_and(|step| step.kind == StepKind::CloseEgress)
         {
-            self.after.push("reimage");
+            self.after.push(StepKind::Reimage);
         }
     }
 
     /// What will stand in the way of closing egress is worth knowing while nodes are made anew.
     fn look_ahead(&mut self) {
-        if self.after.contains(&"close-egress") && self.evidence.uses_cache() {
+        if self.after.contains(&StepKind::CloseEgress) && self.evidence.uses_cache() {
             let gates = gates::of_isolation(&self.present, &self.goal);
-            let known: Vec<String> = self.gates.iter().map(|gate| gate.id.clone()).collect();
+            let known: Vec<GateName> = self.gates.iter().map(|gate| gate.name).collect();
             self.ahead =
-                gates.into_iter().filter(|gate| gate.pass == Pass::Closed && !known.contains(&gate.id)).collect();
+                gates.into_iter().filter(|gate| gate.pass == Pass::Closed && !known.contains(&gate.name)).collect();
         }
     }
 
@@ -193,7 +199,7 @@ impl<'e> Cutover<'e> {
         let why = "Nodes were not all reimaged since the last change of the registry: finish that first.";
         let reimage = vec![remedy::upgrade_all_pools(self.evidence)];
         let remediation = remedy::remedy(RemediationKind::Reimage, "Reimage every pool.", reimage, DOCS_NODE_IMAGE);
-        Gate { remediation: Some(remediation), ..Gate::new("former-change-unfinished", pass, why) }
+        Gate { remediation: Some(remediation), ..Gate::new(GateName::FormerChangeUnfinished, pass, why) }
     }
 
     /// Makes anew what is stale or cannot be told.
@@ -261,7 +267,7 @@ impl<'e> Cutover<'e> {
             }
         };
         let mut step = (!pools.is_empty()).then(|| steps::reimage(self.evidence, goal, &pools, why))?;
-        step.id = "reimage-after-close";
+        step.kind = StepKind::ReimageAfterClose;
         Some(step)
     }
 
@@ -270,7 +276,7 @@ impl<'e> Cutover<'e> {
         let unknown = self.policy == ReimagePolicy::Conservative && times.closed.is_none();
         unknown.then(|| {
             let why = "No write in the Activity Log says when egress was closed: if nodes were not made anew since, the conservative policy wants that done.";
-            Gate::new("closing-time-unknown", Pass::Caution, why)
+            Gate::new(GateName::ClosingTimeUnknown, Pass::Caution, why)
         })
     }
 
@@ -279,7 +285,7 @@ impl<'e> Cutover<'e> {
         stopped
             .map(|pool| {
                 Gate::new(
-                    "pool-stopped",
+                    GateName::PoolStopped,
                     Pass::Unknown,
                     format!("Pool {} is stopped: its nodes start with what they had, and what that is cannot be seen. Start and reimage it first, or delete it.", pool.name),
                 )
@@ -293,7 +299,7 @@ impl<'e> Cutover<'e> {
         if evidence.uses_cache() || evidence.egress_closed() {
             self.gates = gates::of_return(&self.present);
             self.next = Some(steps::back_to_direct(evidence, goal));
-            self.after = vec!["reimage"];
+            self.after = vec![StepKind::Reimage];
         } else if self.nodes() != Age::Fresh {
             self.gates = gates::of_reimage(&self.present);
             let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();

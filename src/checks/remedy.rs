@@ -42,6 +42,13 @@ pub fn addressed(command: Command, id: &ResourceId) -> Command {
     in_group(command, id).with("-n", id.name())
 }
 
+/// `aksiso COMMAND -g GROUP -n NAME -s SUB`: how one sees what became of a step.
+pub fn aksiso(subcommand: &str, evidence: &Evidence) -> Command {
+    let cluster = &evidence.cluster.id;
+    let command = addressed(Command::new("aksiso").word(subcommand), cluster);
+    command.with("-s", cluster.subscription().unwrap_or_default())
+}
+
 /// `-g GROUP` of a resource's group.
 fn in_group(command: Command, id: &ResourceId) -> Command {
     command.with("-g", id.resource_group().unwrap_or_default())

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::Diagnosis;
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Remediation, RemediationKind};
+use crate::checks::remedy;
 use crate::checks::rule::Severity;
 use crate::evidence::id::ResourceId;
 
@@ -100,19 +101,11 @@ impl Plan {
                 remediation: remediation.clone(),
                 fixes: std::iter::once(finding).chain(explained).cloned().collect(),
                 disturbs: disturbs(remediation.kind),
-                verify: verify(diagnosis, finding),
+                verify: remedy::aksiso("diagnose", diagnosis.evidence).with("--check", finding.check.id),
             });
         }
         steps.sort_by_key(|step| rank(step.remediation.kind));
         let evidence = diagnosis.evidence;
         Self { cluster: evidence.cluster.id.clone(), collected_at: evidence.collected_at, steps }
     }
-}
-
-/// `aksiso diagnose … --check …`.
-fn verify(diagnosis: &Diagnosis<'_>, finding: &Finding) -> Command {
-    let id = &diagnosis.evidence.cluster.id;
-    let command =
-        Command::new("aksiso diagnose").with("-g", id.resource_group().unwrap_or_default()).with("-n", id.name());
-    command.with("-s", id.subscription().unwrap_or_default()).with("--check", finding.check.id)
 }

@@ -167,8 +167,8 @@ impl CutoverReport {
             gates: cutover.gates.iter().map(|own| gate(own, shell)).collect(),
             ahead: cutover.ahead.iter().map(|own| gate(own, shell)).collect(),
             next: cutover.now().map(|step| entry(&step, cutover.safety, shell)),
-            step: cutover.next.as_ref().map(|step| step.id.to_owned()),
-            after: cutover.after.iter().map(|id| (*id).to_owned()).collect(),
+            step: cutover.next.as_ref().map(|step| step.kind.to_string()),
+            after: cutover.after.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -190,7 +190,7 @@ fn pool(pool: &PoolAge) -> PoolEntry {
 
 fn gate(gate: &Gate, shell: Shell) -> GateEntry {
     GateEntry {
-        id: gate.id.clone(),
+        id: gate.name.to_string(),
         status: gate.pass.as_str().to_owned(),
         why: text::bounded(&gate.why, 2_000),
         commands: gate.remediation.as_ref().map(|remediation| lines(&remediation.commands, shell)).unwrap_or_default(),
@@ -200,7 +200,7 @@ fn gate(gate: &Gate, shell: Shell) -> GateEntry {
 
 fn entry(step: &CutoverStep, safety: Safety, shell: Shell) -> StepEntry {
     StepEntry {
-        id: step.id.to_owned(),
+        id: step.kind.to_string(),
         title: text::bounded(&step.title, 500),
         safety: safety.as_str().to_owned(),
         why: text::bounded(&step.why, 2_000),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aksiso::answers::cutover::gates::Pass;
+use aksiso::answers::cutover::names::StepKind;
 use aksiso::answers::cutover::{Goal, ReimagePolicy, Safety, State};
 use aksiso::app::exit::Exit;
 use aksiso::evidence::cluster::{BootstrapProfile, BootstrapWrite};
@@ -41,14 +42,19 @@ fn every_stage_stands_where_it_says_and_the_next_step_is_next() {
         let cutover = judged::cutover(&evidence, goal(&stage), policy(&stage));
         let now = cutover.now();
         let of = |pass: Pass| {
-            cutover.gates.iter().filter(|gate| gate.pass == pass).map(|gate| gate.id.clone()).collect::<BTreeSet<_>>()
+            cutover
+                .gates
+                .iter()
+                .filter(|gate| gate.pass == pass)
+                .map(|gate| gate.name.to_string())
+                .collect::<BTreeSet<_>>()
         };
         let set = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<_>>();
         let commands: String =
             now.iter().flat_map(|step| &step.commands).map(|command| command.posix() + "\n").collect();
         let seen = (
             cutover.state.as_str().to_owned(),
-            now.as_ref().map(|step| step.id.to_owned()),
+            now.as_ref().map(|step| step.kind.to_string()),
             cutover.safety.as_str().to_owned(),
             Exit::of_cutover(&cutover).code(),
             of(Pass::Closed),
@@ -117,7 +123,7 @@ fn nothing_is_called_safe_that_was_not_seen() {
         let mut evidence = ready.clone();
         blank(&mut evidence, forbidden());
         let cutover = judged::cutover(&evidence, Goal::Isolated(None), ReimagePolicy::Documented);
-        let closes = cutover.now().is_some_and(|step| step.id == "close-egress");
+        let closes = cutover.now().is_some_and(|step| step.kind == StepKind::CloseEgress);
         assert!(!(closes && cutover.safety == Safety::Safe), "{what}");
         assert_ne!(Exit::of_cutover(&cutover).code(), 0, "{what}");
     }
@@ -341,21 +347,21 @@ proptest! {
                 arrived = true;
                 break;
             };
-            if cutover.safety == Safety::Undetermined && step.id == "close-egress" {
+            if cutover.safety == Safety::Undetermined && step.kind == StepKind::CloseEgress {
                 continue; // whoever follows waits until it can be seen
             }
-            match step.id {
-                "open-gate" => {
-                    let gate = cutover.gates.iter().find(|gate| gate.pass == Pass::Closed).expect("a closed gate").id.clone();
+            match step.kind {
+                StepKind::OpenGate => {
+                    let gate = cutover.gates.iter().find(|gate| gate.pass == Pass::Closed).expect("a closed gate").name.to_string();
                     simulation.open_gate(&gate);
                 }
-                "switch-to-cache" => simulation.switch(),
-                "reimage" | "reimage-after-close" => {
+                StepKind::SwitchToCache => simulation.switch(),
+                StepKind::Reimage | StepKind::ReimageAfterClose => {
                     let pools = pools_of(&step);
                     let pools = if pools.is_empty() { POOLS.map(str::to_owned).to_vec() } else { pools };
                     pools.iter().for_each(|pool| simulation.reimage(pool, event == 4));
                 }
-                "close-egress" => {
+                StepKind::CloseEgress => {
                     prop_assert_eq!(cutover.safety, Safety::Safe);
                     pools_of(&step).iter().for_each(|pool| simulation.reimage(pool, false));
                     let lacking: Vec<&String> = simulation.cached.iter().filter(|(_, cached)| !**cached).map(|(name, _)| name).collect();
@@ -364,7 +370,7 @@ proptest! {
                     simulation.evidence.cluster.properties.network_profile.as_mut().expect("a profile").outbound_type = Some("none".to_owned());
                     simulation.write();
                 }
-                other => prop_assert!(false, "{} is no step of this way", other),
+                other => prop_assert!(false, "{:?} is no step of this way", other),
             }
         }
         prop_assert!(arrived, "it does not arrive: {:?}", judged::cutover(&simulation.evidence, goal, policy).now().map(|step| step.title));
@@ -377,7 +383,7 @@ fn what_is_ahead_is_told_early() {
     let (_, snapshot) = stage(&fixtures::folder().join("cutover/story-5-half-reimaged.json"));
     let evidence = fixtures::evidence(&snapshot);
     let cutover = judged::cutover(&evidence, Goal::Isolated(None), ReimagePolicy::Documented);
-    assert_eq!(cutover.ahead.iter().map(|gate| gate.id.as_str()).collect::<Vec<_>>(), ["image-outside-cache"]);
+    assert_eq!(cutover.ahead.iter().map(|gate| gate.name.to_string()).collect::<Vec<_>>(), ["image-outside-cache"]);
 }
 
 /// A pool's ages are those of its nodes.

@@ -1,6 +1,7 @@
 //! Gates: what must be true before a step, each open, closed or not to be told. They are the checks of `diagnose`, on the
 //! cluster as it would be after the step.
 
+use super::names::GateName;
 use super::state::Goal;
 use crate::answers::whatif::Change;
 use crate::checks::finding::{Finding, Fingerprint, Remediation};
@@ -41,8 +42,8 @@ impl Pass {
 /// One gate.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    /// Kebab-case: a rule of `diagnose`, or a name of its own.
-    pub id: String,
+    /// What it asks.
+    pub name: GateName,
     /// Whether it lets one through.
     pub pass: Pass,
     /// What it is about, and why it stands as it does.
@@ -57,8 +58,8 @@ pub struct Gate {
 
 impl Gate {
     /// A gate without a remedy of its own.
-    pub fn new(id: &str, pass: Pass, why: impl Into<String>) -> Self {
-        Self { id: id.to_owned(), pass, why: why.into(), remediation: None, gap: None, check: None }
+    pub fn new(name: GateName, pass: Pass, why: impl Into<String>) -> Self {
+        Self { name, pass, why: why.into(), remediation: None, gap: None, check: None }
     }
 }
 
@@ -131,14 +132,14 @@ pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
     }
     if evidence.auto_provisioning() && !evidence.egress_closed() {
         gates.push(Gate::new(
-            "outbound-type-fixed",
+            GateName::OutboundTypeFixed,
             Pass::Closed,
             "Node auto-provisioning is on, and with it the outbound type cannot be changed: egress can be closed only by the network around the cluster (a firewall, security groups).",
         ));
     }
     if evidence.outbound_type().eq_ignore_ascii_case("managedNATGateway") {
         gates.push(Gate::new(
-            "outbound-type-migration",
+            GateName::OutboundTypeMigration,
             Pass::Caution,
             "From managedNATGateway the documentation's table allows no change to none, while the release notes of 2026-05-29 do (for the V2 gateway): Azure Resource Manager refuses it where it cannot be done, and nothing is changed then.",
         ));
@@ -146,14 +147,14 @@ pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
     let silent = evidence.pools.bootstrap_writes.known().is_some_and(Vec::is_empty);
     if silent && evidence.uses_cache() && !evidence.egress_closed() && evidence.ownership() == Ownership::Byo {
         gates.push(Gate::new(
-            "activity-log-silent",
+            GateName::ActivityLogSilent,
             Pass::Caution,
             "The Activity Log of the last 89 days shows no write of the bootstrap profile. If the switch to Cache was made within them all the same (the log does not always keep what was written), compare its time with the nodes' own before you go on.",
         ));
     }
     if evidence.outbound_type().eq_ignore_ascii_case("userDefinedRouting") {
         gates.push(Gate::new(
-            "own-route",
+            GateName::OwnRoute,
             Pass::Caution,
             "Egress goes through a route of your own (userDefinedRouting). To stay here, behind a firewall, is supported too; outbound type none leaves the route table where it is.",
         ));
@@ -166,7 +167,7 @@ pub fn of_switch(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
     let mut gates = of_isolation(present, goal);
     gates.retain(|gate| match gate.pass {
         Pass::Unknown => gate.check.is_none_or(is_for_switch),
-        _ => gate.id != "outbound-type-migration",
+        _ => gate.name != GateName::OutboundTypeMigration,
     });
     for gate in gates
         .iter_mut()
@@ -175,12 +176,12 @@ pub fn of_switch(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
         gate.pass = Pass::Caution;
         gate.why.push_str(" It does not stand in the way of this step, but of closing egress.");
     }
-    if let Some(fixed) = gates.iter_mut().find(|gate| gate.id == "outbound-type-fixed") {
+    if let Some(fixed) = gates.iter_mut().find(|gate| gate.name == GateName::OutboundTypeFixed) {
         fixed.pass = Pass::Caution;
     }
     if goal.registry().is_none() && !present.evidence.uses_cache() {
         gates.push(Gate::new(
-            "managed-registry",
+            GateName::ManagedRegistry,
             Pass::Open,
             "AKS creates the registry with its cache rule, private endpoint, DNS zone and role in the same operation. (For a registry of your own: --to-registry ARM_ID.)",
         ));
@@ -195,7 +196,7 @@ fn is_for_switch(check: &'static RuleSet) -> bool {
 
 /// The gates of the way back, which begins with an update: that is what mends a failed cluster, too.
 pub fn of_return(present: &Diagnosis<'_>) -> Vec<Gate> {
-    of_beginning(present).into_iter().filter(|gate| gate.id != bootstrap_profile::FAILED.id).collect()
+    of_beginning(present).into_iter().filter(|gate| !gate.name.is(&bootstrap_profile::FAILED)).collect()
 }
 
 /// The gates of a reimage: new nodes must be able to bootstrap from the registry.
@@ -211,8 +212,8 @@ pub fn of_reimage(present: &Diagnosis<'_>) -> Vec<Gate> {
     }
     let judged =
         present.checks.iter().filter(|judged| CHAIN.contains(&judged.check) && judged.status != Status::NotApplicable);
-    for (id, gap) in judged.flat_map(|judged| judged.gaps.iter().map(move |gap| (judged.check, gap))) {
-        gates.push(unseen(id, gap));
+    for (check, gap) in judged.flat_map(|judged| judged.gaps.iter().map(move |gap| (judged.check, gap))) {
+        gates.push(unseen(check, gap));
     }
     sorted(gates)
 }
@@ -222,7 +223,7 @@ fn of_beginning(present: &Diagnosis<'_>) -> Vec<Gate> {
     let mut gates = Vec::new();
     if present.evidence.stopped() {
         gates.push(Gate::new(
-            bootstrap_profile::STOPPED.id,
+            GateName::Rule(&bootstrap_profile::STOPPED),
             Pass::Closed,
             "The cluster is stopped: start it first, no step can be verified without nodes.",
         ));
@@ -234,7 +235,7 @@ fn of_beginning(present: &Diagnosis<'_>) -> Vec<Gate> {
     }
     if let Some(finding) = of(&bootstrap_profile::IN_PROGRESS) {
         gates.push(Gate::new(
-            bootstrap_profile::IN_PROGRESS.id,
+            GateName::Rule(&bootstrap_profile::IN_PROGRESS),
             Pass::Closed,
             format!("{} Wait until it is over.", finding.detail),
         ));
@@ -249,20 +250,23 @@ fn gate(finding: &Finding) -> Gate {
         _ => Pass::Caution,
     };
     let remediation = Some(finding.remediation.clone());
-    Gate { remediation, check: Some(finding.check), ..Gate::new(finding.rule.id, pass, finding.detail.clone()) }
+    Gate {
+        remediation,
+        check: Some(finding.check),
+        ..Gate::new(GateName::Rule(finding.rule), pass, finding.detail.clone())
+    }
 }
 
 fn unseen(check: &'static RuleSet, gap: &Gap) -> Gate {
     let why = format!("{}: {}", check.id, gap.detail);
-    let id = format!("unseen-{}", check.id);
-    Gate { gap: Some(gap.clone()), check: Some(check), ..Gate::new(&id, Pass::Unknown, why) }
+    Gate { gap: Some(gap.clone()), check: Some(check), ..Gate::new(GateName::Unseen(check), Pass::Unknown, why) }
 }
 
 /// What stands in the way first; the same thing once.
 fn sorted(gates: Vec<Gate>) -> Vec<Gate> {
     let mut once: Vec<Gate> = Vec::new();
     for gate in gates {
-        if !once.iter().any(|known| known.id == gate.id && known.why == gate.why) {
+        if !once.iter().any(|known| known.name == gate.name && known.why == gate.why) {
             once.push(gate);
         }
     }

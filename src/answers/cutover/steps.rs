@@ -1,12 +1,14 @@
 //! Steps: what each does, disturbs and takes, how one sees that it worked, and how one goes back.
 
 use super::gates::Gate;
+use super::names::StepKind;
 use super::state::Goal;
 use crate::checks::bootstrap_profile;
 use crate::checks::command::Command;
 use crate::checks::remedy::{self, DOCS_ISOLATED, DOCS_NODE_IMAGE};
 use crate::evidence::Evidence;
 use crate::model::age::{Age, PoolAge};
+use crate::model::cluster::Ownership;
 use crate::text::count;
 
 /// How long making one node anew takes, in minutes: what timestamps of AKS upgrades show (Azure/AKS#5580), drains left aside.
@@ -15,8 +17,8 @@ const MINUTES_PER_ROUND: usize = 10;
 /// One step.
 #[derive(Debug, Clone)]
 pub struct CutoverStep {
-    /// Kebab-case.
-    pub id: &'static str,
+    /// What it does.
+    pub kind: StepKind,
     /// One line.
     pub title: String,
     /// Why it comes now.
@@ -39,10 +41,7 @@ pub struct CutoverStep {
 
 /// `aksiso cutover …`, which says where the cluster stands then.
 pub fn verify(evidence: &Evidence, goal: &Goal) -> Command {
-    let id = &evidence.cluster.id;
-    let command =
-        Command::new("aksiso cutover").with("-g", id.resource_group().unwrap_or_default()).with("-n", id.name());
-    let command = command.with("-s", id.subscription().unwrap_or_default());
+    let command = remedy::aksiso("cutover", evidence);
     match goal {
         Goal::Isolated(None) => command,
         Goal::Isolated(Some(registry)) => command.with("--to-registry", registry.as_str()),
@@ -52,15 +51,15 @@ pub fn verify(evidence: &Evidence, goal: &Goal) -> Command {
 
 /// Opens a gate that is closed.
 pub fn open(evidence: &Evidence, goal: &Goal, gate: &Gate) -> CutoverStep {
-    let commands = match gate.id.as_str() {
-        id if id == bootstrap_profile::IN_PROGRESS.id => vec![on_cluster(evidence, "az aks wait").word("--updated")],
-        id if id == bootstrap_profile::STOPPED.id => vec![on_cluster(evidence, "az aks start")],
+    let commands = match gate.name {
+        name if name.is(&bootstrap_profile::IN_PROGRESS) => vec![on_cluster(evidence, "az aks wait").word("--updated")],
+        name if name.is(&bootstrap_profile::STOPPED) => vec![on_cluster(evidence, "az aks start")],
         _ => gate.remediation.as_ref().map(|remediation| remediation.commands.clone()).unwrap_or_default(),
     };
     let summary = gate.remediation.as_ref().map_or_else(String::new, |remediation| format!(" {}", remediation.summary));
     CutoverStep {
-        id: "open-gate",
-        title: format!("Open gate {}", gate.id),
+        kind: StepKind::OpenGate,
+        title: format!("Open gate {}", gate.name),
         why: format!("{}{summary}", gate.why),
         commands,
         disturbs: "What the remediation says; no step of the cut-over is taken.".to_owned(),
@@ -115,7 +114,7 @@ pub fn switch(evidence: &Evidence, goal: &Goal) -> CutoverStep {
         _ => ("Switch back; nodes that were reimaged since need another reimage.", to_direct(evidence)),
     };
     CutoverStep {
-        id: if changing { "change-registry" } else { "switch-to-cache" },
+        kind: if changing { StepKind::ChangeRegistry } else { StepKind::SwitchToCache },
         title,
         why,
         commands: vec![command],
@@ -140,7 +139,7 @@ pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) 
         why.push_str(" Egress must stay open until the last node is done.");
     }
     CutoverStep {
-        id: "reimage",
+        kind: StepKind::Reimage,
         title: format!("Reimage {}: {}", if pools.len() == 1 { "pool" } else { "pools" }, names.join(", ")),
         why,
         commands,
@@ -216,31 +215,24 @@ pub fn close(evidence: &Evidence, goal: &Goal, pools: &[PoolAge]) -> CutoverStep
     }
     let former = evidence.outbound_type().to_owned();
     CutoverStep {
-        id: "close-egress",
+        kind: StepKind::CloseEgress,
         title: "Close egress: outbound type none".to_owned(),
         why,
         commands,
         disturbs: "Every connection from nodes and pods to the internet ends. No node is touched.".to_owned(),
         takes: "Some minutes (an update of the cluster).".to_owned(),
-        verify: vec![verify(evidence, goal), diagnose(evidence)],
+        verify: vec![verify(evidence, goal), remedy::aksiso("diagnose", evidence)],
         back: format!("Open egress again; nodes need no reimage for it. (The outbound type was {former}.)"),
         back_commands: vec![remedy::aks_update(evidence, &[("--outbound-type", &former)])],
         docs: DOCS_ISOLATED,
     }
 }
 
-fn diagnose(evidence: &Evidence) -> Command {
-    let id = &evidence.cluster.id;
-    let command =
-        Command::new("aksiso diagnose").with("-g", id.resource_group().unwrap_or_default()).with("-n", id.name());
-    command.with("-s", id.subscription().unwrap_or_default())
-}
-
 /// Back to Microsoft's registry over egress.
 pub fn back_to_direct(evidence: &Evidence, goal: &Goal) -> CutoverStep {
     let opening = evidence.egress_closed();
     let again = evidence.registry_id().map_or_else(Vec::new, |registry| {
-        let managed = evidence.ownership() == crate::model::cluster::Ownership::Managed;
+        let managed = evidence.ownership() == Ownership::Managed;
         let options = if managed {
             vec![("--bootstrap-artifact-source", "Cache")]
         } else {
@@ -249,7 +241,7 @@ pub fn back_to_direct(evidence: &Evidence, goal: &Goal) -> CutoverStep {
         vec![remedy::aks_update(evidence, &options)]
     });
     CutoverStep {
-        id: "back-to-direct",
+        kind: StepKind::BackToDirect,
         title: "Switch the artifact source back to Direct".to_owned(),
         why: if opening {
             "Egress opens in the same update: without it a Direct cluster could not pull. Where nodes get out by a route or gateway of your own, name that outbound type instead of loadBalancer."

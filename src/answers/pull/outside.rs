@@ -1,6 +1,7 @@
 //! Images of registries that nodes do not mirror: what must be written, created or copied so that they can be pulled.
 
 use super::{Answer, ImageVerdict, Puller};
+use crate::checks::cache_rules;
 use crate::checks::command::Command;
 use crate::checks::finding::RemediationKind;
 use crate::checks::remedy::{self, DOCS_CACHE, remedy};
@@ -116,7 +117,10 @@ impl Puller<'_> {
             Err(rule) => Answer::new(
                 ImageVerdict::CacheRule,
                 format!(
-                    "No cache rule covers {host}, and {rule} leaves no room for one: wildcard targets must not overlap, and no repository may stand under the target. Replace a rule with target * first (aksiso explain cache-rule-legacy-target), or choose a target of your own."
+                    "No cache rule covers {host}, and {rule} leaves no room for one: wildcard targets must not overlap, \
+                     and no repository may stand under the target. Replace a rule with target * first (aksiso \
+                     explain {}), or choose a target of your own.",
+                    cache_rules::LEGACY.id
                 ),
             ),
         }

@@ -4,6 +4,7 @@ use anstyle::AnsiColor;
 
 use super::{CutoverReport, Format};
 use crate::answers::cutover::gates::Pass;
+use crate::answers::cutover::names::StepKind;
 use crate::answers::cutover::steps::CutoverStep;
 use crate::answers::cutover::{Cutover, Safety, State};
 use crate::checks::command::Shell;
@@ -83,7 +84,7 @@ fn gates(page: &mut Page, cutover: &Cutover<'_>, shell: Shell) {
     let Some(step) = &cutover.next else {
         return notes(page, cutover);
     };
-    page.line(&format!("\nGates of the next step, {}:", step.id));
+    page.line(&format!("\nGates of the next step, {}:", step.kind));
     if cutover.gates.is_empty() {
         page.line("  all open");
     }
@@ -91,7 +92,7 @@ fn gates(page: &mut Page, cutover: &Cutover<'_>, shell: Shell) {
         let own: Vec<_> = cutover.gates.iter().filter(|gate| gate.pass == pass).collect();
         for gate in own.iter().take(LISTED) {
             let missing = gate.gap.as_ref().map(needs).unwrap_or_default();
-            page.paragraph("  ", &format!("{} {}: {}{missing}", pass.as_str().to_uppercase(), gate.id, gate.why), 4);
+            page.paragraph("  ", &format!("{} {}: {}{missing}", pass.as_str().to_uppercase(), gate.name, gate.why), 4);
             if let Some(remediation) = gate.remediation.as_ref().filter(|_| pass == Pass::Closed) {
                 page.paragraph("    ", &format!("[{}] {}", remediation.kind.as_str(), remediation.summary), 6);
                 page.commands("", &lines(&remediation.commands, shell));
@@ -110,7 +111,7 @@ fn ahead(page: &mut Page, cutover: &Cutover<'_>, shell: Shell) {
     }
     page.line("\nAhead: gates of close-egress that are closed now:");
     for gate in cutover.ahead.iter().take(LISTED) {
-        page.paragraph("  ", &format!("CLOSED {}: {}", gate.id, gate.why), 4);
+        page.paragraph("  ", &format!("CLOSED {}: {}", gate.name, gate.why), 4);
         if let Some(remediation) = &gate.remediation {
             page.commands("", &lines(&remediation.commands, shell));
         }
@@ -127,7 +128,7 @@ fn notes(page: &mut Page, cutover: &Cutover<'_>) {
     }
     page.line("\nTo be minded (aksiso diagnose says more):");
     for gate in cutover.gates.iter().take(LISTED) {
-        page.paragraph("  ", &format!("{} {}: {}", gate.pass.as_str().to_uppercase(), gate.id, gate.why), 4);
+        page.paragraph("  ", &format!("{} {}: {}", gate.pass.as_str().to_uppercase(), gate.name, gate.why), 4);
     }
 }
 
@@ -149,8 +150,8 @@ fn next(page: &mut Page, cutover: &Cutover<'_>, step: &CutoverStep, shell: Shell
     page.field("Back", &step.back, INDENT);
     page.commands("", &lines(&step.back_commands, shell));
     page.field("More", step.docs, INDENT);
-    let main = cutover.next.as_ref().map_or("", |own| own.id);
-    let then: Vec<&str> = [main].into_iter().filter(|id| *id != step.id).chain(cutover.after.iter().copied()).collect();
+    let main = cutover.next.iter().map(|own| own.kind).filter(|kind| *kind != step.kind);
+    let then: Vec<&str> = main.chain(cutover.after.iter().copied()).map(StepKind::as_str).collect();
     if !then.is_empty() {
         page.field("Then", &then.join(", "), INDENT);
     }
