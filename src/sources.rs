@@ -1,4 +1,5 @@
-//! The only code that talks: to Azure, to the Kubernetes API, to files of manifests. It gathers evidence and judges nothing.
+//! The only code that talks: to Azure, to the Kubernetes API, to files of manifests. It gathers evidence and judges
+//! nothing.
 
 pub mod azure;
 pub mod collect;

@@ -1,5 +1,6 @@
-//! The way from Direct to a network isolated cluster, and back: where a cluster stands, what stands in the way, and which step
-//! is next. The order is the one that Azure Resource Manager enforces: Cache, reimage, then outbound type none, never two in one update.
+//! The way from Direct to a network isolated cluster, and back: where a cluster stands, what stands in the way, and
+//! which step is next. The order is the one that Azure Resource Manager enforces: Cache, reimage, then outbound type
+//! none, never two in one update.
 
 pub mod gates;
 pub mod names;
@@ -207,10 +208,12 @@ impl<'e> Cutover<'e> {
         let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();
         let why = match self.state {
             State::S5 => {
-                "These nodes cannot pull what they do not have yet, and a pod that moves to one does not start. They need no egress for it: they bootstrap from the registry."
+                "These nodes cannot pull what they do not have yet, and a pod that moves to one does not start. They \
+                 need no egress for it: they bootstrap from the registry."
             }
             State::ChangingRegistry => {
-                "These nodes still pull through the former registry: keep it, its endpoint and its records until the last of them is done."
+                "These nodes still pull through the former registry: keep it, its endpoint and its records until the \
+                 last of them is done."
             }
             State::S2OrS3 | State::S4OrS5 => {
                 "Whether these nodes have the present configuration cannot be told; once they are made anew it can."
@@ -232,7 +235,8 @@ impl<'e> Cutover<'e> {
         step
     }
 
-    /// Conservative: nodes older than the registry or its rule are made anew, although their configuration holds neither.
+    /// Conservative: nodes older than the registry or its rule are made anew, although their configuration holds
+    /// neither.
     fn wiring_round(&self, times: &Times, goal: &Goal) -> Option<CutoverStep> {
         let wired = times.created.filter(|_| self.policy == ReimagePolicy::Conservative)?;
         let old = |pool: &&PoolAge| pool.nodes.iter().any(|node| node.created.is_none_or(|created| created < wired));
@@ -263,7 +267,8 @@ impl<'e> Cutover<'e> {
                 "Policy conservative: these nodes were made before egress was closed, as far as can be told."
             }
             ReimagePolicy::Documented => {
-                "The images of these nodes are from before 2025-08: such nodes go on testing egress until they are made anew after it was closed."
+                "The images of these nodes are from before 2025-08: such nodes go on testing egress until they are \
+                 made anew after it was closed."
             }
         };
         let mut step = (!pools.is_empty()).then(|| steps::reimage(self.evidence, goal, &pools, why))?;
@@ -275,7 +280,8 @@ impl<'e> Cutover<'e> {
     fn closing_unknown(&self, times: &Times) -> Option<Gate> {
         let unknown = self.policy == ReimagePolicy::Conservative && times.closed.is_none();
         unknown.then(|| {
-            let why = "No write in the Activity Log says when egress was closed: if nodes were not made anew since, the conservative policy wants that done.";
+            let why = "No write in the Activity Log says when egress was closed: if nodes were not made anew since, \
+                       the conservative policy wants that done.";
             Gate::new(GateName::ClosingTimeUnknown, Pass::Caution, why)
         })
     }
@@ -287,7 +293,11 @@ impl<'e> Cutover<'e> {
                 Gate::new(
                     GateName::PoolStopped,
                     Pass::Unknown,
-                    format!("Pool {} is stopped: its nodes start with what they had, and what that is cannot be seen. Start and reimage it first, or delete it.", pool.name),
+                    format!(
+                        "Pool {} is stopped: its nodes start with what they had, and what that is cannot be seen. \
+                         Start and reimage it first, or delete it.",
+                        pool.name
+                    ),
                 )
             })
             .collect()

@@ -127,7 +127,8 @@ impl<'m> Preflight<'m> {
     }
 }
 
-/// Whether a field of a custom resource that is called image can hardly be anything else: it names a registry, or a version.
+/// Whether a field of a custom resource that is called image can hardly be anything else: it names a registry, or a
+/// version.
 fn is_surely_an_image(evidence: &Evidence, text: &str) -> bool {
     let own = |host: &str| evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(host));
     image::is_at_known_registry(text)

@@ -1,5 +1,5 @@
-//! How the nodes of a cluster would pull an image: the one question behind `preflight`, and behind what a change does to
-//! running workloads.
+//! How the nodes of a cluster would pull an image: the one question behind `preflight`, and behind what a change does
+//! to running workloads.
 
 mod answer;
 pub mod chain;
@@ -102,7 +102,8 @@ impl<'e> Puller<'e> {
         Answer::new(
             ImageVerdict::Pullable,
             format!(
-                "Over the cluster's own egress (outboundType {outbound}), not through the registry: no longer once egress is closed."
+                "Over the cluster's own egress (outboundType {outbound}), not through the registry: no longer once \
+                 egress is closed."
             ),
         )
     }
@@ -166,7 +167,8 @@ impl<'e> Puller<'e> {
         if !proved.is_empty() && proved.len() >= pools {
             answer.verdict = ImageVerdict::Blocked;
             answer.why = format!(
-                "No pool's nodes were reimaged since the registry became their source ({}): they ask Microsoft's registry itself, which they cannot reach.",
+                "No pool's nodes were reimaged since the registry became their source ({}): they ask Microsoft's \
+                 registry itself, which they cannot reach.",
                 names(&proved)
             );
             answer.rules.push(&node_image::NOT_REIMAGED);
@@ -196,7 +198,8 @@ impl<'e> Puller<'e> {
             let why = match self.evidence.registry.cache_rules.gap() {
                 Some(_) => "From the registry. Whether the image is in it was not asked.",
                 None => {
-                    "From the registry. No cache rule fills this repository, so the image must have been pushed or imported; whether it is there was not asked (--registry)."
+                    "From the registry. No cache rule fills this repository, so the image must have been pushed or \
+                     imported; whether it is there was not asked (--registry)."
                 }
             };
             return self.with_warnings(Answer::new(ImageVerdict::Pullable, why));
@@ -285,7 +288,8 @@ fn in_other_registry(name: &str, chain: &Chain, secret: bool) -> Answer {
     Answer::new(
         ImageVerdict::Pullable,
         format!(
-            "From registry {name}, which the nodes reach over its private endpoint and {by} may pull from. Whether the image is in it was not asked."
+            "From registry {name}, which the nodes reach over its private endpoint and {by} may pull from. Whether \
+             the image is in it was not asked."
         ),
     )
 }

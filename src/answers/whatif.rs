@@ -1,4 +1,5 @@
-//! Changes that one thinks of: the same checks on the changed evidence say what they would break. Nothing is changed anywhere.
+//! Changes that one thinks of: the same checks on the changed evidence say what they would break. Nothing is changed
+//! anywhere.
 
 mod apply;
 mod effect;
@@ -8,7 +9,10 @@ use crate::text;
 pub use effect::{Effect, Moved};
 
 /// What a change may be, for help and errors.
-pub const GRAMMAR: &str = "delete cache-rule NAME, create cache-rule NAME SOURCE TARGET, delete private-endpoint NAME, delete registry, delete dns-record NAME, unlink zone NAME [from NETWORK], remove role-assignment ROLE, set outbound TYPE, set artifact-source Direct|Cache, change registry ARM_ID, reimage POOL|all";
+pub const GRAMMAR: &str = "delete cache-rule NAME, create cache-rule NAME SOURCE TARGET, delete private-endpoint \
+                           NAME, delete registry, delete dns-record NAME, unlink zone NAME [from NETWORK], remove \
+                           role-assignment ROLE, set outbound TYPE, set artifact-source Direct|Cache, change registry \
+                           ARM_ID, reimage POOL|all";
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]

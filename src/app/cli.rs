@@ -1,6 +1,7 @@
 //! The command line: types only.
 
 mod cutover;
+mod help;
 mod preflight;
 mod values;
 
@@ -22,23 +23,6 @@ use crate::sources::azure::credential::Method;
 pub use cutover::{Cutover, Destination};
 pub use preflight::Preflight;
 use values::{duration, object_id, registry_id, scope};
-
-const EXIT_CODES: &str = "Exit codes:
-  0  nothing at or above --fail-on, and everything was seen
-  1  a finding at or above --fail-on
-  2  could not run: wrong usage, no sign-in, no such cluster
-  3  incomplete: nothing at or above --fail-on, but something could not be seen
-     (--allow-incomplete makes that 0)";
-
-const EXAMPLES: &str = "Examples:
-  aksiso diagnose -g prod-rg -n prod-aks
-  aksiso diagnose --cluster-id /subscriptions/…/managedClusters/prod-aks --output json
-  aksiso diagnose -g prod-rg -n prod-aks --check private-dns --check private-endpoint
-  aksiso diagnose -g prod-rg -n prod-aks --output table --output sarif=aksiso.sarif --output junit=aksiso.xml
-  aksiso diagnose -g prod-rg -n prod-aks --baseline known.json --fail-on warning
-  aksiso diagnose -g prod-rg -n prod-aks --wait --wait-timeout 20m
-  aksiso diagnose --from snapshot.json --fail-on warning
-  aksiso diagnose --from snapshot.json --what-if 'delete cache-rule aks-managed-mcr'";
 
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
 ///
@@ -64,20 +48,20 @@ pub struct Cli {
 #[derive(Debug, clap::Subcommand)]
 pub enum Subcommand {
     /// Diagnose a live cluster or a snapshot
-    #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{EXAMPLES}"))]
+    #[command(after_help = help::DIAGNOSE_CODES, after_long_help = help::both(help::DIAGNOSE_CODES, help::DIAGNOSE))]
     Diagnose(Box<Diagnose>),
     /// Say whether the images of manifests would be pulled by the cluster's nodes, before they are applied
     ///
-    /// Reads files, folders and standard input: what helm template or kustomize build prints, for example. Each image gets one
-    /// verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown.
-    #[command(after_help = EXIT_CODES, after_long_help = format!("{EXIT_CODES}\n\n{}", preflight::EXAMPLES))]
+    /// Reads files, folders and standard input: what helm template or kustomize build prints, for example. Each image
+    /// gets one verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown.
+    #[command(after_help = help::DIAGNOSE_CODES, after_long_help = help::both(help::DIAGNOSE_CODES, help::PREFLIGHT))]
     Preflight(Box<Preflight>),
     /// Say where a cluster stands on the way to isolation, which step is next, and whether it is safe
     ///
-    /// S0 Direct, prerequisites missing; S1 Direct, prerequisites there; S2 Cache with egress, nodes not reimaged; S3 Cache with
-    /// egress, all nodes reimaged; S4 isolated; S5 isolated with nodes that cannot pull: broken. Also for another registry
-    /// (--to-registry) and for going back (--to direct).
-    #[command(after_help = cutover::CODES, after_long_help = format!("{}\n\n{}", cutover::CODES, cutover::EXAMPLES))]
+    /// S0 Direct, prerequisites missing; S1 Direct, prerequisites there; S2 Cache with egress, nodes not reimaged; S3
+    /// Cache with egress, all nodes reimaged; S4 isolated; S5 isolated with nodes that cannot pull: broken. Also for
+    /// another registry (--to-registry) and for going back (--to direct).
+    #[command(after_help = help::CUTOVER_CODES, after_long_help = help::both(help::CUTOVER_CODES, help::CUTOVER))]
     Cutover(Box<Cutover>),
     /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
     ///
@@ -85,28 +69,20 @@ pub enum Subcommand {
     ///
     /// With --anonymize it holds no name, id, address or host of yours either: these become pseudonyms, and the
     /// findings stay the same. --anonymize-map keeps what translates back.
-    #[command(
-        after_long_help = "Examples:\n  aksiso collect -g prod-rg -n prod-aks -o prod.json\n  aksiso collect -g prod-rg -n prod-aks --anonymize --anonymize-map names.json -o for-support.json\n  aksiso collect --from prod.json --anonymize --anonymize-map names.json -o for-support.json\n  aksiso diagnose --from for-support.json --anonymize-map names.json",
-        after_help = "Exit codes:\n  0  written\n  2  could not run\n  3  written, but something could not be read"
-    )]
+    #[command(after_help = help::COLLECT_CODES, after_long_help = help::both(help::COLLECT_CODES, help::COLLECT))]
     Collect(Box<Collect>),
     /// Print the least that a diagnosis needs to be allowed: an Azure role, Kubernetes RBAC, and what each is for
-    #[command(
-        after_long_help = "Examples:\n  aksiso permissions\n  aksiso permissions --output azure --scope /subscriptions/ID > role.json\n  aksiso permissions --output kubernetes --object-id ID | kubectl apply -f -\n  aksiso permissions --check private-dns,private-endpoint --output azure"
-    )]
+    #[command(after_long_help = help::PERMISSIONS)]
     Permissions(Permissions),
     /// List the checks and their rules
-    #[command(after_long_help = "Examples:\n  aksiso checks\n  aksiso checks --output json | jq -r '.[].rules[].id'")]
+    #[command(after_long_help = help::CHECKS)]
     Checks {
         /// Output format
         #[arg(short, long, value_enum, default_value = "table")]
         output: ListFormat,
     },
     /// Say what changed between two JSON reports: new, fixed, still there
-    #[command(
-        after_help = "Exit codes:\n  0  nothing new at or above --fail-on\n  1  something new at or above --fail-on\n  2  could not run\n  3  nothing new, but something could not be seen this time",
-        after_long_help = "Exit codes:\n  0  nothing new at or above --fail-on\n  1  something new at or above --fail-on\n  2  could not run\n  3  nothing new, but something could not be seen this time\n\nExamples:\n  aksiso compare yesterday.json today.json\n  aksiso compare main.json branch.json --output markdown >> \"$GITHUB_STEP_SUMMARY\""
-    )]
+    #[command(after_help = help::COMPARE_CODES, after_long_help = help::both(help::COMPARE_CODES, help::COMPARE))]
     Compare {
         /// The former report, as --output json wrote it
         #[arg(value_name = "OLD")]
@@ -122,34 +98,28 @@ pub enum Subcommand {
         fail_on: FailOn,
     },
     /// Print the JSON Schema of what aksiso writes and reads
-    #[command(
-        after_long_help = "Examples:\n  aksiso schema report > report.schema.json\n  aksiso schema config > aksiso.schema.json"
-    )]
+    #[command(after_long_help = help::SCHEMA)]
     Schema {
         /// Of what
         #[arg(value_enum, value_name = "WHAT")]
         of: SchemaOf,
     },
     /// Print completions for a shell
-    #[command(
-        after_long_help = "Examples:\n  aksiso completions bash > /etc/bash_completion.d/aksiso\n  aksiso completions zsh > \"${fpath[1]}/_aksiso\"\n  aksiso completions fish > ~/.config/fish/completions/aksiso.fish\n  aksiso completions powershell >> $PROFILE"
-    )]
+    #[command(after_long_help = help::COMPLETIONS)]
     Completions {
         /// The shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
     /// Print the man page, or write those of all subcommands to a folder
-    #[command(after_long_help = "Examples:\n  aksiso man | man -l -\n  aksiso man --output /usr/local/share/man/man1")]
+    #[command(after_long_help = help::MAN)]
     Man {
         /// The folder
         #[arg(short, long, value_name = "FOLDER")]
         output: Option<PathBuf>,
     },
     /// Print the page of a check or rule
-    #[command(
-        after_long_help = "Examples:\n  aksiso explain dns-record-missing\n  aksiso explain private-dns\n  aksiso explain layers"
-    )]
+    #[command(after_long_help = help::EXPLAIN)]
     Explain {
         /// A rule (cache-rule-missing), a check (cache-rules), or "layers": what the checks look at, and what not
         #[arg(value_name = "RULE|CHECK|layers")]
@@ -171,9 +141,9 @@ pub struct Diagnose {
     pub anonymize_map: Option<PathBuf>,
     /// Judge the evidence as if something were changed; may be repeated. Nothing is changed anywhere
     ///
-    /// One of: delete cache-rule NAME, create cache-rule NAME SOURCE TARGET, delete private-endpoint NAME, delete registry,
-    /// delete dns-record NAME, unlink zone NAME [from NETWORK], remove role-assignment ROLE, set outbound TYPE, set
-    /// artifact-source Direct|Cache, change registry ARM_ID, reimage POOL|all
+    /// One of: delete cache-rule NAME, create cache-rule NAME SOURCE TARGET, delete private-endpoint NAME, delete
+    /// registry, delete dns-record NAME, unlink zone NAME [from NETWORK], remove role-assignment ROLE, set outbound
+    /// TYPE, set artifact-source Direct|Cache, change registry ARM_ID, reimage POOL|all
     #[arg(long, value_name = "CHANGE")]
     pub what_if: Vec<String>,
     /// The report.
@@ -250,7 +220,8 @@ pub struct Collect {
     /// Anonymize a snapshot that is already there; - reads standard input
     #[arg(long, value_name = "FILE", requires = "anonymize", conflicts_with_all = TARGET_FLAGS)]
     pub from: Option<PathBuf>,
-    /// Look at another registry too: one that the cluster shall use (cutover), or that images come from (preflight); may be repeated
+    /// Look at another registry too: one that the cluster shall use (cutover), or that images come from (preflight);
+    /// may be repeated
     #[arg(long, value_name = "ARM_ID", value_parser = registry_id)]
     pub other_registry: Vec<ResourceId>,
     /// Which checks' facts.
@@ -282,7 +253,8 @@ pub struct CheckArgs {
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_ids(), hide_possible_values = true)]
     pub check: Vec<String>,
     /// All but this check; may be repeated or separated by commas
-    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_ids(), hide_possible_values = true, conflicts_with = "check")]
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = check_ids())]
+    #[arg(hide_possible_values = true, conflicts_with = "check")]
     pub skip: Vec<String>,
 }
 

@@ -68,7 +68,8 @@ async fn cluster_problem(arm: &Arm, id: &ResourceId, failure: &Failure, host: &s
         }
         Reason::NotFound => Problem::new(
             format!("{name} cannot be seen: {detail}"),
-            "the subscription is unknown to this sign-in: check --subscription, or sign in to its tenant: az login --tenant TENANT",
+            "the subscription is unknown to this sign-in: check --subscription, or sign in to its tenant: az login \
+             --tenant TENANT",
         ),
         Reason::Forbidden => Problem::new(
             format!("{name} may not be read: {detail}"),
@@ -81,7 +82,8 @@ async fn cluster_problem(arm: &Arm, id: &ResourceId, failure: &Failure, host: &s
         Reason::Unreachable | Reason::TimedOut => Problem::new(
             format!("Azure Resource Manager cannot be reached: {detail}"),
             format!(
-                "{host} must be reachable over HTTPS from here (proxy: HTTPS_PROXY; private certificate authority: SSL_CERT_FILE; other cloud: --cloud or --arm-endpoint)"
+                "{host} must be reachable over HTTPS from here (proxy: HTTPS_PROXY; private certificate authority: \
+                 SSL_CERT_FILE; other cloud: --cloud or --arm-endpoint)"
             ),
         ),
         _ => Problem::new(format!("{name} could not be read: {detail}"), "try again; -vv shows every call"),

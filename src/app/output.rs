@@ -45,8 +45,8 @@ pub fn shows_links() -> bool {
     std::io::stdout().is_terminal() && known && !plain
 }
 
-/// Writes a file whole or not at all, readable by its owner only. A device or a pipe (`/dev/null`, `>(…)` of a shell) is
-/// written to and stays what it is; a link leads to its file.
+/// Writes a file whole or not at all, readable by its owner only. A device or a pipe (`/dev/null`, `>(…)` of a shell)
+/// is written to and stays what it is; a link leads to its file.
 ///
 /// # Errors
 /// The file cannot be written.

@@ -1,7 +1,7 @@
 //! The JSON Schemas of what aksiso writes and reads, generated from the very types.
 //!
-//! Within schema version 1 of the report and version 1 of the snapshot, fields are only added: a reader that ignores what
-//! it does not know reads every later version of the same number.
+//! Within schema version 1 of the report and version 1 of the snapshot, fields are only added: a reader that ignores
+//! what it does not know reads every later version of the same number.
 
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};

@@ -19,7 +19,10 @@ pub async fn cluster_id(args: &TargetArgs, deadline: Instant) -> Result<Resource
         return ResourceId::parse(text, KIND).map_err(|why| {
             Problem::new(
                 format!("--cluster-id is not the id of a cluster: {why}"),
-                format!("expected /subscriptions/ID/resourceGroups/GROUP/providers/{KIND}/NAME; az aks show -g GROUP -n NAME --query id prints it"),
+                format!(
+                    "expected /subscriptions/ID/resourceGroups/GROUP/providers/{KIND}/NAME; az aks show -g GROUP -n \
+                     NAME --query id prints it"
+                ),
             )
         });
     }

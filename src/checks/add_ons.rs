@@ -38,7 +38,8 @@ const EXTENSIONS: [(&str, &str); 5] = [
     ("microsoft.dataprotection.kubernetes", "Azure Backup"),
 ];
 
-const MONITOR: &str = "privatelink.monitor.azure.com, privatelink.oms.opinsights.azure.com, privatelink.ods.opinsights.azure.com, privatelink.agentsvc.azure-automation.net";
+const MONITOR: &str = "privatelink.monitor.azure.com, privatelink.oms.opinsights.azure.com, \
+                       privatelink.ods.opinsights.azure.com, privatelink.agentsvc.azure-automation.net";
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     judge.is_isolated_or_cached()?;
@@ -52,7 +53,24 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         let id = &evidence.cluster.id;
         let command = Command::new("az k8s-extension delete").with("-g", id.resource_group().unwrap_or_default());
         let command = command.with("-c", id.name()).with("-t", "managedClusters").with("-n", extension.name());
-        judge.report(Finding::new(&UNSUPPORTED, Subject::new("Microsoft.KubernetesConfiguration/extensions", &extension.id), format!("Extension {} is {title}, which is documented not to work on a network isolated cluster.", extension.name())).seen(vec![Observation::new(extension.source(), "properties.extensionType", kind)]).with_remediation(remedy(RemediationKind::Investigate, "Check the page's limitations; where the extension is still listed and does not work, remove it with this command.", vec![remedy::in_subscription(command, id)], DOCS_ISOLATED)));
+        judge.report(
+            Finding::new(
+                &UNSUPPORTED,
+                Subject::new("Microsoft.KubernetesConfiguration/extensions", &extension.id),
+                format!(
+                    "Extension {} is {title}, which is documented not to work on a network isolated cluster.",
+                    extension.name()
+                ),
+            )
+            .seen(vec![Observation::new(extension.source(), "properties.extensionType", kind)])
+            .with_remediation(remedy(
+                RemediationKind::Investigate,
+                "Check the page's limitations; where the extension is still listed and does not work, remove it with \
+                 this command.",
+                vec![remedy::in_subscription(command, id)],
+                DOCS_ISOLATED,
+            )),
+        );
     }
     Ok(())
 }
@@ -104,16 +122,23 @@ fn enabled(evidence: &Evidence) -> Vec<(&'static str, String, &'static str)> {
 
 fn add_on(evidence: &Evidence, name: &str, path: &str, zones: &str) -> Finding {
     let id: ResourceId = evidence.cluster.id.child("addonProfiles").child(name);
-    Finding::new(&NEEDS_PRIVATE_LINK, Subject::new("add-on", &id), format!(
-            "{name} talks to an Azure service that an isolated network reaches only by a private endpoint, with these private DNS zones: {zones}."
-        )).seen(vec![Observation::new(evidence.cluster.source(), path, "true")]).with_remediation(remedy(
-            RemediationKind::Investigate,
-            format!(
-                "See that the service has a private endpoint, and that these zones are linked to the node network: {zones}."
-            ),
-            vec![zone_list(evidence)],
-            "https://learn.microsoft.com/azure/aks/outbound-rules-control-egress",
-        ))
+    Finding::new(
+        &NEEDS_PRIVATE_LINK,
+        Subject::new("add-on", &id),
+        format!(
+            "{name} talks to an Azure service that an isolated network reaches only by a private endpoint, with these \
+             private DNS zones: {zones}."
+        ),
+    )
+    .seen(vec![Observation::new(evidence.cluster.source(), path, "true")])
+    .with_remediation(remedy(
+        RemediationKind::Investigate,
+        format!(
+            "See that the service has a private endpoint, and that these zones are linked to the node network: {zones}."
+        ),
+        vec![zone_list(evidence)],
+        "https://learn.microsoft.com/azure/aks/outbound-rules-control-egress",
+    ))
 }
 
 fn zone_list(evidence: &Evidence) -> Command {

@@ -148,10 +148,17 @@ impl<'e> Case<'e> {
             self.rules.iter().map(|rule| format!("{} -> {}", source(rule), target(rule))).collect();
         let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
         let host = self.evidence.mcr_hosts()[0];
-        Finding::new(&MISSING, Subject::new("Microsoft.ContainerRegistry/registries", &self.registry.id), format!(
-                "No rule of registry {} caches {host}/*. Nodes ask it for every image of {host} and for their own binaries, and it answers 404.",
+        Finding::new(
+            &MISSING,
+            Subject::new("Microsoft.ContainerRegistry/registries", &self.registry.id),
+            format!(
+                "No rule of registry {} caches {host}/*. Nodes ask it for every image of {host} and for their own \
+                 binaries, and it answers 404.",
                 self.registry.name()
-            )).seen(vec![Observation::new(self.list(), "value[].properties.sourceRepository", found)]).with_remediation(self.recreate(None))
+            ),
+        )
+        .seen(vec![Observation::new(self.list(), "value[].properties.sourceRepository", found)])
+        .with_remediation(self.recreate(None))
     }
 
     fn mismatch(&self, rule: &CacheRule) -> Finding {
@@ -174,10 +181,14 @@ impl<'e> Case<'e> {
         let why = if late {
             "It was created after the target had changed, so nodes that bootstrapped since look elsewhere."
         } else {
-            "Nodes from the preview may go on using it; a node that bootstraps with today's configuration looks under aks-managed-repository and finds nothing."
+            "Nodes from the preview may go on using it; a node that bootstraps with today's configuration looks under \
+             aks-managed-repository and finds nothing."
         };
         let mut remediation = self.recreate(Some(rule));
-        remediation.summary.push_str(" Do all of it in one maintenance window and reimage every pool at the end: nodes that still use the old target cannot pull in between.");
+        remediation.summary.push_str(
+            " Do all of it in one maintenance window and reimage every pool at the end: nodes that still use the old \
+             target cannot pull in between.",
+        );
         let pools = self.evidence.pools.agent_pools.known().into_iter().flatten().filter(|pool| !pool.stopped());
         let mut reimages: Vec<Command> = pools.map(|pool| remedy::upgrade_pool(self.evidence, &pool.name)).collect();
         if reimages.is_empty() {
@@ -209,7 +220,8 @@ impl<'e> Case<'e> {
 
     fn renamed(&self, rule: &CacheRule) -> Finding {
         let detail = format!(
-            "Source and target are right, but the rule is named {} and not {NAME}. Nodes do not look at the name; documents and scripts do.",
+            "Source and target are right, but the rule is named {} and not {NAME}. Nodes do not look at the name; \
+             documents and scripts do.",
             rule.name()
         );
         let remediation = remedy(
@@ -256,7 +268,8 @@ impl<'e> Case<'e> {
             return None;
         }
         let detail = format!(
-            "Rule {} fills \"{}\" from \"{}\": it overrides that one repository, and nodes get another image than the one they name.",
+            "Rule {} fills \"{}\" from \"{}\": it overrides that one repository, and nodes get another image than the \
+             one they name.",
             rule.name(),
             target(rule),
             source(rule)
@@ -358,8 +371,8 @@ impl<'e> Case<'e> {
             .with("--scope", "<KEY_VAULT_ID>");
         remedy(
             RemediationKind::FixUpstreamCredentials,
-            "See which secrets the set names, and let its identity read them in their Key Vault (put the vault's id in \
-             place of <KEY_VAULT_ID>). A firewall of the vault and a wrong secret do the same harm; the health is \
+            "See which secrets the set names, and let its identity read them in their Key Vault (put the vault's id \
+             in place of <KEY_VAULT_ID>). A firewall of the vault and a wrong secret do the same harm; the health is \
              refreshed with delay.",
             vec![remedy::in_subscription(show, &self.registry.id), grant],
             DOCS_CACHE,
@@ -375,10 +388,10 @@ impl<'e> Case<'e> {
         let mut commands: Vec<Command> =
             wrong.map(|rule| remedy::delete_cache_rule(registry, rule.name())).into_iter().collect();
         commands.push(remedy::create_cache_rule(self.evidence, registry));
-        let summary = "Create the documented rule (a rule's source and target cannot be changed, so a wrong one is deleted first). \
-                       If it is refused with TargetRepositoryPrefixMatchesExistingRegistries, repositories are left under \
-                       aks-managed-repository/: delete each with az acr repository delete from inside the network, then create the rule. \
-                       Nodes need no reimage for it.";
+        let summary = "Create the documented rule (a rule's source and target cannot be changed, so a wrong one is \
+                       deleted first). If it is refused with TargetRepositoryPrefixMatchesExistingRegistries, \
+                       repositories are left under aks-managed-repository/: delete each with az acr repository delete \
+                       from inside the network, then create the rule. Nodes need no reimage for it.";
         remedy(RemediationKind::RecreateCacheRule, summary, commands, DOCS_CACHE)
     }
 }

@@ -49,8 +49,8 @@ impl Command {
         self.line(Shell::Posix)
     }
 
-    /// The line for a shell. A character that steers terminals, which no Azure name can hold, becomes `?`, so that a line stays one
-    /// line.
+    /// The line for a shell. A character that steers terminals, which no Azure name can hold, becomes `?`, so that a
+    /// line stays one line.
     pub fn line(&self, shell: Shell) -> String {
         let words = self.0.iter().map(|word| {
             // No value that Azure takes is that long: the place stays open.

@@ -257,8 +257,8 @@ fn bypassed(modern: Option<bool>) -> &'static str {
         "The node asked Microsoft's registry itself. With containerd 2 that means that its mirror is not configured: \
          the node was not reimaged."
     } else {
-        "The node asked Microsoft's registry itself. With containerd 1.7 that means that its mirror is not configured, \
-         or that the mirror answered 404 (no matching cache rule), which containerd 1.7 hides."
+        "The node asked Microsoft's registry itself. With containerd 1.7 that means that its mirror is not \
+         configured, or that the mirror answered 404 (no matching cache rule), which containerd 1.7 hides."
     }
 }
 

@@ -140,12 +140,19 @@ fn not_on(
     remediation.commands.push(reimage.clone());
     remediation.script.push(reimage);
     let id = evidence.cluster.id.child("agentPools").child(&pool.name);
-    Finding::new(&NOT_ON_SCALE_SET, Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id), format!(
-            "{} of pool {} does not carry the kubelet identity {}: its nodes cannot sign in to the registry, whatever roles the identity has.",
+    Finding::new(
+        &NOT_ON_SCALE_SET,
+        Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id),
+        format!(
+            "{} of pool {} does not carry the kubelet identity {}: its nodes cannot sign in to the registry, whatever \
+             roles the identity has.",
             resource.name(),
             pool.name,
             identity.name()
-        )).seen(vec![Observation::new(resource.source(), "identity.userAssignedIdentities", has)]).with_remediation(remediation)
+        ),
+    )
+    .seen(vec![Observation::new(resource.source(), "identity.userAssignedIdentities", has)])
+    .with_remediation(remediation)
 }
 
 fn assignments(judge: &mut Judge<'_>, registry: &Registry, identity: &KubeletIdentity) {
@@ -196,7 +203,9 @@ fn list(registry: &Registry) -> String {
 fn conditioned(evidence: &Evidence, registry: &Registry, identity: &KubeletIdentity, rights: &Rights<'_>) -> Finding {
     let condition =
         rights.repository.first().and_then(|assignment| assignment.properties.condition.clone()).unwrap_or_default();
-    let detail = "The kubelet identity's only repository role has a condition, and it does not clearly allow the repositories under aks-managed-repository/. What it does not allow, nodes cannot pull.".to_owned();
+    let detail = "The kubelet identity's only repository role has a condition, and it does not clearly allow the \
+                  repositories under aks-managed-repository/. What it does not allow, nodes cannot pull."
+        .to_owned();
     let seen =
         vec![Observation::new(list(registry), "value[].properties.condition", crate::text::bounded(&condition, 600))];
     on_registry(
@@ -267,7 +276,8 @@ impl Case<'_> {
     fn ignored_by_abac(&self) -> Finding {
         let roles = self.roles(&self.rights.legacy);
         let detail = format!(
-            "The kubelet identity has {roles}, but registry {} is in ABAC mode, where only repository roles count. az aks update --attach-acr cannot assign those.",
+            "The kubelet identity has {roles}, but registry {} is in ABAC mode, where only repository roles count. az \
+             aks update --attach-acr cannot assign those.",
             self.registry.name()
         );
         on_registry(&IGNORED_BY_ABAC, self.registry, detail, self.mode_and(&roles), self.assign_repository(false))
@@ -276,7 +286,8 @@ impl Case<'_> {
     fn repository_ignored(&self) -> Finding {
         let roles = self.roles(&self.rights.repository);
         let detail = format!(
-            "The kubelet identity has {roles}, but registry {} is not in ABAC mode, where repository roles do not count.",
+            "The kubelet identity has {roles}, but registry {} is not in ABAC mode, where repository roles do not \
+             count.",
             self.registry.name()
         );
         on_registry(&REPOSITORY_IGNORED, self.registry, detail, self.mode_and(&roles), self.assign("AcrPull"))
@@ -298,12 +309,14 @@ impl Case<'_> {
 
     fn assign_repository(&self, replace: bool) -> Remediation {
         let first = if replace {
-            "Replace the assignment by one without a condition, or by one whose condition allows aks-managed-repository/ (with the slash). "
+            "Replace the assignment by one without a condition, or by one whose condition allows \
+             aks-managed-repository/ (with the slash). "
         } else {
             ""
         };
         let summary = format!(
-            "{first}Assign the repository role. It takes minutes to spread; after a switch of the registry's mode nodes keep old credentials until their kubelet restarts."
+            "{first}Assign the repository role. It takes minutes to spread; after a switch of the registry's mode \
+             nodes keep old credentials until their kubelet restarts."
         );
         remedy(
             RemediationKind::AssignRole,

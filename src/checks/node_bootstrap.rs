@@ -177,8 +177,8 @@ fn bootstrap_failed(evidence: &Evidence, pool: &str, windows: bool, number: u32,
             format!("Nodes of pool {pool} fail to bootstrap with exit code {number} ({}): {}.", code.name, code.meaning)
         }
         None => format!(
-            "Nodes of pool {pool} fail to bootstrap with exit code {number}, which aksiso does not know; the output of \
-             the extension vmssCSE says more."
+            "Nodes of pool {pool} fail to bootstrap with exit code {number}, which aksiso does not know; the output \
+             of the extension vmssCSE says more."
         ),
     };
     Finding::new(&BOOTSTRAP_FAILED, subject(evidence, "agentPools", pool), detail)
@@ -195,7 +195,9 @@ fn by_code(evidence: &Evidence, pool: &str, code: Option<&Code>) -> Remediation 
     match code.map(|code| (code.number, code.fault)) {
         Some((50 | 31, _)) => remedy(
             RemediationKind::Reimage,
-            "The pool still has the configuration from before egress was cut: upgrade its node image. If its nodes cannot come up at all, open egress (or go back to an outbound type that has it), reimage, then cut it again.",
+            "The pool still has the configuration from before egress was cut: upgrade its node image. If its nodes \
+             cannot come up at all, open egress (or go back to an outbound type that has it), reimage, then cut it \
+             again.",
             renew(),
             DOCS_TROUBLESHOOT,
         ),
@@ -207,19 +209,22 @@ fn by_code(evidence: &Evidence, pool: &str, code: Option<&Code>) -> Remediation 
         ),
         Some((_, Fault::Unauthorized)) => remedy(
             RemediationKind::AssignRole,
-            "See check kubelet-acrpull: the identity, its role on the registry, and the registry's mode. A role takes minutes to spread.",
+            "See check kubelet-acrpull: the identity, its role on the registry, and the registry's mode. A role takes \
+             minutes to spread.",
             Vec::new(),
             remedy::DOCS_ROLES,
         ),
         Some((_, Fault::Network)) => remedy(
             RemediationKind::Investigate,
-            "See checks private-endpoint and private-dns. Where both pass, look at firewalls and DNS servers on the way from the node subnet to the registry's endpoint.",
+            "See checks private-endpoint and private-dns. Where both pass, look at firewalls and DNS servers on the \
+             way from the node subnet to the registry's endpoint.",
             Vec::new(),
             DOCS_TROUBLESHOOT,
         ),
         Some((_, Fault::Artifact)) => remedy(
             RemediationKind::Investigate,
-            "See checks cache-rules and private-dns (data endpoint). Where both pass, the registry could not fetch from its upstream: try again later.",
+            "See checks cache-rules and private-dns (data endpoint). Where both pass, the registry could not fetch \
+             from its upstream: try again later.",
             Vec::new(),
             DOCS_TROUBLESHOOT,
         ),

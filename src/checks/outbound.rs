@@ -78,20 +78,27 @@ fn default_outbound(evidence: &Evidence, id: &ResourceId, subnet: &SubnetPropert
     let network = id.up_to("virtualNetworks").unwrap_or_default();
     let command = Command::new("az network vnet subnet update").with("-g", id.resource_group().unwrap_or_default());
     let command = command.with("--vnet-name", network.name()).with("-n", id.name()).with("--default-outbound", "false");
-    Finding::new(&DEFAULT_OUTBOUND, Subject::new("Microsoft.Network/virtualNetworks/subnets", id), format!(
-            "outboundType is {}, but subnet {} does not turn off Azure's default outbound access, and neither a NAT gateway nor a default route takes its place: nodes may still get out, over an address that nobody owns.",
+    Finding::new(
+        &DEFAULT_OUTBOUND,
+        Subject::new("Microsoft.Network/virtualNetworks/subnets", id),
+        format!(
+            "outboundType is {}, but subnet {} does not turn off Azure's default outbound access, and neither a NAT \
+             gateway nor a default route takes its place: nodes may still get out, over an address that nobody owns.",
             evidence.outbound_type(),
             id.name()
-        )).seen(vec![Observation::new(
-            format!("GET {network}"),
-            format!("properties.subnets[{}].properties.defaultOutboundAccess", id.name()),
-            access,
-        )]).with_remediation(remedy(
-            RemediationKind::Investigate,
-            "Make the subnet private. Nodes keep their way out until they are stopped and started, or made anew.",
-            vec![remedy::in_subscription(command, id)],
-            "https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access",
-        ))
+        ),
+    )
+    .seen(vec![Observation::new(
+        format!("GET {network}"),
+        format!("properties.subnets[{}].properties.defaultOutboundAccess", id.name()),
+        access,
+    )])
+    .with_remediation(remedy(
+        RemediationKind::Investigate,
+        "Make the subnet private. Nodes keep their way out until they are stopped and started, or made anew.",
+        vec![remedy::in_subscription(command, id)],
+        "https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access",
+    ))
 }
 
 fn public_addresses(judge: &mut Judge<'_>) {
@@ -99,7 +106,26 @@ fn public_addresses(judge: &mut Judge<'_>) {
     let pools = evidence.pools.agent_pools.known().into_iter().flatten();
     for pool in pools.filter(|pool| pool.enable_node_public_ip == Some(true)) {
         let id = evidence.cluster.id.child("agentPools").child(&pool.name);
-        judge.report(Finding::new(&PUBLIC_IP, Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id), format!("enableNodePublicIP gives each node of pool {} a public address, and with it a way out whatever the outbound type.", pool.name)).seen(vec![Observation::new(evidence.cluster.source(), format!("properties.agentPoolProfiles[{}].enableNodePublicIP", pool.name), "true")]).with_remediation(remedy(RemediationKind::Investigate, "The setting cannot be changed on a pool: add a pool without it, move the workloads, delete this one.", Vec::new(), "https://learn.microsoft.com/azure/aks/concepts-network-isolated")));
+        let path = format!("properties.agentPoolProfiles[{}].enableNodePublicIP", pool.name);
+        let detail = format!(
+            "enableNodePublicIP gives each node of pool {} a public address, and with it a way out whatever the \
+             outbound type.",
+            pool.name
+        );
+        judge.report(
+            Finding::new(
+                &PUBLIC_IP,
+                Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id),
+                detail,
+            )
+            .seen(vec![Observation::new(evidence.cluster.source(), path, "true")])
+            .with_remediation(remedy(
+                RemediationKind::Investigate,
+                "The setting cannot be changed on a pool: add a pool without it, move the workloads, delete this one.",
+                Vec::new(),
+                "https://learn.microsoft.com/azure/aks/concepts-network-isolated",
+            )),
+        );
     }
 }
 
@@ -122,7 +148,30 @@ fn proxy(judge: &mut Judge<'_>) {
     let suffix =
         names.first().and_then(|name| name.split_once('.')).map_or("azurecr.io", |(_, suffix)| suffix).to_owned();
     let update = remedy::aks_update(evidence, &[("--http-proxy-config", "proxy.json")]);
-    judge.report(Finding::new(&PROXY, Subject::new("Microsoft.ContainerService/managedClusters", &evidence.cluster.id), format!("Nodes use the proxy {proxy} for HTTPS, and noProxy does not cover {uncovered}: pulls and bootstrap go to the proxy instead of the private endpoint. (A CIDR in noProxy matches no host name.)")).seen(vec![Observation::new(evidence.cluster.source(), "properties.httpProxyConfig.noProxy", config.no_proxy.join(", "))]).with_remediation(remedy(RemediationKind::UpdateCluster, format!("Write the proxy configuration to proxy.json with .{suffix} added to noProxy, and update the cluster: it reimages the nodes by itself."), vec![update], "https://learn.microsoft.com/azure/aks/http-proxy")));
+    judge.report(
+        Finding::new(
+            &PROXY,
+            Subject::new("Microsoft.ContainerService/managedClusters", &evidence.cluster.id),
+            format!(
+                "Nodes use the proxy {proxy} for HTTPS, and noProxy does not cover {uncovered}: pulls and bootstrap \
+                 go to the proxy instead of the private endpoint. (A CIDR in noProxy matches no host name.)"
+            ),
+        )
+        .seen(vec![Observation::new(
+            evidence.cluster.source(),
+            "properties.httpProxyConfig.noProxy",
+            config.no_proxy.join(", "),
+        )])
+        .with_remediation(remedy(
+            RemediationKind::UpdateCluster,
+            format!(
+                "Write the proxy configuration to proxy.json with .{suffix} added to noProxy, and update the cluster: \
+                 it reimages the nodes by itself."
+            ),
+            vec![update],
+            "https://learn.microsoft.com/azure/aks/http-proxy",
+        )),
+    );
 }
 
 /// The login server and the home region's data endpoint.
@@ -144,7 +193,26 @@ fn api_server(judge: &mut Judge<'_>) {
     if profile.enable_private_cluster == Some(true) || profile.enable_vnet_integration == Some(true) {
         return;
     }
-    judge.report(Finding::new(&PUBLIC_API, Subject::new("Microsoft.ContainerService/managedClusters", &evidence.cluster.id), "The cluster is neither private nor uses API server VNet integration: its nodes reach the API server over a public address, which an isolated network has to allow.".to_owned()).seen(vec![Observation::new(evidence.cluster.source(), "properties.apiServerAccessProfile", "neither enablePrivateCluster nor enableVnetIntegration")]).with_remediation(remedy(RemediationKind::Investigate, "Consider API server VNet integration, which can be turned on for an existing cluster.", Vec::new(), DOCS_ISOLATED)));
+    judge.report(
+        Finding::new(
+            &PUBLIC_API,
+            Subject::new("Microsoft.ContainerService/managedClusters", &evidence.cluster.id),
+            "The cluster is neither private nor uses API server VNet integration: its nodes reach the API server over \
+             a public address, which an isolated network has to allow."
+                .to_owned(),
+        )
+        .seen(vec![Observation::new(
+            evidence.cluster.source(),
+            "properties.apiServerAccessProfile",
+            "neither enablePrivateCluster nor enableVnetIntegration",
+        )])
+        .with_remediation(remedy(
+            RemediationKind::Investigate,
+            "Consider API server VNet integration, which can be turned on for an existing cluster.",
+            Vec::new(),
+            DOCS_ISOLATED,
+        )),
+    );
 }
 
 #[cfg(test)]

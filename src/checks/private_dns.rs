@@ -192,13 +192,16 @@ impl<'e> Resolver<'_, 'e> {
             );
             remedy(
                 RemediationKind::CreateDnsZone,
-                "Create the zone and link it to the node network, then give it the endpoint's records (a DNS zone group on the endpoint does so). Where your organization keeps central zones, use that one and only link it.",
+                "Create the zone and link it to the node network, then give it the endpoint's records (a DNS zone \
+                 group on the endpoint does so). Where your organization keeps central zones, use that one and only \
+                 link it.",
                 vec![create, self.link(&zone)],
                 DOCS_PRIVATE_LINK,
             )
         };
         let detail = format!(
-            "No zone {wanted} (nor any other that could answer {}) exists: nodes get the registry's public address, which they cannot reach.",
+            "No zone {wanted} (nor any other that could answer {}) exists: nodes get the registry's public address, \
+             which they cannot reach.",
             self.names.server
         );
         self.on_network(&ZONE_MISSING, detail, seen, remediation)
@@ -218,13 +221,15 @@ impl<'e> Resolver<'_, 'e> {
         } else {
             remedy(
                 RemediationKind::LinkDnsZone,
-                "Link the zone to the node network. A network can be linked to one zone of a name only: if the link is refused for that reason, put the registry's records into the zone that is linked.",
+                "Link the zone to the node network. A network can be linked to one zone of a name only: if the link \
+                 is refused for that reason, put the registry's records into the zone that is linked.",
                 vec![self.link(zone.id)],
                 DOCS_PRIVATE_LINK,
             )
         };
         let detail = format!(
-            "Zone {} exists, but network {} is not linked to it: nodes get the registry's public address, which they cannot reach.",
+            "Zone {} exists, but network {} is not linked to it: nodes get the registry's public address, which they \
+             cannot reach.",
             zone.name(),
             self.network.name()
         );
@@ -255,7 +260,9 @@ impl<'e> Resolver<'_, 'e> {
 
     fn custom_servers(&self, servers: &[&str], unplaced: &[String]) -> Finding {
         let detail = format!(
-            "Network {} sends its queries to {}. For {} it cannot be seen that they answer for the registry's zone: they must sit in, or forward to {AZURE_DNS} from, a network that the zone is linked to. A link to the node network itself does not help.",
+            "Network {} sends its queries to {}. For {} it cannot be seen that they answer for the registry's zone: \
+             they must sit in, or forward to {AZURE_DNS} from, a network that the zone is linked to. A link to the \
+             node network itself does not help.",
             self.network.name(),
             servers.join(", "),
             unplaced.join(", ")
@@ -274,7 +281,8 @@ impl<'e> Resolver<'_, 'e> {
             commands.push(remedy::in_subscription(list, zone.id));
         }
         let summary = format!(
-            "Ask the servers, from inside the network, for {}: a private address is right. Else link the zone to the servers' network and let them forward {} to {AZURE_DNS}.",
+            "Ask the servers, from inside the network, for {}: a private address is right. Else link the zone to the \
+             servers' network and let them forward {} to {AZURE_DNS}.",
             self.names.server, self.names.suffix
         );
         self.on_network(

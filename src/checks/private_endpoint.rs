@@ -102,10 +102,17 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
             Reach::Unknown(gap) => gaps.push(gap.clone()),
             Reach::Elsewhere => match endpoints::hidden_path(evidence, candidate) {
                 Hidden::Nothing => findings.push(elsewhere(evidence, registry, candidate)),
-                Hidden::Maybe(what) => suspicions.push((elsewhere(evidence, registry, candidate), Gap::new(
-                    Reason::NotVisible,
-                    format!("endpoint {} lies in a network that no peering joins with the nodes' own, but {what} may: that cannot be seen", candidate.endpoint.name()),
-                ))),
+                Hidden::Maybe(what) => suspicions.push((
+                    elsewhere(evidence, registry, candidate),
+                    Gap::new(
+                        Reason::NotVisible,
+                        format!(
+                            "endpoint {} lies in a network that no peering joins with the nodes' own, but {what} may: \
+                             that cannot be seen",
+                            candidate.endpoint.name()
+                        ),
+                    ),
+                )),
                 Hidden::Unknown(gap) => gaps.push(gap),
             },
         }
@@ -154,7 +161,11 @@ fn missing(evidence: &Evidence, registry: &Registry) -> Finding {
     let mut seen = vec![Observation::new(registry.source(), "properties.privateEndpointConnections", "[]")];
     let mut stale = Vec::new();
     for endpoint in dangling {
-        detail.push_str(&format!(" Endpoint {} still names the registry, but the registry does not know it (it was probably created anew): delete it and create it again.", endpoint.name()));
+        detail.push_str(&format!(
+            " Endpoint {} still names the registry, but the registry does not know it (it was probably created anew): \
+             delete it and create it again.",
+            endpoint.name()
+        ));
         let states = endpoint.properties.connections().filter_map(|connection| {
             connection.properties.private_link_service_connection_state.as_ref()?.status.clone()
         });
@@ -254,7 +265,8 @@ fn approve(
 
 fn gone(evidence: &Evidence, registry: &Registry, endpoint: &ResourceId) -> Finding {
     let detail = format!(
-        "The registry has an approved connection of endpoint {}, but the endpoint no longer exists, and no other serves the nodes.",
+        "The registry has an approved connection of endpoint {}, but the endpoint no longer exists, and no other \
+         serves the nodes.",
         endpoint.name()
     );
     let seen = vec![Observation::new(format!("GET {endpoint}"), "status", "404")];
@@ -294,7 +306,8 @@ fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>
         }
     }
     let detail = format!(
-        "Endpoint {} is approved, but lies in network {}, which is neither the node network ({}) nor joined with it by a connected peering.",
+        "Endpoint {} is approved, but lies in network {}, which is neither the node network ({}) nor joined with it \
+         by a connected peering.",
         id.name(),
         home.name(),
         names.join(", ")
@@ -332,7 +345,9 @@ fn endpoint_commands(evidence: &Evidence, registry: &Registry, mut commands: Vec
     let command = command.with("--subnet", subnet).with("--private-connection-resource-id", registry.id.as_str());
     let command = command.with("--group-id", "registry").with("--connection-name", format!("{name}-connection"));
     commands.push(remedy::in_subscription(command, &endpoint));
-    let mut summary = "Create an endpoint in the node network (in its subnet or another one). Without the right to approve on the registry add --manual-request true and have it approved.".to_owned();
+    let mut summary = "Create an endpoint in the node network (in its subnet or another one). Without the right to \
+                       approve on the registry add --manual-request true and have it approved."
+        .to_owned();
     match evidence
         .network
         .dns_zones
@@ -348,7 +363,10 @@ fn endpoint_commands(evidence: &Evidence, registry: &Registry, mut commands: Vec
                 .with("--private-dns-zone", zone.as_str())
                 .with("--zone-name", "azurecr");
             commands.push(remedy::in_subscription(group, &endpoint));
-            summary.push_str(" The zone group writes its addresses into the zone and overwrites those of another endpoint that shares it; leave it out where a policy adds it.");
+            summary.push_str(
+                " The zone group writes its addresses into the zone and overwrites those of another endpoint that \
+                 shares it; leave it out where a policy adds it.",
+            );
         }
         None => summary.push_str(" Then see to its private DNS zone (check private-dns)."),
     }

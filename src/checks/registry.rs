@@ -147,20 +147,31 @@ impl Case<'_> {
         if self.properties.anonymous_pull_enabled == Some(true) {
             findings.push(self.finding(
                 &ANONYMOUS,
-                "anonymousPullEnabled is true: whoever reaches the registry pulls from it without signing in. The preview needed it; since release 2025-03-16 the kubelet's role does.",
+                "anonymousPullEnabled is true: whoever reaches the registry pulls from it without signing in. The \
+                 preview needed it; since release 2025-03-16 the kubelet's role does.",
                 "properties.anonymousPullEnabled",
                 "true",
-                self.update("First see that check kubelet-acrpull passes: without its role the kubelet pulls only as anybody. Then turn anonymous pull off.", &[("--anonymous-pull-enabled", "false")], DOCS_ISOLATED),
+                self.update(
+                    "First see that check kubelet-acrpull passes: without its role the kubelet pulls only as anybody. \
+                     Then turn anonymous pull off.",
+                    &[("--anonymous-pull-enabled", "false")],
+                    DOCS_ISOLATED,
+                ),
             ));
         }
         let restricted = is(self.properties.public_network_access.as_ref(), "Disabled") || denies;
         if restricted && is(self.properties.network_rule_bypass_options.as_ref(), "None") {
             findings.push(self.finding(
                 &TRUSTED_SERVICES,
-                "networkRuleBypassOptions is None on a registry with a firewall: it is documented to keep the artifact cache from being filled. What is cached already still pulls.",
+                "networkRuleBypassOptions is None on a registry with a firewall: it is documented to keep the \
+                 artifact cache from being filled. What is cached already still pulls.",
                 "properties.networkRuleBypassOptions",
                 "None",
-                self.update("Let trusted services pass the registry's firewall.", &[("--allow-trusted-services", "true")], "https://learn.microsoft.com/azure/container-registry/artifact-cache-cli"),
+                self.update(
+                    "Let trusted services pass the registry's firewall.",
+                    &[("--allow-trusted-services", "true")],
+                    "https://learn.microsoft.com/azure/container-registry/artifact-cache-cli",
+                ),
             ));
         }
         findings
@@ -171,11 +182,14 @@ impl Case<'_> {
         let rules: Vec<&str> = rules.into_iter().flatten().filter_map(|rule| rule.value.as_deref()).collect();
         let detail = if denies {
             format!(
-                "publicNetworkAccess is Enabled for selected networks ({}): nothing else gets in from outside, but the isolation is not complete.",
+                "publicNetworkAccess is Enabled for selected networks ({}): nothing else gets in from outside, but \
+                 the isolation is not complete.",
                 if rules.is_empty() { "none".to_owned() } else { rules.join(", ") }
             )
         } else {
-            "publicNetworkAccess is Enabled, and no firewall limits it: the isolation of the cluster ends at its registry.".to_owned()
+            "publicNetworkAccess is Enabled, and no firewall limits it: the isolation of the cluster ends at its \
+             registry."
+                .to_owned()
         };
         let summary =
             "Turn public access off. CI agents and ACR Tasks that push from outside then need a private path too.";
@@ -229,7 +243,8 @@ impl Case<'_> {
             };
             findings.push(self.finding(
                 &ENCRYPTION,
-                "The registry is encrypted with a key of your own, and the identity that reads the key is not among the registry's identities: once the key must be read again, nothing can be pulled.",
+                "The registry is encrypted with a key of your own, and the identity that reads the key is not among \
+                 the registry's identities: once the key must be read again, nothing can be pulled.",
                 "properties.encryption.keyVaultProperties.identity",
                 &client,
                 remediation,
@@ -274,7 +289,14 @@ impl Case<'_> {
                 Vec::new(),
                 "https://learn.microsoft.com/azure/container-registry/zone-redundancy",
             );
-            findings.push(self.finding(&NOT_ZONE_REDUNDANT, "The cluster's nodes and pulls depend on this one registry, which a zone's outage may take down. The API's description of the bootstrap registry asks for zone redundancy.", "properties.zoneRedundancy", zones, remediation));
+            findings.push(self.finding(
+                &NOT_ZONE_REDUNDANT,
+                "The cluster's nodes and pulls depend on this one registry, which a zone's outage may take down. The \
+                 API's description of the bootstrap registry asks for zone redundancy.",
+                "properties.zoneRedundancy",
+                zones,
+                remediation,
+            ));
         }
         if self.policy(|policies| policies.soft_delete_policy.as_ref(), "enabled") {
             findings.push(self.finding(
@@ -290,7 +312,8 @@ impl Case<'_> {
             ));
         }
         if self.policy(|policies| policies.quarantine_policy.as_ref(), "enabled") {
-            let summary = "Turn quarantine off for this registry (it has no az command of its own: az resource update, or the portal), or prove that cached images are released.";
+            let summary = "Turn quarantine off for this registry (it has no az command of its own: az resource \
+                           update, or the portal), or prove that cached images are released.";
             let command = Command::new("az resource update")
                 .with("--ids", self.registry.id.as_str())
                 .with("--set", "properties.policies.quarantinePolicy.status=disabled");
@@ -300,7 +323,14 @@ impl Case<'_> {
                 vec![command],
                 "https://learn.microsoft.com/azure/container-registry/container-registry-skus",
             );
-            findings.push(self.finding(&QUARANTINE, "The quarantine policy is enabled. Cached images are probably held back until somebody releases them; nobody has confirmed it.", "properties.policies.quarantinePolicy.status", "enabled", remediation));
+            findings.push(self.finding(
+                &QUARANTINE,
+                "The quarantine policy is enabled. Cached images are probably held back until somebody releases them; \
+                 nobody has confirmed it.",
+                "properties.policies.quarantinePolicy.status",
+                "enabled",
+                remediation,
+            ));
         }
         findings
     }
@@ -311,11 +341,14 @@ impl Case<'_> {
             pools.map(|pool| ImageVersion::parse(pool.node_image_version.as_deref()?)?.date()).collect();
         let newer = !dates.is_empty() && dates.iter().all(|day| day.is_some_and(|day| day >= OWN_AUDIENCE));
         let detail = if newer {
-            "The policy azureADAuthenticationAsArmPolicy is disabled. The pools' images are new enough to sign in without it, but the documentation still does not support it."
+            "The policy azureADAuthenticationAsArmPolicy is disabled. The pools' images are new enough to sign in \
+             without it, but the documentation still does not support it."
         } else {
-            "The policy azureADAuthenticationAsArmPolicy is disabled: nodes with images from before July 2026 sign in with a token for Azure Resource Manager, and the registry refuses it."
+            "The policy azureADAuthenticationAsArmPolicy is disabled: nodes with images from before July 2026 sign in \
+             with a token for Azure Resource Manager, and the registry refuses it."
         };
-        let summary = "Accept tokens for Azure Resource Manager. An Azure Policy may turn it off again: look for one that audits or modifies this setting.";
+        let summary = "Accept tokens for Azure Resource Manager. An Azure Policy may turn it off again: look for one \
+                       that audits or modifies this setting.";
         let remediation = self.config("az acr config authentication-as-arm update", summary, DOCS_ISOLATED);
         let mut finding = self.finding(
             &ARM_AUDIENCE,

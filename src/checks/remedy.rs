@@ -104,8 +104,9 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
         .as_ref()
         .and_then(|sku| sku.name.as_deref())
         .is_some_and(|name| name.eq_ignore_ascii_case("Automatic"));
-    let mut summary = "Delete the managed registry, then reconcile: AKS creates it again with its rule. Between the two \
-                       steps no image can be pulled. Compare the registry's id before and after; if it changed, reimage every pool."
+    let mut summary = "Delete the managed registry, then reconcile: AKS creates it again with its rule. Between the \
+                       two steps no image can be pulled. Compare the registry's id before and after; if it changed, \
+                       reimage every pool."
         .to_owned();
     let mut steps = Vec::new();
     if automatic {

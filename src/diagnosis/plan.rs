@@ -55,7 +55,8 @@ fn disturbs(kind: RemediationKind) -> &'static str {
     }
 }
 
-/// The order of the steps: the registry, its rule, endpoint, zone, link, record, role, then the cluster, then its nodes.
+/// The order of the steps: the registry, its rule, endpoint, zone, link, record, role, then the cluster, then its
+/// nodes.
 fn rank(kind: RemediationKind) -> u8 {
     match kind {
         RemediationKind::UpdateRegistry => 0,

@@ -1,5 +1,5 @@
-//! The operator's policy, apart from the checks: other severities, findings that are accepted for a time, and a baseline
-//! of what is known already.
+//! The operator's policy, apart from the checks: other severities, findings that are accepted for a time, and a
+//! baseline of what is known already.
 
 mod file;
 
@@ -182,8 +182,8 @@ impl Policy {
         })
     }
 
-    /// What is wrong with the policy: suppressions that have expired, and those that match nothing although their rule's
-    /// check saw everything.
+    /// What is wrong with the policy: suppressions that have expired, and those that match nothing although their
+    /// rule's check saw everything.
     fn notices(&self, diagnosis: &Diagnosis<'_>, today: Date) -> Vec<Notice> {
         let wrong = self.suppressions.iter().filter_map(|entry| {
             let matched = diagnosis.findings.iter().any(|finding| entry.covers(finding));

@@ -2,7 +2,8 @@
 //! every relation that a check looks at stays, so that the findings and what causes what are the same.
 //!
 //! Nothing is left in because it looks harmless: a word survives only where it is one of Azure's, Kubernetes' or the
-//! container runtime's own (`anonymize/words.txt`, `anonymize/phrases.txt`), or the value of a field that holds such words.
+//! container runtime's own (`anonymize/words.txt`, `anonymize/phrases.txt`), or the value of a field that holds such
+//! words.
 
 mod addresses;
 mod pseudonyms;

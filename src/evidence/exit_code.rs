@@ -23,7 +23,8 @@ mod tests {
 
     #[test]
     fn both_forms_of_the_message_are_read() {
-        let extension = "Enable failed: failed to execute command: command terminated with exit status=211\n[stdout]\n{ \"ExitCode\": \"211\", \"Output\": \"…\"";
+        let extension = "Enable failed: failed to execute command: command terminated with exit \
+                         status=211\n[stdout]\n{ \"ExitCode\": \"211\", \"Output\": \"…\"";
         assert_eq!(find(extension), Some(211));
         assert_eq!(find("{\\\"ExitCode\\\": \\\"207\\\", \\\"Output\\\""), Some(207));
         assert_eq!(find("terminated with exit status 50"), Some(50));

@@ -126,7 +126,8 @@ impl ResourceId {
     }
 }
 
-/// An id within bounds: what is too long to be one is cut, and ends in a hash of the whole, so that two of them stay two.
+/// An id within bounds: what is too long to be one is cut, and ends in a hash of the whole, so that two of them stay
+/// two.
 pub fn bounded(text: &str) -> String {
     let id = text.trim_end_matches('/');
     if id.len() <= LIMIT {
@@ -181,7 +182,8 @@ mod tests {
     use super::*;
 
     const KIND: &str = "Microsoft.ContainerService/managedClusters";
-    const ID: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks";
+    const ID: &str = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg/providers/\
+                      Microsoft.ContainerService/managedClusters/aks";
 
     #[test]
     fn what_is_too_long_to_be_an_id_is_cut_but_stays_itself() {

@@ -26,11 +26,11 @@ pub struct Place {
     pub account: Option<ServiceAccount>,
     /// Whether the kubelet never pulls it (`imagePullPolicy: Never`).
     pub never: bool,
-    /// Whether something else writes the image when the pod is made: Istio's injector, where a gateway says `auto`, or the
-    /// parameter of a workflow.
+    /// Whether something else writes the image when the pod is made: Istio's injector, where a gateway says `auto`, or
+    /// the parameter of a workflow.
     pub injected: bool,
-    /// Whether it is only mentioned (in an argument, a variable, an annotation, a ConfigMap, a test): something may pull it,
-    /// or not.
+    /// Whether it is only mentioned (in an argument, a variable, an annotation, a ConfigMap, a test): something may
+    /// pull it, or not.
     pub mentioned: bool,
 }
 

@@ -259,7 +259,8 @@ fn by_log(evidence: &Evidence, times: &Times, created: Timestamp) -> (Age, Strin
         (Some(since), _) => (
             Age::Unknown,
             format!(
-                "the oldest write in the Activity Log, of {since}, set the present profile, and may have been the change"
+                "the oldest write in the Activity Log, of {since}, set the present profile, and may have been the \
+                 change"
             ),
         ),
         (None, Some(from)) if created >= from => {

@@ -55,7 +55,8 @@ const LINUX: &[Code] = &[
         50,
         "ERR_OUTBOUND_CONN_FAIL",
         Fault::Egress,
-        "the node tested its way out and found none: egress was cut before outboundType none, or before the pool was reimaged",
+        "the node tested its way out and found none: egress was cut before outboundType none, or before the pool was \
+         reimaged",
     ),
     code(51, "ERR_K8S_API_SERVER_CONN_FAIL", Fault::Other, "the API server could not be reached"),
     code(52, "ERR_K8S_API_SERVER_DNS_LOOKUP_FAIL", Fault::Other, "the API server's name does not resolve"),

@@ -74,8 +74,8 @@ pub struct Proposal {
     pub target: String,
     /// The reference under which the image would be pulled.
     pub reference: String,
-    /// The credential set that its upstream demands, where it demands one: one that another rule of this upstream has, or
-    /// the name for a new one.
+    /// The credential set that its upstream demands, where it demands one: one that another rule of this upstream has,
+    /// or the name for a new one.
     pub credentials: Option<Credentials>,
     /// Whether the registry's own list of repositories shows that none stands under the target.
     pub target_is_free: bool,

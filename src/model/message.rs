@@ -179,18 +179,23 @@ mod tests {
                 Host::Unnamed,
             ),
             (
-                "failed to resolve reference \"contosoboot.azurecr.io/tools:1\": failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://contosoboot.azurecr.io/oauth2/token?…: 401 Unauthorized",
+                "failed to resolve reference \"contosoboot.azurecr.io/tools:1\": failed to authorize: failed to fetch \
+                 anonymous token: unexpected status from GET request to \
+                 https://contosoboot.azurecr.io/oauth2/token?…: 401 Unauthorized",
                 Kind::Unauthorized,
                 Host::Registry,
             ),
             (
-                "rpc error: code = NotFound desc = failed to pull and unpack image \"contosoboot.azurecr.io/tools:1\": no match for platform in manifest: not found, failed to fetch anonymous token: 401 Unauthorized",
+                "rpc error: code = NotFound desc = failed to pull and unpack image \
+                 \"contosoboot.azurecr.io/tools:1\": no match for platform in manifest: not found, failed to fetch \
+                 anonymous token: 401 Unauthorized",
                 Kind::Platform,
                 Host::Unnamed,
             ),
             ("no match for platform in manifest: not found", Kind::Platform, Host::Unnamed),
             (
-                "failed to resolve reference \"contosoboot.azurecr.io/tools:9\": contosoboot.azurecr.io/tools:9: not found",
+                "failed to resolve reference \"contosoboot.azurecr.io/tools:9\": contosoboot.azurecr.io/tools:9: not \
+                 found",
                 Kind::NotFound,
                 Host::Registry,
             ),
@@ -200,22 +205,27 @@ mod tests {
                 Host::Microsoft,
             ),
             (
-                "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://contosoboot.azurecr.io/oauth2/token: 403 Forbidden",
+                "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to \
+                 https://contosoboot.azurecr.io/oauth2/token: 403 Forbidden",
                 Kind::Forbidden,
                 Host::Registry,
             ),
             (
-                "denied: {\"errors\":[{\"code\":\"DENIED\",\"message\":\"client with IP '20.1.2.3' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.\"}]}",
+                "denied: {\"errors\":[{\"code\":\"DENIED\",\"message\":\"client with IP '20.1.2.3' is not allowed \
+                 access. Refer https://aka.ms/acr/firewall to grant access.\"}]}",
                 Kind::FirewallDenied,
                 Host::Unnamed,
             ),
             (
-                "failed to do request: Head \"https://contosoboot.azurecr.io/v2/aks-managed-repository/x/manifests/1?…\": dial tcp 10.1.2.5:443: i/o timeout",
+                "failed to do request: Head \
+                 \"https://contosoboot.azurecr.io/v2/aks-managed-repository/x/manifests/1?…\": dial tcp 10.1.2.5:443: \
+                 i/o timeout",
                 Kind::Network,
                 Host::Registry,
             ),
             (
-                "ACR contosoboot.azurecr.io rejected token exchange: failed to send token exchange request: Post https://contosoboot.azurecr.io/oauth2/exchange: dial tcp 10.1.2.5:443: i/o timeout",
+                "ACR contosoboot.azurecr.io rejected token exchange: failed to send token exchange request: Post \
+                 https://contosoboot.azurecr.io/oauth2/exchange: dial tcp 10.1.2.5:443: i/o timeout",
                 Kind::Network,
                 Host::Registry,
             ),
@@ -225,7 +235,8 @@ mod tests {
                 Host::Registry,
             ),
             (
-                "Failed to resolve specified fqdn contosoboot.azurecr.io: lookup contosoboot.azurecr.io on 10.0.0.10: no such host",
+                "Failed to resolve specified fqdn contosoboot.azurecr.io: lookup contosoboot.azurecr.io on 10.0.0.10: \
+                 no such host",
                 Kind::Dns,
                 Host::Registry,
             ),
@@ -237,12 +248,14 @@ mod tests {
                 Host::Microsoft,
             ),
             (
-                "Head \"https://mcr.microsoft.com/v2/dotnet/aspnet/manifests/8.0\": dial tcp 204.79.197.219:443: i/o timeout",
+                "Head \"https://mcr.microsoft.com/v2/dotnet/aspnet/manifests/8.0\": dial tcp 204.79.197.219:443: i/o \
+                 timeout",
                 Kind::Network,
                 Host::Microsoft,
             ),
             (
-                "Get \"https://mcr.microsoft.com/v2/\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+                "Get \"https://mcr.microsoft.com/v2/\": context deadline exceeded (Client.Timeout exceeded while \
+                 awaiting headers)",
                 Kind::Network,
                 Host::Microsoft,
             ),
@@ -258,12 +271,15 @@ mod tests {
             ),
             ("rpc error: code = Unknown desc = EOF", Kind::Network, Host::Unnamed),
             (
-                "failed to copy: httpReadSeeker: failed open: failed to do request: Get \"https://weumanaged15.blob.core.windows.net/x\": EOF",
+                "failed to copy: httpReadSeeker: failed open: failed to do request: Get \
+                 \"https://weumanaged15.blob.core.windows.net/x\": EOF",
                 Kind::Network,
                 Host::Blob,
             ),
             (
-                "failed to copy: httpReadSeeker: failed open: failed to do request: Get \"https://contosoboot.eastus.data.azurecr.io/x\": dial tcp: lookup contosoboot.eastus.data.azurecr.io on 168.63.129.16:53: no such host",
+                "failed to copy: httpReadSeeker: failed open: failed to do request: Get \
+                 \"https://contosoboot.eastus.data.azurecr.io/x\": dial tcp: lookup \
+                 contosoboot.eastus.data.azurecr.io on 168.63.129.16:53: no such host",
                 Kind::Dns,
                 Host::Data,
             ),
@@ -279,7 +295,8 @@ mod tests {
                 Host::Unnamed,
             ),
             (
-                "contosoboot.azurecr.io/tools:alpha not found: manifest unknown: manifest tagged by \"alpha\" is not found",
+                "contosoboot.azurecr.io/tools:alpha not found: manifest unknown: manifest tagged by \"alpha\" is not \
+                 found",
                 Kind::NotFound,
                 Host::Unnamed,
             ),
@@ -295,7 +312,8 @@ mod tests {
                 Host::Unnamed,
             ),
             (
-                "error from registry: authentication required, visit https://aka.ms/acr/authorization for more information",
+                "error from registry: authentication required, visit https://aka.ms/acr/authorization for more \
+                 information",
                 Kind::Unauthorized,
                 Host::Unnamed,
             ),
@@ -306,12 +324,14 @@ mod tests {
             ),
             ("pull QPS exceeded", Kind::Throttled, Host::Unnamed),
             (
-                "pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials",
+                "pull access denied, repository does not exist or may require authorization: authorization failed: no \
+                 basic auth credentials",
                 Kind::Unauthorized,
                 Host::Unnamed,
             ),
             (
-                "httpReadSeeker: failed open: unexpected status code https://mcr.microsoft.com/v2/x/blobs/sha256:1: 500 Internal Server Error",
+                "httpReadSeeker: failed open: unexpected status code https://mcr.microsoft.com/v2/x/blobs/sha256:1: \
+                 500 Internal Server Error",
                 Kind::Other,
                 Host::Microsoft,
             ),
@@ -330,7 +350,9 @@ mod tests {
 
     #[test]
     fn the_mirror_host_of_a_message_is_found() {
-        let message = "Failed to pull image \"mcr.microsoft.com/a:1\": Head \"https://Old.azurecr.io/v2/aks-managed-repository/a/manifests/1?ns=mcr.microsoft.com\": dial tcp 10.0.0.4:443: i/o timeout";
+        let message = "Failed to pull image \"mcr.microsoft.com/a:1\": Head \
+                       \"https://Old.azurecr.io/v2/aks-managed-repository/a/manifests/1?ns=mcr.microsoft.com\": dial \
+                       tcp 10.0.0.4:443: i/o timeout";
         assert_eq!(mirror_host(message).as_deref(), Some("old.azurecr.io"));
         assert_eq!(mirror_host("Head \"https://mcr.microsoft.com/v2/a/manifests/1\": EOF"), None);
         assert_eq!(mirror_host("https://a b/v2/aks-managed-repository/x"), None);

@@ -84,7 +84,10 @@ mod tests {
     use super::*;
 
     fn names() -> RegistryNames {
-        let json = serde_json::json!({ "id": "/r", "location": "West Europe", "properties": { "loginServer": "Contoso-abc.azurecr.io" } });
+        let json = serde_json::json!({ "id": "/r", "location": "West Europe",
+                "properties": {
+                "loginServer":
+                "Contoso-abc.azurecr.io" } });
         RegistryNames::of(&serde_json::from_value(json).expect("a registry")).expect("names")
     }
 

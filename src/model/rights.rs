@@ -82,8 +82,8 @@ pub fn clearly_allows_under(condition: Option<&str>, repository: &str) -> bool {
     !text.contains("stringnot") && prefixes.into_iter().any(|prefix| repository.starts_with(prefix))
 }
 
-/// Whether, in ABAC mode, no condition on the kubelet's roles keeps it from a repository, as far as conditions can be read.
-/// Whether it has a role at all is the check's question.
+/// Whether, in ABAC mode, no condition on the kubelet's roles keeps it from a repository, as far as conditions can be
+/// read. Whether it has a role at all is the check's question.
 pub fn clearly_may_read(evidence: &Evidence, repository: &str) -> bool {
     let profile = evidence.cluster.properties.identity_profile.as_ref();
     let identity = profile.and_then(|profile| profile.kubeletidentity.as_ref());
@@ -110,7 +110,8 @@ mod tests {
     fn conditions_are_read_as_far_as_they_are_clear() {
         let prefix = |operator: &str, prefix: &str| {
             format!(
-                "(({READ}) OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] {operator} '{prefix}'))"
+                "(({READ}) OR (@Request[Microsoft.ContainerRegistry/registries/repositories:name] {operator} \
+                 '{prefix}'))"
             )
         };
         assert!(clearly_allows(None));

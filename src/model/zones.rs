@@ -169,7 +169,9 @@ fn filtered(subscription: &str) -> Gap {
         needed: Some("Microsoft.Network/privateDnsZones/read".to_owned()),
         scope: format!("/subscriptions/{subscription}"),
         role: Some("Reader".to_owned()),
-        detail: "the list of zones holds only those that the reader may see, and the reader may not read the whole subscription".to_owned(),
+        detail: "the list of zones holds only those that the reader may see, and the reader may not read the whole \
+                 subscription"
+            .to_owned(),
     }
 }
 

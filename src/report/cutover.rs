@@ -126,11 +126,13 @@ pub struct GateEntry {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StepEntry {
-    /// `switch-to-cache`, `reimage`, `close-egress`, `reimage-after-close`, `change-registry`, `back-to-direct`, or `open-gate`.
+    /// `switch-to-cache`, `reimage`, `close-egress`, `reimage-after-close`, `change-registry`, `back-to-direct`, or
+    /// `open-gate`.
     pub id: String,
     /// One line.
     pub title: String,
-    /// `safe`, `undetermined` or `not-safe`: whether everything that the step of the cut-over rests on was seen and is right.
+    /// `safe`, `undetermined` or `not-safe`: whether everything that the step of the cut-over rests on was seen and is
+    /// right.
     pub safety: String,
     /// Why it comes now.
     pub why: String,

@@ -11,7 +11,10 @@ pub fn render(report: &Report) -> String {
     let name = escape(&format!("aksiso {}", report.cluster.name));
     let time = report.collected_at.strftime("%Y-%m-%dT%H:%M:%S");
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"aksiso\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\">\n  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\" timestamp=\"{time}\" hostname=\"{}\">\n{}  </testsuite>\n</testsuites>\n",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"aksiso\" tests=\"{tests}\" \
+         failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\">\n  <testsuite name=\"{name}\" \
+         tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\" timestamp=\"{time}\" \
+         hostname=\"{}\">\n{}  </testsuite>\n</testsuites>\n",
         escape(&report.cluster.name),
         cases.concat()
     )

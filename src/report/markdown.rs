@@ -28,7 +28,8 @@ pub fn render(report: &Report) -> String {
 fn head(report: &Report) -> String {
     let summary = &report.summary;
     format!(
-        "## aksiso: {} — {}\n\n{} errors, {} warnings, {} info, {} checks undetermined. Cluster {} in {}, seen at {}.\n",
+        "## aksiso: {} — {}\n\n{} errors, {} warnings, {} info, {} checks undetermined. Cluster {} in {}, seen at \
+         {}.\n",
         escape(&report.cluster.name),
         report.verdict,
         summary.error,

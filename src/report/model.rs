@@ -1,5 +1,5 @@
-//! The report as data: what every format is made from, and what a former report is read back as. Its types are its own, so
-//! that what is inside may change while what is printed does not.
+//! The report as data: what every format is made from, and what a former report is read back as. Its types are its
+//! own, so that what is inside may change while what is printed does not.
 
 mod images;
 

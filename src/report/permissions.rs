@@ -82,13 +82,11 @@ pub fn render(permissions: &Permissions, part: Part, whom: &For<'_>, width: usiz
         Part::Kubernetes => kubernetes(permissions, whom),
         Part::Json => json(permissions)?,
         Part::Table => format!(
-            "aksiso only reads. The least that it needs in Azure, as a role definition; the built-in role Reader\n\
-             (with Azure Kubernetes Service Cluster User Role on the cluster) grants it too:\n\n{}\n\
-             In the cluster:\n\n{}\n\
-             Without a permission, these checks see less and end as undetermined:\n\n{}\n\
-             aksiso permissions --output azure --scope {SCOPE} > role.json\n\
-             az role definition create --role-definition @role.json\n\
-             aksiso permissions --output kubernetes --object-id {OBJECT_ID} | kubectl apply -f -\n",
+            "aksiso only reads. The least that it needs in Azure, as a role definition; the built-in role \
+             Reader\n(with Azure Kubernetes Service Cluster User Role on the cluster) grants it too:\n\n{}\nIn the \
+             cluster:\n\n{}\nWithout a permission, these checks see less and end as undetermined:\n\n{}\naksiso \
+             permissions --output azure --scope {SCOPE} > role.json\naz role definition create --role-definition \
+             @role.json\naksiso permissions --output kubernetes --object-id {OBJECT_ID} | kubectl apply -f -\n",
             azure(permissions, whom)?,
             kubernetes(permissions, whom),
             list(permissions, width)
@@ -156,8 +154,9 @@ fn role_and_binding(kind: &str, namespace: Option<&str>, permissions: &[Permissi
     };
     let rules: String = permissions.iter().map(|permission| rule(*permission)).collect();
     let binding = format!(
-        "{}roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {NAME}\nsubjects:\n\
-         - apiGroup: rbac.authorization.k8s.io\n  kind: User # or Group; with Microsoft Entra ID the object id\n  name: \"{subject}\"\n",
+        "{}roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {NAME}\nsubjects:\n- apiGroup: \
+         rbac.authorization.k8s.io\n  kind: User # or Group; with Microsoft Entra ID the object id\n  name: \
+         \"{subject}\"\n",
         head(&format!("{kind}Binding"))
     );
     [format!("{}rules:\n{rules}", head(kind)), binding]

@@ -123,7 +123,10 @@ fn summary(page: &mut Page, preflight: &PreflightEntry) {
     };
     page.paragraph("", asked, 0);
     if !preflight.unjudged.is_empty() {
-        page.line("\nNot judged: fields of custom resources that may name images (--image-path KIND.GROUP:PATH, or aksiso.toml):");
+        page.line(
+            "\nNot judged: fields of custom resources that may name images (--image-path KIND.GROUP:PATH, or \
+             aksiso.toml):",
+        );
         for place in preflight.unjudged.iter().take(20) {
             let line =
                 format!("{}:{}, {}: {} = {}", place.file, place.line, place.object, place.container, place.image);

@@ -1,8 +1,8 @@
 //! SARIF 2.1.0, for code scanning: one run, a rule for every rule that was checked, a result for every finding.
 //!
 //! Code scanning wants a file for each result. What aksiso looks at lies in no file, so that each result has a stable
-//! pseudo path made of the ARM id, and the id itself as a logical location. The fingerprint has a key of our own: GitHub
-//! computes `primaryLocationLineHash` from a file's lines, which do not exist here.
+//! pseudo path made of the ARM id, and the id itself as a logical location. The fingerprint has a key of our own:
+//! GitHub computes `primaryLocationLineHash` from a file's lines, which do not exist here.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -151,10 +151,12 @@ fn notifications(report: &Report) -> Vec<Value> {
     let unseen = report.checks.iter().flat_map(|check| check.gaps.iter().map(move |gap| (check, gap)));
     let unseen = unseen.map(|(check, gap)| {
         let needed = gap.needed.as_deref().map_or_else(String::new, |needed| format!(" (needs {needed})"));
-        json!({ "level": "warning", "message": { "text": format!("{} could not see everything: {}{needed}", check.id, gap.detail) } })
+        json!({ "level": "warning", "message": { "text": format!("{} could not see everything: \
+                                                                  {}{needed}", check.id, gap.detail) } })
     });
     let policy = report.policy.iter().map(|notice| {
-        json!({ "level": "warning", "message": { "text": format!("{}, line {}: {}", notice.file, notice.line, notice.message) } })
+        json!({ "level": "warning", "message": { "text": format!("{}, line {}: \
+                                                                  {}", notice.file, notice.line, notice.message) } })
     });
     unseen.chain(policy).collect()
 }

@@ -1,4 +1,5 @@
-//! The plan as a script: commented, stops at the first failure, asks before each step. aksiso writes it and never runs it.
+//! The plan as a script: commented, stops at the first failure, asks before each step. aksiso writes it and never runs
+//! it.
 
 use std::fmt::Write as _;
 
@@ -48,10 +49,13 @@ fn step(out: &mut String, title: &str, step: &PlanStep, shell: Shell) {
 fn head(shell: Shell) -> &'static str {
     match shell {
         Shell::Posix => {
-            "#!/bin/sh\n# Read it before you run it. It stops at the first failure and asks before each step.\nset -eu\nask() { printf '%s\\nGo on? [y/N] ' \"$1\"; read -r answer; [ \"$answer\" = y ] || exit 1; }\n"
+            "#!/bin/sh\n# Read it before you run it. It stops at the first failure and asks before each step.\nset \
+             -eu\nask() { printf '%s\\nGo on? [y/N] ' \"$1\"; read -r answer; [ \"$answer\" = y ] || exit 1; }\n"
         }
         Shell::Powershell => {
-            "# Read it before you run it. It stops at the first failure and asks before each step.\n$ErrorActionPreference = 'Stop'\nfunction Ask($title) { if ((Read-Host \"$title - go on? [y/N]\") -ne 'y') { exit 1 } }\n"
+            "# Read it before you run it. It stops at the first failure and asks before each \
+             step.\n$ErrorActionPreference = 'Stop'\nfunction Ask($title) { if ((Read-Host \"$title - go on? [y/N]\") \
+             -ne 'y') { exit 1 } }\n"
         }
     }
 }

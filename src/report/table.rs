@@ -147,8 +147,8 @@ impl Page {
         let word = |word: &Option<String>, unset: &str| text::bounded(word.as_deref().unwrap_or(unset), 60);
         let registry = cluster.registry_id.as_deref().map_or("none", |id| id.rsplit('/').next().unwrap_or_default());
         let line = format!(
-            "Cluster: {} in resource group {}, Kubernetes {}, artifact source {}, outbound type {}, registry {registry} \
-             ({}), seen at {collected_at}",
+            "Cluster: {} in resource group {}, Kubernetes {}, artifact source {}, outbound type {}, registry \
+             {registry} ({}), seen at {collected_at}",
             cluster.name,
             cluster.resource_group.as_deref().unwrap_or("?"),
             word(&cluster.kubernetes_version, "unknown"),

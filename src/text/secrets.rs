@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn what_is_no_secret_stays() {
         for text in [
-            "failed to fetch anonymous token: unexpected status from GET request to https://r.azurecr.io/oauth2/token: 401 Unauthorized",
+            "failed to fetch anonymous token: unexpected status from GET request to \
+             https://r.azurecr.io/oauth2/token: 401 Unauthorized",
             "dial tcp 10.1.2.4:443: i/o timeout",
             "no basic auth credentials",
             "command terminated with exit status=211 [stdout] { \"ExitCode\": \"211\" }",

@@ -1,5 +1,5 @@
-//! Gates: what must be true before a step, each open, closed or not to be told. They are the checks of `diagnose`, on the
-//! cluster as it would be after the step.
+//! Gates: what must be true before a step, each open, closed or not to be told. They are the checks of `diagnose`, on
+//! the cluster as it would be after the step.
 
 use super::names::GateName;
 use super::state::Goal;
@@ -134,14 +134,17 @@ pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
         gates.push(Gate::new(
             GateName::OutboundTypeFixed,
             Pass::Closed,
-            "Node auto-provisioning is on, and with it the outbound type cannot be changed: egress can be closed only by the network around the cluster (a firewall, security groups).",
+            "Node auto-provisioning is on, and with it the outbound type cannot be changed: egress can be closed only \
+             by the network around the cluster (a firewall, security groups).",
         ));
     }
     if evidence.outbound_type().eq_ignore_ascii_case("managedNATGateway") {
         gates.push(Gate::new(
             GateName::OutboundTypeMigration,
             Pass::Caution,
-            "From managedNATGateway the documentation's table allows no change to none, while the release notes of 2026-05-29 do (for the V2 gateway): Azure Resource Manager refuses it where it cannot be done, and nothing is changed then.",
+            "From managedNATGateway the documentation's table allows no change to none, while the release notes of \
+             2026-05-29 do (for the V2 gateway): Azure Resource Manager refuses it where it cannot be done, and \
+             nothing is changed then.",
         ));
     }
     let silent = evidence.pools.bootstrap_writes.known().is_some_and(Vec::is_empty);
@@ -149,20 +152,24 @@ pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
         gates.push(Gate::new(
             GateName::ActivityLogSilent,
             Pass::Caution,
-            "The Activity Log of the last 89 days shows no write of the bootstrap profile. If the switch to Cache was made within them all the same (the log does not always keep what was written), compare its time with the nodes' own before you go on.",
+            "The Activity Log of the last 89 days shows no write of the bootstrap profile. If the switch to Cache was \
+             made within them all the same (the log does not always keep what was written), compare its time with the \
+             nodes' own before you go on.",
         ));
     }
     if evidence.outbound_type().eq_ignore_ascii_case("userDefinedRouting") {
         gates.push(Gate::new(
             GateName::OwnRoute,
             Pass::Caution,
-            "Egress goes through a route of your own (userDefinedRouting). To stay here, behind a firewall, is supported too; outbound type none leaves the route table where it is.",
+            "Egress goes through a route of your own (userDefinedRouting). To stay here, behind a firewall, is \
+             supported too; outbound type none leaves the route table where it is.",
         ));
     }
     sorted(gates)
 }
 
-/// The gates of the switch to the cache: what makes a cluster eligible, and for a registry of the operator's own all that it needs.
+/// The gates of the switch to the cache: what makes a cluster eligible, and for a registry of the operator's own all
+/// that it needs.
 pub fn of_switch(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
     let mut gates = of_isolation(present, goal);
     gates.retain(|gate| match gate.pass {
@@ -183,7 +190,8 @@ pub fn of_switch(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
         gates.push(Gate::new(
             GateName::ManagedRegistry,
             Pass::Open,
-            "AKS creates the registry with its cache rule, private endpoint, DNS zone and role in the same operation. (For a registry of your own: --to-registry ARM_ID.)",
+            "AKS creates the registry with its cache rule, private endpoint, DNS zone and role in the same operation. \
+             (For a registry of your own: --to-registry ARM_ID.)",
         ));
     }
     sorted(gates)

@@ -53,10 +53,15 @@ impl ReimagePolicy {
     pub fn why(self) -> &'static str {
         match self {
             Self::Documented => {
-                "One reimage, after the switch to Cache: since node images of 2025-08 a node needs no other, and the how-to page asks for no other (2025-10). Node images from before need a second one, after egress is closed."
+                "One reimage, after the switch to Cache: since node images of 2025-08 a node needs no other, and the \
+                 how-to page asks for no other (2025-10). Node images from before need a second one, after egress is \
+                 closed."
             }
             Self::Conservative => {
-                "A reimage after each milestone: the switch to Cache, a change of the registry or its rule, and the closing of egress. AKS' page on node disruption still lists outbound changes as needing one, and a pool whose scale set model was last pushed before egress was closed can fail at scale-out (exit 50). One reimage counts for every milestone before it."
+                "A reimage after each milestone: the switch to Cache, a change of the registry or its rule, and the \
+                 closing of egress. AKS' page on node disruption still lists outbound changes as needing one, and a \
+                 pool whose scale set model was last pushed before egress was closed can fail at scale-out (exit 50). \
+                 One reimage counts for every milestone before it."
             }
         }
     }

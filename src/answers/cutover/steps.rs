@@ -11,7 +11,8 @@ use crate::model::age::{Age, PoolAge};
 use crate::model::cluster::Ownership;
 use crate::text::count;
 
-/// How long making one node anew takes, in minutes: what timestamps of AKS upgrades show (Azure/AKS#5580), drains left aside.
+/// How long making one node anew takes, in minutes: what timestamps of AKS upgrades show (Azure/AKS#5580), drains left
+/// aside.
 const MINUTES_PER_ROUND: usize = 10;
 
 /// One step.
@@ -97,13 +98,16 @@ pub fn switch(evidence: &Evidence, goal: &Goal) -> CutoverStep {
         (
             format!("Change the bootstrap registry to {}", registry.map_or("", |id| id.name())),
             format!(
-                "Both flags are needed: the registry's id alone is ignored. Keep registry {former}, its endpoint and its records until the last node is reimaged: until then nodes pull through it."
+                "Both flags are needed: the registry's id alone is ignored. Keep registry {former}, its endpoint and \
+                 its records until the last node is reimaged: until then nodes pull through it."
             ),
         )
     } else {
         (
             "Switch the artifact source to Cache".to_owned(),
-            "Egress stays open: Azure Resource Manager refuses this switch together with outboundType none, and nodes need egress until they are reimaged.".to_owned(),
+            "Egress stays open: Azure Resource Manager refuses this switch together with outboundType none, and nodes \
+             need egress until they are reimaged."
+                .to_owned(),
         )
     };
     let (back, back_commands) = match (changing, evidence.registry_id()) {
@@ -143,10 +147,13 @@ pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) 
         title: format!("Reimage {}: {}", if pools.len() == 1 { "pool" } else { "pools" }, names.join(", ")),
         why,
         commands,
-        disturbs: "Nodes are cordoned, drained and made anew, one surge at a time: pods move, disruption budgets may hold it up, and the surge needs quota and addresses.".to_owned(),
+        disturbs: "Nodes are cordoned, drained and made anew, one surge at a time: pods move, disruption budgets may \
+                   hold it up, and the surge needs quota and addresses."
+            .to_owned(),
         takes: durations(pools),
         verify: vec![Command::new("kubectl get nodes --sort-by .metadata.creationTimestamp"), verify(evidence, goal)],
-        back: "A reimage is not undone. It needs no way back either: nodes get what the cluster is set to now.".to_owned(),
+        back: "A reimage is not undone. It needs no way back either: nodes get what the cluster is set to now."
+            .to_owned(),
         back_commands: Vec::new(),
         docs: DOCS_NODE_IMAGE,
     }
@@ -163,7 +170,8 @@ fn renew(evidence: &Evidence, pool: &PoolAge) -> Command {
 fn durations(pools: &[&PoolAge]) -> String {
     if pools.is_empty() {
         return format!(
-            "Nodes divided by surge, about {MINUTES_PER_ROUND} min a round and what drains take; pools or nodes are not seen."
+            "Nodes divided by surge, about {MINUTES_PER_ROUND} min a round and what drains take; pools or nodes are \
+             not seen."
         );
     }
     pools.iter().map(|pool| duration(pool)).collect::<Vec<_>>().join("; ")
@@ -205,7 +213,9 @@ pub fn close(evidence: &Evidence, goal: &Goal, pools: &[PoolAge]) -> CutoverStep
         pools.iter().filter(|pool| pool.age == Age::Empty && !pool.provisioned && !pool.stopped).collect();
     let mut commands: Vec<Command> = empty.iter().map(|pool| renew(evidence, pool)).collect();
     commands.push(remedy::aks_update(evidence, &[("--outbound-type", "none")]));
-    let mut why = "Every node was made with the registry as its source, and nothing that runs needs egress, as far as the gates tell.".to_owned();
+    let mut why = "Every node was made with the registry as its source, and nothing that runs needs egress, as far as \
+                   the gates tell."
+        .to_owned();
     if !empty.is_empty() {
         let names: Vec<&str> = empty.iter().map(|pool| pool.name.as_str()).collect();
         why.push_str(&format!(
@@ -244,13 +254,16 @@ pub fn back_to_direct(evidence: &Evidence, goal: &Goal) -> CutoverStep {
         kind: StepKind::BackToDirect,
         title: "Switch the artifact source back to Direct".to_owned(),
         why: if opening {
-            "Egress opens in the same update: without it a Direct cluster could not pull. Where nodes get out by a route or gateway of your own, name that outbound type instead of loadBalancer."
+            "Egress opens in the same update: without it a Direct cluster could not pull. Where nodes get out by a \
+             route or gateway of your own, name that outbound type instead of loadBalancer."
         } else {
             "Egress is open already."
         }
         .to_owned(),
         commands: to_direct(evidence),
-        disturbs: "No node is touched: nodes go on pulling through the registry until they are reimaged. Keep it until then.".to_owned(),
+        disturbs: "No node is touched: nodes go on pulling through the registry until they are reimaged. Keep it \
+                   until then."
+            .to_owned(),
         takes: "Some minutes (an update of the cluster).".to_owned(),
         verify: vec![verify(evidence, goal)],
         back: "Switch to Cache again, and reimage what was reimaged since.".to_owned(),

@@ -102,7 +102,10 @@ fn as_the_registry_says(
     match asked.artifacts.get(&(repository.clone(), version.to_owned()))? {
         Fact::Known(Some(artifact)) => platforms(evidence, artifact, answer),
         Fact::Known(None) if filled => {
-            answer.why.push_str(" The registry has not cached this version yet: the first pull asks the upstream, which aksiso does not.");
+            answer.why.push_str(
+                " The registry has not cached this version yet: the first pull asks the upstream, which aksiso does \
+                 not.",
+            );
             None
         }
         Fact::Known(None) => {

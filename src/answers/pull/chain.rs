@@ -1,5 +1,5 @@
-//! The chain between nodes and registry, as the checks judge it: what breaks every pull, what breaks some, and what could
-//! not be seen.
+//! The chain between nodes and registry, as the checks judge it: what breaks every pull, what breaks some, and what
+//! could not be seen.
 
 use crate::checks::finding::Finding;
 use crate::checks::rule::{RuleSet, Severity};

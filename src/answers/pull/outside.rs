@@ -39,7 +39,13 @@ impl Puller<'_> {
             let host = &image.registry;
             let mut gaps = self.own_egress.1.clone();
             if gaps.is_empty() {
-                gaps.push(Gap::new(Reason::NotVisible, format!("whether the operator's own way out (a default route, NAT gateway, virtual WAN or proxy) leads to {host}: no call shows it (--reachable HOST, if it does)")));
+                gaps.push(Gap::new(
+                    Reason::NotVisible,
+                    format!(
+                        "whether the operator's own way out (a default route, NAT gateway, virtual WAN or proxy) \
+                         leads to {host}: no call shows it (--reachable HOST, if it does)"
+                    ),
+                ));
             }
             let mut answer = Answer::unknown(
                 gaps,
@@ -117,9 +123,9 @@ impl Puller<'_> {
             Err(rule) => Answer::new(
                 ImageVerdict::CacheRule,
                 format!(
-                    "No cache rule covers {host}, and {rule} leaves no room for one: wildcard targets must not overlap, \
-                     and no repository may stand under the target. Replace a rule with target * first (aksiso \
-                     explain {}), or choose a target of your own.",
+                    "No cache rule covers {host}, and {rule} leaves no room for one: wildcard targets must not \
+                     overlap, and no repository may stand under the target. Replace a rule with target * first \
+                     (aksiso explain {}), or choose a target of your own.",
                     cache_rules::LEGACY.id
                 ),
             ),
@@ -163,7 +169,8 @@ impl Puller<'_> {
             ..Answer::new(
                 ImageVerdict::Never,
                 format!(
-                    "The artifact cache cannot pull from {host}: it is not among its upstreams. Only a copy in a registry that the nodes reach can be pulled."
+                    "The artifact cache cannot pull from {host}: it is not among its upstreams. Only a copy in a \
+                     registry that the nodes reach can be pulled."
                 ),
             )
         }
@@ -196,7 +203,8 @@ impl Puller<'_> {
         Answer::unknown(
             vec![gap],
             format!(
-                "Registry {host} is neither the bootstrap registry nor one that everybody knows: whether the nodes reach it could not be seen. {identity}{hint}"
+                "Registry {host} is neither the bootstrap registry nor one that everybody knows: whether the nodes \
+                 reach it could not be seen. {identity}{hint}"
             ),
         )
     }

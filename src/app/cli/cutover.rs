@@ -10,18 +10,6 @@ use crate::checks::command::Shell;
 use crate::evidence::id::ResourceId;
 use crate::report::cutover::Format;
 
-pub(super) const CODES: &str = "Exit codes:
-  0  the next step is safe, or none is left
-  1  a gate is closed, or the cluster is broken (S5)
-  2  could not run
-  3  the next step, or the state, rests on something that could not be seen";
-
-pub(super) const EXAMPLES: &str = "Examples:
-  aksiso cutover -g prod-rg -n prod-aks
-  aksiso cutover -g prod-rg -n prod-aks --to-registry /subscriptions/…/registries/contosoboot
-  aksiso cutover --from prod.json --policy conservative
-  aksiso cutover -g prod-rg -n prod-aks --to direct";
-
 /// `cutover`.
 #[derive(Debug, Args)]
 pub struct Cutover {
@@ -34,13 +22,15 @@ pub struct Cutover {
     /// Where to
     #[arg(long, value_enum, default_value = "isolated")]
     pub to: Destination,
-    /// The registry to go to: one of your own, or another than the cluster has now [default: the cluster's, else one that AKS manages]
+    /// The registry to go to: one of your own, or another than the cluster has now [default: the cluster's, else one
+    /// that AKS manages]
     #[arg(long, value_name = "ARM_ID", value_parser = registry_id)]
     pub to_registry: Option<ResourceId>,
     /// How many times nodes are made anew
     #[arg(long, value_enum, default_value = "documented")]
     pub policy: ReimagePolicy,
-    /// Look from where the cluster would stand after a change, such as 'reimage all' (see aksiso diagnose --help); may be repeated
+    /// Look from where the cluster would stand after a change, such as 'reimage all' (see aksiso diagnose --help); may
+    /// be repeated
     #[arg(long, value_name = "CHANGE")]
     pub what_if: Vec<String>,
     /// Output format

@@ -9,12 +9,6 @@ use crate::evidence::id::ResourceId;
 use crate::evidence::image;
 use crate::evidence::manifests::ImagePath;
 
-pub(super) const EXAMPLES: &str = "Examples:
-  helm template shop ./chart -f prod.yaml | aksiso preflight - -g prod-rg -n prod-aks
-  kustomize build overlays/prod | aksiso preflight - --from prod.json
-  aksiso preflight manifests/ -g prod-rg -n prod-aks --output table --output sarif=images.sarif
-  aksiso preflight manifests/ --from prod.json --what-if 'set outbound none'";
-
 /// `preflight`.
 #[derive(Debug, Args)]
 pub struct Preflight {
@@ -27,7 +21,8 @@ pub struct Preflight {
     /// Use a snapshot of the cluster instead of asking it
     #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
     pub from: Option<PathBuf>,
-    /// Also ask the registry whether it has the images, and for which platforms; needs a way to it and the right to read
+    /// Also ask the registry whether it has the images, and for which platforms; needs a way to it and the right to
+    /// read
     #[arg(long, conflicts_with = "from")]
     pub registry: bool,
     /// Look at another Azure Container Registry that images come from, and at the way to it; may be repeated

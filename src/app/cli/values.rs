@@ -32,7 +32,10 @@ pub(super) fn scope(text: &str) -> Result<String, String> {
 /// The id of a registry.
 pub(super) fn registry_id(text: &str) -> Result<ResourceId, String> {
     ResourceId::parse(text, "Microsoft.ContainerRegistry/registries").map_err(|why| {
-        format!("{why}; expected /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ContainerRegistry/registries/NAME")
+        format!(
+            "{why}; expected \
+             /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ContainerRegistry/registries/NAME"
+        )
     })
 }
 

@@ -28,11 +28,14 @@ pub(super) fn isolation(judge: &mut Judge<'_>) {
             evidence,
             &NOT_ISOLATED,
             format!(
-                "Nodes take their artifacts from the internet (artifactSource {source}) and outboundType {outbound} gives them a way out, so there is no isolation to diagnose."
+                "Nodes take their artifacts from the internet (artifactSource {source}) and outboundType {outbound} \
+                 gives them a way out, so there is no isolation to diagnose."
             ),
             &fields,
             update(
-                "To isolate the cluster: switch the artifact source to Cache, reimage every pool while egress is still open, and only then set the outbound type to none. aksiso cutover says which step is next, and what stands in its way.",
+                "To isolate the cluster: switch the artifact source to Cache, reimage every pool while egress is \
+                 still open, and only then set the outbound type to none. aksiso cutover says which step is next, and \
+                 what stands in its way.",
                 vec![to_cache(evidence)],
             ),
         ),
@@ -40,11 +43,13 @@ pub(super) fn isolation(judge: &mut Judge<'_>) {
             evidence,
             &WITHOUT_CACHE,
             format!(
-                "outboundType {outbound} leaves the nodes no way out, yet artifactSource is {source}: a new or reimaged node cannot fetch its binaries, and no image can be pulled."
+                "outboundType {outbound} leaves the nodes no way out, yet artifactSource is {source}: a new or \
+                 reimaged node cannot fetch its binaries, and no image can be pulled."
             ),
             &fields,
             update(
-                "Switch the artifact source to Cache, then reimage every pool. Azure Resource Manager refuses this combination in an update, so it usually stems from an older API.",
+                "Switch the artifact source to Cache, then reimage every pool. Azure Resource Manager refuses this \
+                 combination in an update, so it usually stems from an older API.",
                 vec![to_cache(evidence)],
             ),
         ),
@@ -58,13 +63,19 @@ fn incomplete_detail(evidence: &Evidence) -> String {
     let outbound = evidence.outbound_type();
     if evidence.auto_provisioning() {
         format!(
-            "The cluster takes its artifacts from the registry and keeps outboundType {outbound}. Node auto-provisioning is on, and with it the outbound type cannot be changed: egress can only be closed by the network around the cluster."
+            "The cluster takes its artifacts from the registry and keeps outboundType {outbound}. Node \
+             auto-provisioning is on, and with it the outbound type cannot be changed: egress can only be closed by \
+             the network around the cluster."
         )
     } else if outbound.eq_ignore_ascii_case("userDefinedRouting") {
-        "The cluster takes its artifacts from the registry, and egress goes through a route of your own (userDefinedRouting): a resting state behind a firewall, or the step before outboundType none.".to_owned()
+        "The cluster takes its artifacts from the registry, and egress goes through a route of your own \
+         (userDefinedRouting): a resting state behind a firewall, or the step before outboundType none."
+            .to_owned()
     } else {
         format!(
-            "The cluster takes its artifacts from the registry, and outboundType {outbound} still has egress: a step of the cut-over. The next step is to see that every node was reimaged since the switch to Cache (check node-image), and then to set the outbound type to none."
+            "The cluster takes its artifacts from the registry, and outboundType {outbound} still has egress: a step \
+             of the cut-over. The next step is to see that every node was reimaged since the switch to Cache (check \
+             node-image), and then to set the outbound type to none."
         )
     }
 }
@@ -91,8 +102,16 @@ pub(super) fn registry(judge: &mut Judge<'_>) {
             evidence,
             &REGISTRY_UNSET,
             "artifactSource is Cache, but no registry is named: nodes do not know where to pull from.",
-            &[("properties.bootstrapProfile.artifactSource", "Cache"), ("properties.bootstrapProfile.containerRegistryId", "(unset)")],
-            update("Name the registry: for one of your own add --bootstrap-container-registry-resource-id REGISTRY_ID to the command (both flags together; the id alone is ignored); as printed, AKS makes a managed one. Then reimage every pool.", vec![to_cache(evidence)]),
+            &[
+                ("properties.bootstrapProfile.artifactSource", "Cache"),
+                ("properties.bootstrapProfile.containerRegistryId", "(unset)"),
+            ],
+            update(
+                "Name the registry: for one of your own add --bootstrap-container-registry-resource-id REGISTRY_ID to \
+                 the command (both flags together; the id alone is ignored); as printed, AKS makes a managed one. \
+                 Then reimage every pool.",
+                vec![to_cache(evidence)],
+            ),
         ));
         return;
     };
@@ -106,7 +125,8 @@ pub(super) fn registry(judge: &mut Judge<'_>) {
         )
     } else {
         update(
-            "Create the registry again under the same id (its nodes then need no reimage) or name another one with both flags and reimage every pool. The command repeats the present id; put the other id in its place.",
+            "Create the registry again under the same id (its nodes then need no reimage) or name another one with \
+             both flags and reimage every pool. The command repeats the present id; put the other id in its place.",
             vec![to_cache(evidence)],
         )
     };
@@ -114,7 +134,8 @@ pub(super) fn registry(judge: &mut Judge<'_>) {
         evidence,
         &REGISTRY_NOT_FOUND,
         format!(
-            "The registry {} no longer exists under this id. If it was deleted, no image can be pulled and no node can start; if it was moved to another resource group, nodes still pull, but the cluster names the old id.",
+            "The registry {} no longer exists under this id. If it was deleted, no image can be pulled and no node \
+             can start; if it was moved to another resource group, nodes still pull, but the cluster names the old id.",
             id.name()
         ),
         &[("properties.bootstrapProfile.containerRegistryId", id.as_str())],

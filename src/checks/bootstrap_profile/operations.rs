@@ -5,6 +5,7 @@ use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, RemediationKind, Subject};
 use crate::checks::judge::Judge;
 use crate::checks::remedy::{self, DOCS_ISOLATED, DOCS_TROUBLESHOOT, remedy};
+use crate::evidence::Evidence;
 use crate::evidence::resource::ResourceStatus;
 use crate::model::cluster::PoolState;
 use crate::model::cluster::is;
@@ -20,7 +21,8 @@ pub(super) fn operations(judge: &mut Judge<'_>) {
         let policy =
             code.eq_ignore_ascii_case("RequestDisallowedByPolicy") || message.contains("RequestDisallowedByPolicy");
         let why = if policy {
-            " An Azure Policy refused it (RequestDisallowedByPolicy): a reconcile fails in the same way until the policy has an exemption."
+            " An Azure Policy refused it (RequestDisallowedByPolicy): a reconcile fails in the same way until the \
+             policy has an exemption."
         } else {
             ""
         };
@@ -81,7 +83,7 @@ pub(super) fn pools(judge: &mut Judge<'_>) {
             running.push(Observation::new(evidence.cluster.source(), path("provisioningState"), state));
         }
         if is(pool.os_type.as_ref(), "Windows") {
-            judge.report(Finding::new(&WINDOWS, Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &evidence.cluster.id.child("agentPools").child(&pool.name)), format!("Pool {} runs Windows. Microsoft's page says \"not yet supported\", although newer node images have the code for it: check the page before you rely on it.", pool.name)).seen(vec![Observation::new(evidence.cluster.source(), path("osType"), "Windows")]).with_remediation(remedy(RemediationKind::Investigate, "Read the limitations on Microsoft's page; move the workloads to another cluster if Windows is still listed there.", Vec::new(), DOCS_ISOLATED)));
+            judge.report(windows(evidence, &pool.name));
         }
     }
     if !running.is_empty() {
@@ -100,4 +102,25 @@ pub(super) fn pools(judge: &mut Judge<'_>) {
         finding.evidence = running;
         judge.report(finding);
     }
+}
+
+fn windows(evidence: &Evidence, pool: &str) -> Finding {
+    let id = evidence.cluster.id.child("agentPools").child(pool);
+    let path = format!("properties.agentPoolProfiles[{pool}].osType");
+    Finding::new(
+        &WINDOWS,
+        Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id),
+        format!(
+            "Pool {pool} runs Windows. Microsoft's page says \"not yet supported\", although newer node images have \
+             the code for it: check the page before you rely on it."
+        ),
+    )
+    .seen(vec![Observation::new(evidence.cluster.source(), path, "Windows")])
+    .with_remediation(remedy(
+        RemediationKind::Investigate,
+        "Read the limitations on Microsoft's page; move the workloads to another cluster if Windows is still listed \
+         there.",
+        Vec::new(),
+        DOCS_ISOLATED,
+    ))
 }

@@ -27,7 +27,8 @@ pub(super) fn prerequisites(judge: &mut Judge<'_>) {
         judge.report(on_cluster(
             evidence,
             &SERVICE_PRINCIPAL,
-            "The cluster has no managed identity. Azure Resource Manager refuses artifactSource Cache for clusters with a service principal (BootstrapArtifactSourceNotAllowed), and nodes have no identity to pull with.",
+            "The cluster has no managed identity. Azure Resource Manager refuses artifactSource Cache for clusters \
+             with a service principal (BootstrapArtifactSourceNotAllowed), and nodes have no identity to pull with.",
             &[("identity", "(unset)"), ("properties.servicePrincipalProfile.clientId", client.unwrap_or("(unset)"))],
             update("Switch the cluster to a managed identity, then reimage every pool.", vec![with_identity(evidence)]),
         ));
@@ -54,9 +55,13 @@ pub(super) fn prerequisites(judge: &mut Judge<'_>) {
         judge.report(on_cluster(
             evidence,
             &OS_CHANNEL,
-            "With nodeOSUpgradeChannel Unmanaged the operating system fetches its own patches, which an isolated node cannot.",
+            "With nodeOSUpgradeChannel Unmanaged the operating system fetches its own patches, which an isolated node \
+             cannot.",
             &[("properties.autoUpgradeProfile.nodeOSUpgradeChannel", "Unmanaged")],
-            update("Choose the channel NodeImage (or SecurityPatch, or None).", vec![remedy::aks_update(evidence, &[("--node-os-upgrade-channel", "NodeImage")])]),
+            update(
+                "Choose the channel NodeImage (or SecurityPatch, or None).",
+                vec![remedy::aks_update(evidence, &[("--node-os-upgrade-channel", "NodeImage")])],
+            ),
         ));
     }
 }

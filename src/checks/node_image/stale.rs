@@ -98,7 +98,8 @@ impl Configuration<'_> {
         let hosts: BTreeSet<&str> = misled.iter().map(|(_, failure)| failure.host.as_str()).collect();
         let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
         let detail = format!(
-            "{}: {} of {} pull through {hosts}, but the registry is {}. They were made before the registry was changed.",
+            "{}: {} of {} pull through {hosts}, but the registry is {}. They were made before the registry was \
+             changed.",
             group.title(),
             misled.len(),
             text::count(group.nodes.len(), "node"),

@@ -187,7 +187,8 @@ impl<'e> Case<'_, 'e> {
         let wrong: Vec<&String> = found.difference(&self.addresses).collect();
         let some = if all { "" } else { "also " };
         let detail = format!(
-            "{} {some}resolves to {}, which is no address of an endpoint that the nodes can reach ({}). Two endpoints that share one zone overwrite each other's record.",
+            "{} {some}resolves to {}, which is no address of an endpoint that the nodes can reach ({}). Two endpoints \
+             that share one zone overwrite each other's record.",
             self.name,
             wrong.iter().map(|address| address.as_str()).collect::<Vec<_>>().join(", "),
             join(&self.addresses)
@@ -213,7 +214,8 @@ impl<'e> Case<'_, 'e> {
         }
         let summary = match self.zone_group() {
             Some(endpoint) => format!(
-                "{what} The records of this zone are written by the DNS zone group of endpoint {}, which rewrites them: if the change does not last, delete that zone group and create it again instead.",
+                "{what} The records of this zone are written by the DNS zone group of endpoint {}, which rewrites \
+                 them: if the change does not last, delete that zone group and create it again instead.",
                 endpoint.name()
             ),
             None => format!("{what} An old answer may be kept for the record's time to live."),

@@ -43,7 +43,8 @@ fn blocked(candidate: &Candidate<'_>, block: &Block) -> Finding {
     let path = format!("properties.{}[{}].properties.{}", block.field, block.rule, field.0);
     let seen = Observation::new(format!("GET {}", block.id), path, field.1);
     let command = remedy::in_subscription(command, &block.id);
-    let summary = "Allow the nodes to reach the endpoint (for a security rule, mind that the priority is free), or remove what stands in the way.";
+    let summary = "Allow the nodes to reach the endpoint (for a security rule, mind that the priority is free), or \
+                   remove what stands in the way.";
     let remediation = remedy(RemediationKind::Investigate, summary, vec![command], DOCS_PRIVATE_LINK);
     on_endpoint(&PATH_BLOCKED, endpoint, detail, vec![seen], remediation)
 }

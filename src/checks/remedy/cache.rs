@@ -31,13 +31,19 @@ impl Proposal {
     pub fn advice(&self, evidence: &Evidence) -> String {
         let mut advice = String::new();
         if matches!(self.credentials, Some(Credentials::New(_))) {
-            advice.push_str(" Its upstream demands credentials: the credential set names two secrets in a Key Vault, which its identity must be allowed to read (role Key Vault Secrets User).");
+            advice.push_str(
+                " Its upstream demands credentials: the credential set names two secrets in a Key Vault, which its \
+                 identity must be allowed to read (role Key Vault Secrets User).",
+            );
         }
         if evidence.ownership() == Ownership::Managed {
             advice.push_str(" A registry that AKS manages keeps rules that you add.");
             let profile = evidence.cluster.properties.node_resource_group_profile.as_ref();
             if profile.is_some_and(|profile| is(profile.restriction_level.as_ref(), "ReadOnly")) {
-                advice.push_str(" The node resource group is locked (ReadOnly), which refuses the new rule: unlock it first, or use a registry of your own.");
+                advice.push_str(
+                    " The node resource group is locked (ReadOnly), which refuses the new rule: unlock it first, or \
+                     use a registry of your own.",
+                );
             }
         }
         if self.target_is_free {
@@ -48,7 +54,8 @@ impl Proposal {
             return advice;
         }
         advice.push_str(&format!(
-            " It is refused with TargetRepositoryPrefixMatchesExistingRegistries where a repository stands under {} already; the data plane was not asked for that.",
+            " It is refused with TargetRepositoryPrefixMatchesExistingRegistries where a repository stands under {} \
+             already; the data plane was not asked for that.",
             self.target
         ));
         advice

@@ -255,17 +255,23 @@ mod tests {
     #[test]
     fn the_same_name_gets_the_same_pseudonym_wherever_it_stands() {
         let mut names = Pseudonyms::default();
-        let id = names.structured("/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/RG/providers/Microsoft.ContainerRegistry/registries/contoso");
+        let id = names.structured(
+            "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/RG/providers/\
+             Microsoft.ContainerRegistry/registries/contoso",
+        );
         assert_eq!(
             id,
-            "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/anon2/providers/Microsoft.ContainerRegistry/registries/anon3"
+            "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/anon2/providers/\
+             Microsoft.ContainerRegistry/registries/anon3"
         );
         assert_eq!(names.structured("contoso.azurecr.io"), "anon3.azurecr.io");
         assert_eq!(names.structured("mcr.microsoft.com/oss/x:1"), "mcr.microsoft.com/oss/x:1");
-        let message = "failed to resolve reference \"contoso.azurecr.io/shop/web:v2\": lookup contoso.azurecr.io on 10.9.0.10:53: no such host (ask Jane)";
+        let message = "failed to resolve reference \"contoso.azurecr.io/shop/web:v2\": lookup contoso.azurecr.io on \
+                       10.9.0.10:53: no such host (ask Jane)";
         assert_eq!(
             names.sentence(message),
-            "failed to resolve reference \"anon3.azurecr.io/anon4/anon5:v2\": lookup anon3.azurecr.io on 10.0.0.0:53: no such host (anon6 anon7)"
+            "failed to resolve reference \"anon3.azurecr.io/anon4/anon5:v2\": lookup anon3.azurecr.io on 10.0.0.0:53: \
+             no such host (anon6 anon7)"
         );
         let turned = names.sentence(message);
         assert_eq!(names.restore(&turned), message);

@@ -64,7 +64,8 @@ pub struct PreflightEntry {
 pub struct ImageEntry {
     /// The image as it is written.
     pub image: String,
-    /// `pullable`, `pullable-after-rewrite`, `needs-cache-rule`, `blocked`, `never`, `unknown`, `invalid` or `not-pulled`.
+    /// `pullable`, `pullable-after-rewrite`, `needs-cache-rule`, `blocked`, `never`, `unknown`, `invalid` or
+    /// `not-pulled`.
     pub verdict: String,
     /// Why.
     pub detail: String,

@@ -120,10 +120,14 @@ mod tests {
 
     #[test]
     fn nodes_of_another_cluster_are_not_believed() {
-        let json = serde_json::json!({ "id": "/subscriptions/S/resourceGroups/g/x/aks", "properties": { "nodeResourceGroup": "MC_g_aks_eastus" } });
+        let json = serde_json::json!({
+            "id": "/subscriptions/S/resourceGroups/g/x/aks",
+            "properties": { "nodeResourceGroup": "MC_g_aks_eastus" },
+        });
         let cluster: ManagedCluster = serde_json::from_value(json).expect("a cluster");
         let node = |provider: &str| Node { provider_id: Some(provider.to_owned()), ..Node::default() };
-        let own = "azure:///subscriptions/s/resourceGroups/mc_G_aks_eastus/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0";
+        let own = "azure:///subscriptions/s/resourceGroups/mc_G_aks_eastus/providers/Microsoft.Compute/\
+                   virtualMachineScaleSets/x/virtualMachines/0";
         assert!(other_cluster(&[node(own), node("")], &cluster).is_none());
         assert!(other_cluster(&[node(&own.replace("mc_G", "mc_other"))], &cluster).is_some());
         assert!(other_cluster(&[node(&own.replace("/s/", "/t/"))], &cluster).is_some());

@@ -1,4 +1,5 @@
-//! Images in custom resources: in fields that are known, in pod templates wherever they stand, and in what looks like one.
+//! Images in custom resources: in fields that are known, in pod templates wherever they stand, and in what looks like
+//! one.
 
 use super::kinds;
 use super::mentions::means_image;
@@ -11,8 +12,8 @@ use crate::evidence::image::{self, Image};
 const OF_PODS: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "volumes"];
 
 impl Reader<'_> {
-    /// Fields that are known to name images, pod templates, and whatever looks like an image and was not looked at; what was
-    /// found of the object begins at `first`.
+    /// Fields that are known to name images, pod templates, and whatever looks like an image and was not looked at;
+    /// what was found of the object begins at `first`.
     pub(super) fn custom(&mut self, root: &Node, kind: &str, group: &str, object: &Object<'_>, first: usize) {
         for path in kinds::known(kind, group) {
             self.at_path(root, path, object);
@@ -142,8 +143,8 @@ fn composed(node: &Node) -> Option<(String, usize)> {
     Some((image, line))
 }
 
-/// Whether a field names an image: its name says so and it is written like one, or it begins with a registry's host and has
-/// a version.
+/// Whether a field names an image: its name says so and it is written like one, or it begins with a registry's host
+/// and has a version.
 fn looks_like_an_image(key: &str, text: &str) -> bool {
     if text.contains("://") || text.starts_with(['/', '.']) || !text.contains(['/', ':']) {
         return false;

@@ -1,5 +1,5 @@
-//! What is known of kinds: which are Kubernetes' own and where their pods stand, and which fields of operators' resources name
-//! images.
+//! What is known of kinds: which are Kubernetes' own and where their pods stand, and which fields of operators'
+//! resources name images.
 
 use super::yaml::Node;
 

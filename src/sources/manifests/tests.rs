@@ -13,7 +13,8 @@ fn images(text: &str) -> Vec<String> {
 
 #[test]
 fn every_built_in_kind_is_looked_into() {
-    let pod = "containers: [{name: c, image: \"a:1\"}], initContainers: [{name: i, image: b}], ephemeralContainers: [{name: e, image: c}], volumes: [{name: v, image: {reference: d}}]";
+    let pod = "containers: [{name: c, image: \"a:1\"}], initContainers: [{name: i, image: b}], ephemeralContainers: \
+               [{name: e, image: c}], volumes: [{name: v, image: {reference: d}}]";
     let template = format!("spec: {{template: {{spec: {{{pod}}}}}}}");
     let kinds = [
         ("v1", "Pod", format!("spec: {{{pod}}}")),
@@ -44,7 +45,8 @@ fn every_built_in_kind_is_looked_into() {
 fn lists_json_and_several_documents_are_read() {
     let pod = |name: &str| {
         format!(
-            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}},"spec":{{"containers":[{{"name":"c","image":"{name}"}}]}}}}"#
+            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}},
+                "spec":{{"containers":[{{"name":"c","image":"{name}"}}]}}}}"#
         )
     };
     let list =
@@ -56,13 +58,15 @@ fn lists_json_and_several_documents_are_read() {
 
 #[test]
 fn operators_resources_are_known_and_what_is_not_is_told() {
-    let text = "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: p}\nspec:\n  image: quay.io/prometheus/prometheus:v3\n  containers:\n  - name: proxy\n    image: quay.io/x/proxy:1\n";
+    let text = "apiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: p}\nspec:\n  image: \
+                quay.io/prometheus/prometheus:v3\n  containers:\n  - name: proxy\n    image: quay.io/x/proxy:1\n";
     let found = images(text);
     assert_eq!(
         found,
         ["5:quay.io/prometheus/prometheus:v3 Prometheus p | spec.image", "8:quay.io/x/proxy:1 Prometheus p | proxy"]
     );
-    let widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec:\n  server:\n    image: ghcr.io/a/b:1\n    other: {image: {repository: ghcr.io/c/d, tag: 1}}\n";
+    let widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec:\n  server:\n    image: \
+                  ghcr.io/a/b:1\n    other: {image: {repository: ghcr.io/c/d, tag: 1}}\n";
     let manifests = read_text("-", widget, &[]).expect("manifests");
     assert!(manifests.places.is_empty());
     let unjudged: Vec<(&str, &str)> =
@@ -75,7 +79,11 @@ fn operators_resources_are_known_and_what_is_not_is_told() {
 
 #[test]
 fn arguments_that_name_images_are_found() {
-    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: o\n    image: x\n    args:\n    - --prometheus-config-reloader=quay.io/prometheus-operator/prometheus-config-reloader:v0.80.0\n    - --log=info\n    - --registry=ghcr.io\n    env:\n    - {name: SOLVER, value: \"quay.io/jetstack/solver:v1\"}\n    - {name: URL, value: \"https://quay.io/x:y\"}\n";
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: o\n    image: x\n    \
+                args:\n    - \
+                --prometheus-config-reloader=quay.io/prometheus-operator/prometheus-config-reloader:v0.80.0\n    - \
+                --log=info\n    - --registry=ghcr.io\n    env:\n    - {name: SOLVER, value: \
+                \"quay.io/jetstack/solver:v1\"}\n    - {name: URL, value: \"https://quay.io/x:y\"}\n";
     let manifests = read_text("-", text, &[]).expect("manifests");
     let found: Vec<(&str, bool)> =
         manifests.places.iter().map(|place| (place.image.as_str(), place.mentioned)).collect();
@@ -177,13 +185,14 @@ metadata: {name: e}
 spec:
   image: docker.elastic.co/elasticsearch/elasticsearch:9.0.0
   nodeSets:
-  - podTemplate: {spec: {initContainers: [{name: i, image: busybox}], containers: [{name: elasticsearch, resources: {}}]}}
+  - podTemplate:
+      spec: {initContainers: [{name: i, image: busybox}], containers: [{name: elasticsearch, resources: {}}]}
 ";
     assert_eq!(
         images(custom),
         [
             "5:docker.elastic.co/elasticsearch/elasticsearch:9.0.0 Elasticsearch e | spec.image",
-            "7:busybox Elasticsearch e | init container i",
+            "8:busybox Elasticsearch e | init container i",
         ]
     );
 }
@@ -202,7 +211,10 @@ spec:
     let unjudged = read_text("-", policy, &[]).expect("manifests").unjudged;
     assert_eq!(unjudged.iter().map(|place| place.image.as_str()).collect::<Vec<_>>(), ["nvcr.io/nvidia/new:v1"]);
     // On one line, too.
-    let spark = r#"{"apiVersion":"sparkoperator.k8s.io/v1beta2","kind":"SparkApplication","metadata":{"name":"s"},"spec":{"image":"a/b:1","other":{"image":"c/d:1"}}}"#;
+    let spark = concat!(
+        r#"{"apiVersion":"sparkoperator.k8s.io/v1beta2","kind":"SparkApplication","metadata":{"name":"s"},"#,
+        r#""spec":{"image":"a/b:1","other":{"image":"c/d:1"}}}"#
+    );
     let manifests = read_text("-", spark, &[]).expect("manifests");
     assert_eq!((manifests.places[0].image.as_str(), manifests.unjudged[0].image.as_str()), ("a/b:1", "c/d:1"));
 }
@@ -223,7 +235,8 @@ fn images_that_operators_choose_are_told() {
 
 #[test]
 fn parameters_of_workflows_are_no_templates_of_charts() {
-    let task = "apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: t}\nspec: {params: [{name: image, default: \"gcr.io/a/b:1\"}], steps: [{name: s, image: $(params.image)}]}\n";
+    let task = "apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: t}\nspec: {params: [{name: image, default: \
+                \"gcr.io/a/b:1\"}], steps: [{name: s, image: $(params.image)}]}\n";
     let manifests = read_text("-", task, &[]).expect("manifests");
     assert!(manifests.places[0].injected && manifests.places[0].image == "$(params.image)", "{manifests:?}");
     assert_eq!(manifests.unjudged[0].image, "gcr.io/a/b:1");
@@ -233,7 +246,9 @@ fn parameters_of_workflows_are_no_templates_of_charts() {
 
 #[test]
 fn a_policy_about_images_starts_none() {
-    let text = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: r}\nspec: {image: ghcr.io/a/b}\n---\napiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: p}\nspec: {rules: [{verifyImages: [{imageReferences: [\"ghcr.io/a/b:1\"]}]}]}\n";
+    let text = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {name: r}\nspec: {image: \
+                ghcr.io/a/b}\n---\napiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: p}\nspec: {rules: \
+                [{verifyImages: [{imageReferences: [\"ghcr.io/a/b:1\"]}]}]}\n";
     let manifests = read_text("-", text, &[]).expect("manifests");
     assert!(manifests.places.is_empty() && manifests.unjudged.is_empty(), "{manifests:?}");
 }
@@ -260,7 +275,10 @@ resources: [a]
 
 #[test]
 fn secrets_of_service_accounts_count() {
-    let text = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, namespace: s}\nimagePullSecrets: [{name: x}]\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: s}\nspec: {serviceAccountName: a, containers: [{name: c, image: h/i}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: q, namespace: s}\nspec: {containers: [{name: c, image: h/i, imagePullPolicy: Never}]}\n";
+    let text = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a, namespace: s}\nimagePullSecrets: [{name: \
+                x}]\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: s}\nspec: {serviceAccountName: a, \
+                containers: [{name: c, image: h/i}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: q, namespace: \
+                s}\nspec: {containers: [{name: c, image: h/i, imagePullPolicy: Never}]}\n";
     let manifests = read_text("-", text, &[]).expect("manifests");
     let seen: Vec<(bool, bool)> = manifests.places.iter().map(|place| (place.secret, place.never)).collect();
     assert_eq!(seen, [(true, false), (false, true)]);
