@@ -15,6 +15,7 @@ pub mod kubernetes;
 pub mod lenient;
 pub mod manifests;
 pub mod network;
+pub mod pools;
 pub mod registry;
 pub mod resource;
 pub mod snapshot;

@@ -3,13 +3,15 @@
 #![no_main]
 
 use aksiso::evidence::access::{RoleAssignment, RoleDefinition};
-use aksiso::evidence::cluster::{AgentPoolItem, Extension, InstanceProperties, ManagedCluster, UpgradeProfile};
+use aksiso::evidence::cluster::{Extension, ManagedCluster};
+use aksiso::evidence::pools::{AgentPoolItem, InstanceProperties, UpgradeProfile};
 use aksiso::evidence::network::{
     AddressRecord, DnsZone, NetworkInterface, NetworkLink, PrivateEndpoint, RouteTable, SecurityGroup, VirtualNetwork,
     ZoneGroup,
 };
 use aksiso::evidence::registry::{CacheRule, CredentialSet, Registry, Replication};
-use aksiso::evidence::resource::{Machine, Part};
+use aksiso::evidence::pools::Machine;
+use aksiso::evidence::resource::Part;
 use libfuzzer_sys::fuzz_target;
 
 macro_rules! read {

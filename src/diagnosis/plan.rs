@@ -76,11 +76,6 @@ fn rank(kind: RemediationKind) -> u8 {
     }
 }
 
-/// Closing egress comes after every reimage: it must be open until the last node is reimaged.
-fn late(remediation: &Remediation) -> bool {
-    remediation.commands.iter().any(|command| command.words().iter().any(|word| word == "--outbound-type"))
-}
-
 impl Plan {
     /// The plan of a diagnosis: a step for every root cause, and none for what a cause explains.
     pub fn of(diagnosis: &Diagnosis<'_>) -> Self {
@@ -108,7 +103,7 @@ impl Plan {
                 verify: verify(diagnosis, finding),
             });
         }
-        steps.sort_by_key(|step| (late(&step.remediation), rank(step.remediation.kind)));
+        steps.sort_by_key(|step| rank(step.remediation.kind));
         let evidence = diagnosis.evidence;
         Self { cluster: evidence.cluster.id.clone(), collected_at: evidence.collected_at, steps }
     }

@@ -1,4 +1,4 @@
-//! The managed cluster and its node pools, as ARM shows them.
+//! The managed cluster, as ARM shows it, and what is gathered of its pools.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
-use super::lenient::{null_is_default, text_or_number};
-use super::resource::{Machine, Part, Resource, TrackedResource, filled_id};
+use super::lenient::null_is_default;
+use super::pools::{AgentPool, InstanceProperties, Machine, UpgradeProfile};
+use super::resource::{Part, PowerState, Resource, ResourceStatus, TrackedResource, filled_id};
 use crate::evidence::id::ResourceId;
 
 /// `Microsoft.ContainerService/managedClusters`.
@@ -61,14 +62,6 @@ pub struct ClusterProperties {
     /// The node pools; the evidence holds them in its own place.
     #[serde(skip_serializing)]
     pub agent_pool_profiles: Option<Vec<AgentPool>>,
-}
-
-/// `powerState`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct PowerState {
-    /// `Running` or `Stopped`.
-    pub code: Option<String>,
 }
 
 /// `nodeResourceGroupProfile`.
@@ -207,114 +200,6 @@ pub struct NodeProvisioningProfile {
     pub mode: Option<String>,
 }
 
-/// `status` of a cluster or pool.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ResourceStatus {
-    /// The failure of the last operation.
-    pub provisioning_error: Option<ErrorDetail>,
-}
-
-/// An ARM error as a resource carries it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct ErrorDetail {
-    /// Error code.
-    pub code: Option<String>,
-    /// Message for a person; bounded, without what may be a secret.
-    #[serde(deserialize_with = "safe_message")]
-    pub message: Option<String>,
-    /// Inner errors.
-    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<ErrorDetail>,
-}
-
-/// The message of a failed bootstrap carries its whole output.
-fn safe_message<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(from)?;
-    Ok(text.map(|text| crate::text::truncated(&crate::text::without_secrets(&text), 4_000)))
-}
-
-/// One node pool, from the cluster's `agentPoolProfiles` or from the `agentPools` list.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AgentPool {
-    /// Pool name.
-    pub name: String,
-    /// `VirtualMachineScaleSets`, `VirtualMachines`, `AvailabilitySet`.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// `Succeeded`, `Failed`, or a transient state.
-    pub provisioning_state: Option<String>,
-    /// `Running` or `Stopped`.
-    pub power_state: Option<PowerState>,
-    /// `Linux` or `Windows`.
-    pub os_type: Option<String>,
-    /// Whether the cluster autoscaler sizes the pool.
-    pub enable_auto_scaling: Option<bool>,
-    /// `Delete` or `Deallocate`.
-    pub scale_down_mode: Option<String>,
-    /// The image that new nodes get.
-    pub node_image_version: Option<String>,
-    /// The operator's own subnet; unset for a managed network.
-    #[serde(rename = "vnetSubnetID", deserialize_with = "filled_id")]
-    pub vnet_subnet_id: Option<ResourceId>,
-    /// Whether each node has a public address of its own.
-    #[serde(rename = "enableNodePublicIP")]
-    pub enable_node_public_ip: Option<bool>,
-    /// How the pool is upgraded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upgrade_settings: Option<UpgradeSettings>,
-    /// Snapshot that the pool was made from.
-    pub creation_data: Option<CreationData>,
-    /// The last failed operation.
-    pub status: Option<ResourceStatus>,
-}
-
-/// `upgradeSettings`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct UpgradeSettings {
-    /// Nodes that are added while others are made anew: a number or a percentage.
-    #[serde(deserialize_with = "text_or_number")]
-    pub max_surge: Option<String>,
-}
-
-/// `creationData`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CreationData {
-    /// The node pool snapshot.
-    #[serde(deserialize_with = "filled_id")]
-    pub source_resource_id: Option<ResourceId>,
-}
-
-/// An item of the `agentPools` list: the same pool with its properties one level down.
-#[derive(Debug, Clone, Deserialize)]
-pub struct AgentPoolItem {
-    /// Pool name.
-    pub name: String,
-    /// The pool.
-    pub properties: AgentPool,
-}
-
-impl From<AgentPoolItem> for AgentPool {
-    fn from(item: AgentPoolItem) -> Self {
-        Self { name: item.name, ..item.properties }
-    }
-}
-
-/// `agentPools/…/upgradeProfiles/default`.
-pub type UpgradeProfile = Resource<UpgradeProfileProperties>;
-
-/// What aksiso reads of an upgrade profile.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct UpgradeProfileProperties {
-    /// The newest image that the pool could have.
-    pub latest_node_image_version: Option<String>,
-}
-
 /// One write of the cluster in the Activity Log that says which bootstrap profile it set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -346,55 +231,4 @@ pub struct PoolFacts {
     pub instances: BTreeMap<String, Fact<Vec<Part<InstanceProperties>>>>,
     /// Cluster extensions.
     pub extensions: Fact<Vec<Extension>>,
-}
-
-/// What aksiso reads of a scale set instance.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct InstanceProperties {
-    /// The state of the machine and its extensions.
-    pub instance_view: Option<InstanceView>,
-}
-
-/// `instanceView`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct InstanceView {
-    /// The extensions: `vmssCSE` is the bootstrap.
-    #[serde(deserialize_with = "null_is_default")]
-    pub extensions: Vec<InstanceExtension>,
-}
-
-/// One extension of an instance.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct InstanceExtension {
-    /// `vmssCSE`.
-    pub name: Option<String>,
-    /// What became of it.
-    #[serde(deserialize_with = "null_is_default")]
-    pub statuses: Vec<ExtensionStatus>,
-}
-
-/// One status of an extension.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ExtensionStatus {
-    /// The output of the bootstrap, which names its exit code; the rest is not kept.
-    #[serde(deserialize_with = "exit_code_only")]
-    pub message: Option<String>,
-}
-
-/// The bootstrap's output may hold anything; only its exit code is kept.
-fn exit_code_only<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(from)?;
-    Ok(text.and_then(|text| crate::evidence::exit_code::find(&text)).map(|code| format!("exit status={code}")))
-}
-
-/// What aksiso reads of a scale set's or machine's `properties`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ComputeProperties {
-    /// State of the last operation; tells collection whose instances are worth a look.
-    pub provisioning_state: Option<String>,
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cluster::ComputeProperties;
 use super::lenient::null_is_default;
 use crate::evidence::id::ResourceId;
 
@@ -46,22 +45,6 @@ pub struct TrackedResource<P> {
     pub properties: P,
 }
 
-/// A scale set or a machine of its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Machine {
-    /// The resource id, in the casing that ARM used.
-    pub id: ResourceId,
-    /// Managed identities of the resource.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<Identity>,
-    /// The two tags that AKS itself writes on scale sets and machines; others are the operator's and not kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<PoolTags>,
-    /// What the machine is.
-    #[serde(default)]
-    pub properties: ComputeProperties,
-}
-
 impl<P> Resource<P> {
     /// The resource's name, taken from its id.
     pub fn name(&self) -> &str {
@@ -75,18 +58,6 @@ impl<P> Resource<P> {
 }
 
 impl<P> TrackedResource<P> {
-    /// The resource's name, taken from its id.
-    pub fn name(&self) -> &str {
-        self.id.name()
-    }
-
-    /// How a finding names the call that read this resource.
-    pub fn source(&self) -> String {
-        source(&self.id)
-    }
-}
-
-impl Machine {
     /// The resource's name, taken from its id.
     pub fn name(&self) -> &str {
         self.id.name()
@@ -145,18 +116,6 @@ pub struct Sku {
     pub name: Option<String>,
 }
 
-/// Tags by which AKS marks the pool of a scale set or machine.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct PoolTags {
-    /// Current tag.
-    #[serde(rename = "aks-managed-poolName", skip_serializing_if = "Option::is_none")]
-    pub managed_pool_name: Option<String>,
-    /// Older tag.
-    #[serde(rename = "poolName", skip_serializing_if = "Option::is_none")]
-    pub pool_name: Option<String>,
-}
-
 /// A reference to another resource: `{ "id": "…" }`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -170,4 +129,40 @@ pub struct Reference {
 pub(super) fn filled_id<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<ResourceId>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     Ok(text.filter(|text| !text.trim().is_empty()).map(ResourceId::new))
+}
+
+/// `powerState`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PowerState {
+    /// `Running` or `Stopped`.
+    pub code: Option<String>,
+}
+
+/// `status` of a cluster or pool.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceStatus {
+    /// The failure of the last operation.
+    pub provisioning_error: Option<ErrorDetail>,
+}
+
+/// An ARM error as a resource carries it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ErrorDetail {
+    /// Error code.
+    pub code: Option<String>,
+    /// Message for a person; bounded, without what may be a secret.
+    #[serde(deserialize_with = "safe_message")]
+    pub message: Option<String>,
+    /// Inner errors.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<ErrorDetail>,
+}
+
+/// The message of a failed bootstrap carries its whole output.
+fn safe_message<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.map(|text| crate::text::truncated(&crate::text::without_secrets(&text), 4_000)))
 }

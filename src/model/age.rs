@@ -8,8 +8,9 @@ use super::cluster::{Ownership, PoolState};
 use super::history;
 use super::image_version::ImageVersion;
 use super::nodes::{FIXED, Group, groups};
-use crate::evidence::cluster::{AgentPool, BootstrapProfile, BootstrapWrite};
+use crate::evidence::cluster::{BootstrapProfile, BootstrapWrite};
 use crate::evidence::kubernetes::Node;
+use crate::evidence::pools::AgentPool;
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::text::count;
 

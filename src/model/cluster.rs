@@ -1,8 +1,9 @@
 //! What the cluster's own settings mean: whose registry it is, whether egress is closed, what its pools are doing.
 
 use crate::evidence::Evidence;
-use crate::evidence::cluster::{AgentPool, BootstrapProfile};
+use crate::evidence::cluster::BootstrapProfile;
 use crate::evidence::id::ResourceId;
+use crate::evidence::pools::AgentPool;
 use crate::evidence::registry::Registry;
 
 /// Whose registry it is.

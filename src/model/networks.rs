@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::evidence::cluster::AgentPool;
 use crate::evidence::id::ResourceId;
 use crate::evidence::network::{RouteTable, SubnetProperties, VirtualNetwork};
+use crate::evidence::pools::AgentPool;
 use crate::evidence::{Evidence, Fact, Gap, Reason};
 
 /// The node subnets of networks: those that pools name, or all of a network that no pool names a subnet of.

@@ -11,6 +11,7 @@ mod docs;
 mod examples;
 mod fixtures;
 mod formats;
+mod house;
 mod judged;
 #[cfg(target_os = "linux")] // elsewhere the system store, and not SSL_CERT_FILE, says whom to trust
 mod live;

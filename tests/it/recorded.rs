@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use aksiso::evidence::access::{RoleAssignment, RoleDefinition};
-use aksiso::evidence::cluster::{AgentPoolItem, ManagedCluster, UpgradeProfile};
+use aksiso::evidence::cluster::ManagedCluster;
 use aksiso::evidence::network::{
     AddressRecord, DnsZone, NetworkInterface, NetworkLink, PrivateEndpoint, VirtualNetwork, ZoneGroup,
 };
+use aksiso::evidence::pools::Machine;
+use aksiso::evidence::pools::{AgentPoolItem, UpgradeProfile};
 use aksiso::evidence::registry::{CacheRule, ConnectionProperties, CredentialSet, Registry};
-use aksiso::evidence::resource::{Machine, Part};
+use aksiso::evidence::resource::Part;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

@@ -73,10 +73,11 @@ fn next_step(evidence: &Evidence) -> Remediation {
     if evidence.auto_provisioning() {
         return update("Nothing to run: with node auto-provisioning the outbound type cannot be changed.", Vec::new());
     }
-    let cut = remedy::aks_update(evidence, &[("--outbound-type", "none")]);
+    // No command: only `cutover` has seen what must be true before egress is closed.
     update(
-        "Once every pool is reimaged, close egress (aksiso cutover says whether it is safe). Never together with the switch to Cache in one update: Azure Resource Manager refuses that.",
-        vec![cut],
+        "Once every pool is reimaged, close egress: aksiso cutover says whether it is safe, and prints the command. \
+         Never together with the switch to Cache in one update: Azure Resource Manager refuses that.",
+        Vec::new(),
     )
 }
 

@@ -5,7 +5,7 @@ use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, RemediationKind, Subject};
 use crate::checks::judge::Judge;
 use crate::checks::remedy::{self, DOCS_ISOLATED, DOCS_TROUBLESHOOT, remedy};
-use crate::evidence::cluster::ResourceStatus;
+use crate::evidence::resource::ResourceStatus;
 use crate::model::cluster::PoolState;
 use crate::model::cluster::is;
 use crate::model::nodes::code_in;

@@ -6,8 +6,10 @@ use futures::future::join_all;
 
 use super::{Collector, left_out};
 use crate::evidence::calls::azure::{self as api, Api};
-use crate::evidence::cluster::{AgentPool, AgentPoolItem, Extension, InstanceProperties, UpgradeProfile};
-use crate::evidence::resource::{Machine, Part};
+use crate::evidence::cluster::Extension;
+use crate::evidence::pools::Machine;
+use crate::evidence::pools::{AgentPool, AgentPoolItem, InstanceProperties, UpgradeProfile};
+use crate::evidence::resource::Part;
 use crate::evidence::{Evidence, Fact, Section};
 use crate::model::nodes::failed_scale_set;
 
