@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs the binary of a target with its licence, man pages and completions: dist/aksiso-TARGET.tar.gz or .zip
+# Packs the binary of a target with its licence, documentation, man pages and completions: dist/aksiso-TARGET.tar.gz or .zip
 set -euo pipefail
 target=$1 archive=$2
 binary=target/$target/release/aksiso
@@ -7,7 +7,8 @@ case $target in *windows*) binary=$binary.exe ;; esac
 folder=aksiso-$target
 rm -rf "$folder"
 mkdir -p "$folder/man" "$folder/completions" dist
-cp "$binary" README.md LICENSE "$folder/"
+cp "$binary" README.md CHANGELOG.md SECURITY.md LICENSE "$folder/"
+cp -R docs "$folder/"
 # The binary writes its own pages; one that cannot run here is packed without them.
 if "$binary" --version > /dev/null 2>&1; then
   "$binary" man --output "$folder/man"

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aksiso::app::cli::Cli;
 use aksiso::app::files::read_policy;
-use clap::CommandFactory as _;
+use clap::{CommandFactory as _, Parser as _};
 use serde_json::Value;
 
 use crate::fixtures;
@@ -29,32 +29,114 @@ const YAML: [&str; 8] = [
     "examples/gitlab/gitlab-ci.yml",
 ];
 
+/// The scripts that run it.
+const SCRIPTS: [&str; 2] = ["examples/helm/gate.sh", "examples/tickets/servicenow.sh"];
+
+/// How scripts name the program.
+const NAMES: [&str; 3] = ["aksiso", "$AKSISO", "${AKSISO:-aksiso}"];
+
+const ID: &str = "11111111-2222-3333-4444-555555555555";
+
+/// A line with what a page leaves out of ids.
+fn whole(line: &str) -> String {
+    let group = format!("/subscriptions/{ID}/resourceGroups/g/providers");
+    line.replace("/subscriptions/…/registries/", &format!("{group}/Microsoft.ContainerRegistry/registries/"))
+        .replace("/subscriptions/…/managedClusters/", &format!("{group}/Microsoft.ContainerService/managedClusters/"))
+        .replace("/subscriptions/ID", &format!("/subscriptions/{ID}"))
+        .replace("--object-id OBJECT_ID", &format!("--object-id {ID}"))
+        .replace("--object-id ID", &format!("--object-id {ID}"))
+}
+
+/// The command lines of the program in a text for a shell, as words that begin with its name. What stands before it in a line,
+/// after a pipe or in a redirection is another's.
+pub fn command_lines(text: &str) -> Vec<Vec<String>> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        // YAML folds lines without a sign.
+        let open =
+            |last: &String| last.ends_with('\\') || (line.trim_start().starts_with("--") && last.contains("aksiso"));
+        match lines.last_mut().filter(|last| open(last)) {
+            Some(last) => *last = format!("{} {}", last.trim_end_matches('\\'), line.trim_start()),
+            None => lines.push(line.trim().trim_start_matches("- ").to_owned()),
+        }
+    }
+    lines.iter().filter_map(|line| command_line(line)).collect()
+}
+
+fn command_line(line: &str) -> Option<Vec<String>> {
+    let words = shlex::split(&whole(line))?;
+    let begins = |at: usize| {
+        at == 0 || ["|", "&&", ";", "kubectl"].contains(&words[at - 1].as_str()) || words[at - 1].contains('=')
+    };
+    let own = |at: &usize| NAMES.contains(&words[*at].as_str()) && begins(*at) && *at + 1 < words.len();
+    let cargo = words.iter().position(|word| word == "--").filter(|_| line.starts_with("cargo run"));
+    let start = cargo.or_else(|| (0..words.len()).find(own))?;
+    let ends = |word: &str| ["|", "||", ">", ">>", "<", "&&", ";"].contains(&word);
+    let rest = words[start + 1..].iter().take_while(|word| !ends(word)).cloned();
+    Some(std::iter::once("aksiso".to_owned()).chain(rest).collect())
+}
+
+/// A command line must be one that the program takes; of one with variables, the subcommand and the names of its options.
+pub fn accepted(place: &str, words: &[String]) {
+    if !words.iter().any(|word| word.contains('$')) {
+        if let Err(error) = Cli::try_parse_from(words) {
+            panic!("{place}: {}: {error}", words.join(" "));
+        }
+        return;
+    }
+    let mut command = Cli::command();
+    command.build();
+    let name = words[1].as_str();
+    let subcommand = command.find_subcommand(name).unwrap_or_else(|| panic!("{place}: no subcommand {name}"));
+    let known: BTreeSet<String> =
+        subcommand.get_arguments().filter_map(|own| own.get_long().map(|long| format!("--{long}"))).collect();
+    for word in words.iter().filter(|word| word.starts_with("--")) {
+        let option = word.split('=').next().unwrap_or_default();
+        assert!(known.contains(option), "{place}: {option} is no option of {name}");
+    }
+}
+
 #[test]
 fn pipelines_are_yaml_and_use_options_that_exist() {
-    let command = Cli::command();
-    let diagnose = command.find_subcommand("diagnose").expect("the subcommand");
-    let known: BTreeSet<String> =
-        diagnose.get_arguments().filter_map(|own| own.get_long().map(|long| format!("--{long}"))).collect();
-    let scripts = ["examples/tickets/servicenow.sh"];
-    for path in YAML.into_iter().chain(scripts) {
+    for path in YAML.into_iter().chain(SCRIPTS) {
         let text = read(path);
         if YAML.contains(&path) {
             let value: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
             assert!(value.is_object(), "{path}");
         }
-        // The command with its continuation lines.
-        for (at, _) in text.match_indices("aksiso diagnose").chain(text.match_indices("\"$AKSISO\" diagnose")) {
-            let lines: Vec<&str> = text[at..].lines().collect();
-            let end = lines.iter().position(|line| !line.ends_with('\\') && !line.contains("-n prod-aks")).unwrap_or(0);
-            for line in &lines[..=end.min(lines.len() - 1)] {
-                for word in
-                    line.split(|c: char| c.is_whitespace() || "\"'=)".contains(c)).filter(|word| word.starts_with("--"))
-                {
-                    assert!(known.contains(word), "{path}: {word} is no option of diagnose");
-                }
-            }
+        let lines = command_lines(&text);
+        lines.iter().for_each(|words| accepted(path, words));
+        // A pipeline of the project's own does not run the program, and one that only calls the template neither.
+        let others =
+            path.starts_with(".github/") || path.ends_with("azure-pipelines.yml") || path.ends_with("github/gate.yml");
+        assert_eq!(lines.len(), usize::from(!others), "{path}: {lines:?}");
+    }
+}
+
+/// The examples of `--help` are command lines too.
+#[test]
+fn examples_of_the_help_are_accepted() {
+    let mut seen = 0;
+    for subcommand in Cli::command().get_subcommands() {
+        let help = subcommand.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        let Some((_, examples)) = help.split_once("Examples:\n") else { continue };
+        for words in command_lines(examples) {
+            accepted(&format!("aksiso {} --help", subcommand.get_name()), &words);
+            seen += 1;
         }
     }
+    assert!(seen >= 30, "only {seen} examples were found");
+}
+
+#[test]
+fn command_lines_are_found_among_what_surrounds_them() {
+    let found = |line: &str| command_lines(line).into_iter().next().map(|words| words.join(" "));
+    assert_eq!(found("helm template x | aksiso preflight - # c").as_deref(), Some("aksiso preflight -"));
+    assert_eq!(found("aksiso permissions > role.json").as_deref(), Some("aksiso permissions"));
+    assert_eq!(found("cargo run --release -- checks").as_deref(), Some("aksiso checks"));
+    assert_eq!(found("kubectl aksiso checks").as_deref(), Some("aksiso checks"));
+    assert_eq!(found("\"$AKSISO\" diagnose \\\n  --from x").as_deref(), Some("aksiso diagnose --from x"));
+    assert_eq!(found("az login"), None);
 }
 
 /// The gate of a Helm release, with a helm that prints a chart that is rendered already.

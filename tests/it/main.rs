@@ -5,6 +5,7 @@
 mod anonymize;
 mod checks;
 mod cli;
+mod contributing;
 mod cutover;
 mod docs;
 mod examples;
