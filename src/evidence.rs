@@ -6,6 +6,7 @@
 pub mod access;
 pub mod anonymize;
 pub mod calls;
+pub mod cloud;
 pub mod cluster;
 pub mod exit_code;
 pub mod fact;

@@ -15,14 +15,14 @@ use crate::app::exit::FailOn;
 use crate::app::schema::SchemaOf;
 use crate::checks::catalogue;
 use crate::checks::command::Shell;
+use crate::evidence::cloud::Cloud;
 use crate::evidence::id::ResourceId;
 use crate::report::permissions::Part;
 use crate::report::{ListFormat, Output, compare};
-use crate::sources::azure::cloud::Cloud;
 use crate::sources::azure::credential::Method;
 pub use cutover::{Cutover, Destination};
 pub use preflight::Preflight;
-use values::{duration, object_id, registry_id, scope};
+use values::{clouds, duration, object_id, registry_id, scope};
 
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
 ///
@@ -289,8 +289,8 @@ pub struct TargetArgs {
     #[arg(long, value_name = "ARM_ID", conflicts_with_all = ["resource_group", "name"])]
     pub cluster_id: Option<String>,
     /// Azure cloud [default: public]
-    #[arg(long, value_enum)]
-    pub cloud: Option<Cloud>,
+    #[arg(long, value_parser = clouds())]
+    pub cloud: Option<&'static Cloud>,
     /// Azure Resource Manager of another cloud, or a private path to it
     #[arg(long, value_name = "URL", env = "AKSISO_ARM_ENDPOINT", hide_env_values = true)]
     pub arm_endpoint: Option<String>,

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::app::cli::TargetArgs;
 use crate::sources::azure::arm::{Arm, Limits};
-use crate::sources::azure::cloud::Endpoints;
 use crate::sources::azure::credential;
 use crate::sources::azure::data_plane::DataPlane;
+use crate::sources::azure::endpoints::Endpoints;
 use crate::sources::progress::Progress;
 use crate::text::problem::Problem;
 
@@ -66,6 +66,7 @@ impl<'r> Session<'r> {
     /// The data plane of a registry.
     pub(super) async fn data_plane(&self, server: &str) -> anyhow::Result<DataPlane> {
         let (credential, transport) = (self.credential().await?, self.transport.clone());
-        Ok(DataPlane::new(server, credential, transport, self.limits, self.progress.clone()))
+        let scopes = self.endpoints()?.registry_scopes;
+        Ok(DataPlane::new(server, scopes, credential, transport, self.limits, self.progress.clone()))
     }
 }

@@ -7,7 +7,6 @@ use super::rule::RuleSet;
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, RemediationKind, Subject};
 use crate::checks::rule::{GateRole, Rule};
-use crate::evidence::cluster::Enabled;
 use crate::evidence::id::ResourceId;
 use crate::evidence::{Evidence, Section};
 
@@ -38,14 +37,11 @@ const EXTENSIONS: [(&str, &str); 5] = [
     ("microsoft.dataprotection.kubernetes", "Azure Backup"),
 ];
 
-const MONITOR: &str = "privatelink.monitor.azure.com, privatelink.oms.opinsights.azure.com, \
-                       privatelink.ods.opinsights.azure.com, privatelink.agentsvc.azure-automation.net";
-
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     judge.is_isolated_or_cached()?;
     let evidence = judge.evidence;
-    for (name, path, zones) in enabled(evidence) {
-        judge.report(add_on(evidence, name, &path, zones));
+    for add_on in enabled(evidence) {
+        judge.report(needs_private_link(evidence, add_on));
     }
     for extension in judge.know(&evidence.pools.extensions, "the cluster's extensions").into_iter().flatten() {
         let kind = extension.properties.extension_type.as_deref().unwrap_or_default();
@@ -75,52 +71,46 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     Ok(())
 }
 
-/// The enabled add-ons that talk to a service of their own, with where that is set and the zones of its endpoints.
-fn enabled(evidence: &Evidence) -> Vec<(&'static str, String, &'static str)> {
+/// An add-on that talks to an Azure service of its own.
+struct AddOn {
+    name: &'static str,
+    /// Where it is turned on.
+    path: String,
+    /// The private DNS zones of the service's endpoints.
+    zones: String,
+}
+
+/// The enabled add-ons that talk to a service of their own.
+fn enabled(evidence: &Evidence) -> Vec<AddOn> {
     let properties = &evidence.cluster.properties;
-    let on = |enabled: Option<&Enabled>| enabled.is_some_and(|enabled| enabled.enabled == Some(true));
+    let cloud = evidence.cloud();
     let profile = |name: &str| {
         properties.addon_profiles.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, enabled)| enabled)
     };
     let monitor = properties.azure_monitor_profile.as_ref();
+    let metrics = monitor.and_then(|monitor| monitor.metrics.as_ref());
+    let insights = monitor.and_then(|monitor| monitor.container_insights.as_ref());
+    let (vault, monitor) = (&[cloud.vault_zone][..], cloud.monitor_zones);
+    let add_on = |name, parent: &str| profile(name).map(|enabled| (name, format!("{parent}.{name}"), enabled));
     let all = [
-        (
-            "azureKeyvaultSecretsProvider",
-            "addonProfiles",
-            profile("azureKeyvaultSecretsProvider"),
-            "privatelink.vaultcore.azure.net",
-        ),
-        ("omsagent", "addonProfiles", profile("omsagent"), MONITOR),
-        (
-            "azureMonitorMetrics",
-            "azureMonitorProfile.metrics",
-            monitor.and_then(|monitor| monitor.metrics.as_ref()),
-            MONITOR,
-        ),
-        (
-            "containerInsights",
-            "azureMonitorProfile.containerInsights",
-            monitor.and_then(|monitor| monitor.container_insights.as_ref()),
-            MONITOR,
-        ),
+        (add_on("azureKeyvaultSecretsProvider", "addonProfiles"), vault),
+        (add_on("omsagent", "addonProfiles"), monitor),
+        (metrics.map(|on| ("azureMonitorMetrics", "azureMonitorProfile.metrics".to_owned(), on)), monitor),
+        (insights.map(|on| ("containerInsights", "azureMonitorProfile.containerInsights".to_owned(), on)), monitor),
     ];
-    all.into_iter()
-        .filter(|(_, _, enabled, _)| on(*enabled))
-        .map(|(name, at, _, zones)| {
-            (
-                name,
-                if at == "addonProfiles" {
-                    format!("properties.{at}.{name}.enabled")
-                } else {
-                    format!("properties.{at}.enabled")
-                },
-                zones,
-            )
+    let enabled = all.into_iter().filter_map(|(add_on, zones)| Some((add_on?, zones)));
+    enabled
+        .filter(|((_, _, enabled), _)| enabled.enabled == Some(true))
+        .map(|((name, path, _), zones)| AddOn {
+            name,
+            path: format!("properties.{path}.enabled"),
+            zones: if zones.is_empty() { format!("those that {} has for it", cloud.title) } else { zones.join(", ") },
         })
         .collect()
 }
 
-fn add_on(evidence: &Evidence, name: &str, path: &str, zones: &str) -> Finding {
+fn needs_private_link(evidence: &Evidence, add_on: AddOn) -> Finding {
+    let AddOn { name, path, zones } = add_on;
     let id: ResourceId = evidence.cluster.id.child("addonProfiles").child(name);
     Finding::new(
         &NEEDS_PRIVATE_LINK,

@@ -10,6 +10,7 @@ use super::finding::{Facts, Finding, Observation, Remediation, RemediationKind, 
 use super::judge::{Judge, NotApplicable};
 use super::remedy::{self, DOCS_TROUBLESHOOT, remedy};
 use super::rule::{Rule, RuleSet};
+use crate::evidence::cloud;
 use crate::evidence::image::{self, Image};
 use crate::evidence::kubernetes::{Node, WaitingPull};
 use crate::evidence::{Evidence, Section};
@@ -151,10 +152,10 @@ impl<'e> Case<'e> {
     fn is_registry_path(&self, registry: &str, reading: &Reading) -> bool {
         match &reading.host {
             Host::Registry => true,
-            Host::Other(host) => host.contains(".azurecr."),
+            Host::Other(host) => cloud::is_registry(host),
             Host::Unnamed => {
                 let own = self.evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(registry));
-                own || message::is_microsoft(registry) || registry.contains(".azurecr.")
+                own || message::is_microsoft(registry) || cloud::is_registry(registry)
             }
             _ => false,
         }

@@ -145,8 +145,11 @@ fn proxy(judge: &mut Judge<'_>) {
         return;
     }
     let uncovered = uncovered.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    let suffix =
-        names.first().and_then(|name| name.split_once('.')).map_or("azurecr.io", |(_, suffix)| suffix).to_owned();
+    let suffix = names
+        .first()
+        .and_then(|name| name.split_once('.'))
+        .map_or(evidence.cloud().registry_suffix, |(_, suffix)| suffix)
+        .to_owned();
     let update = remedy::aks_update(evidence, &[("--http-proxy-config", "proxy.json")]);
     judge.report(
         Finding::new(

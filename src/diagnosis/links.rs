@@ -5,7 +5,8 @@ use crate::checks::image_pulls::rules as pulls;
 use crate::checks::rule::Rule;
 use crate::checks::{bootstrap_profile, private_dns};
 use crate::evidence::Evidence;
-use crate::evidence::image::{Image, is_microsoft};
+use crate::evidence::cloud;
+use crate::evidence::image::Image;
 use crate::model::bootstrap_code::{self, Fault};
 use crate::model::cluster::is;
 
@@ -147,7 +148,7 @@ fn origin(symptom: &Finding, evidence: &Evidence) -> Option<Origin> {
     let own = evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(&registry));
     let named =
         evidence.registry_id().is_some_and(|id| registry.starts_with(&format!("{}.", id.name().to_lowercase())));
-    Some(if is_microsoft(&registry) {
+    Some(if cloud::is_mcr(&registry) {
         Origin::Microsoft
     } else if own || named {
         Origin::Registry

@@ -2,6 +2,8 @@
 
 use oci_spec::distribution::Reference;
 
+use super::cloud;
+
 /// Docker Hub, under the name that references and cache rules have for it.
 pub const DOCKER_HUB: &str = "docker.io";
 
@@ -48,17 +50,13 @@ impl Image {
 
     /// Whether the registry is Microsoft's: what nodes of an isolated cluster mirror.
     pub fn is_microsoft(&self) -> bool {
-        is_microsoft(&self.registry)
+        cloud::is_mcr(&self.registry)
     }
 
     /// Whether the registry is an Azure Container Registry, by its host.
     pub fn is_azure(&self) -> bool {
-        is_azure(&self.registry)
+        cloud::is_registry(&self.registry)
     }
-}
-
-fn is_azure(host: &str) -> bool {
-    [".azurecr.io", ".azurecr.us", ".azurecr.cn"].iter().any(|suffix| host.ends_with(suffix))
 }
 
 /// The name that references and cache rules usually have for a host, which is in lower case.
@@ -71,7 +69,8 @@ pub fn usual(host: &str) -> &str {
 
 /// Whether a text begins with the host of a registry: one that everybody knows, or one by its name alone.
 pub fn is_at_known_registry(text: &str) -> bool {
-    let is_known = |host: &str| is_public(host) || is_microsoft(host) || is_azure(host) || host.ends_with(".pkg.dev");
+    let is_known =
+        |host: &str| is_public(host) || cloud::is_mcr(host) || cloud::is_registry(host) || host.ends_with(".pkg.dev");
     text.split_once('/').is_some_and(|(host, _)| is_known(host))
 }
 
@@ -95,12 +94,6 @@ pub fn host(text: &str) -> Result<String, String> {
     read.map(|image| image.registry).ok_or_else(|| {
         "expected the host of a registry as images name it, such as harbor.example.com or quay.io".to_owned()
     })
-}
-
-/// Whether a host is Microsoft's registry.
-pub fn is_microsoft(host: &str) -> bool {
-    const HOSTS: [&str; 3] = ["mcr.microsoft.com", "mcr.azure.cn", "mcr.azk8s.cn"];
-    HOSTS.iter().any(|known| host.eq_ignore_ascii_case(known))
 }
 
 /// Public registries that everybody knows. A host that nobody knows may be private and reachable.
@@ -156,7 +149,7 @@ pub fn caching(registry: &str) -> Caching {
     match registry {
         DOCKER_HUB => Caching::WithCredentials,
         "public.ecr.aws" | "ghcr.io" | "quay.io" | "registry.k8s.io" | "gcr.io" => Caching::Open,
-        host if is_microsoft(host) => Caching::Open,
+        host if cloud::is_mcr(host) => Caching::Open,
         host if host.ends_with(".pkg.dev") => Caching::WithCredentials,
         _ => Caching::Never,
     }

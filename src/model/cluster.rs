@@ -1,6 +1,7 @@
 //! What the cluster's own settings mean: whose registry it is, whether egress is closed, what its pools are doing.
 
 use crate::evidence::Evidence;
+use crate::evidence::cloud::Cloud;
 use crate::evidence::cluster::BootstrapProfile;
 use crate::evidence::id::ResourceId;
 use crate::evidence::pools::AgentPool;
@@ -121,12 +122,14 @@ impl Evidence {
         self.known_registry()?.properties.login_server.as_deref()
     }
 
+    /// The cloud that the cluster is in.
+    pub fn cloud(&self) -> &'static Cloud {
+        Cloud::of(self.cluster.location.as_deref().unwrap_or_default(), self.login_server())
+    }
+
     /// Host names of Microsoft's registry in this cluster's cloud; the first is what a new rule is made for.
     pub fn mcr_hosts(&self) -> &'static [&'static str] {
-        let location = self.cluster.location.as_deref().unwrap_or_default().to_lowercase();
-        let china = location.starts_with("china")
-            || self.login_server().is_some_and(|server| server.to_lowercase().rsplit('.').next() == Some("cn"));
-        if china { &["mcr.azure.cn", "mcr.microsoft.com"] } else { &["mcr.microsoft.com"] }
+        self.cloud().mcr_hosts
     }
 
     /// Whether the cluster is stopped; then there are no nodes to look at.

@@ -1,5 +1,7 @@
 //! Reads what a container runtime says of a pull that failed: which host it was talking to, and what went wrong there.
 
+use crate::evidence::cloud;
+
 /// What went wrong, in the order in which one message that fits several is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -135,7 +137,7 @@ fn classify(host: Option<&str>, server: Option<&str>) -> Host {
     let server = server.map(str::to_lowercase);
     if server.as_deref() == Some(host) {
         Host::Registry
-    } else if host.contains(".data.azurecr.") {
+    } else if cloud::is_data_endpoint(host) {
         Host::Data
     } else if host.contains(".blob.core.") {
         Host::Blob
@@ -148,9 +150,7 @@ fn classify(host: Option<&str>, server: Option<&str>) -> Host {
 
 /// Microsoft's registry, its data endpoints and its content delivery.
 pub fn is_microsoft(host: &str) -> bool {
-    crate::evidence::image::is_microsoft(host)
-        || host.ends_with(".data.mcr.microsoft.com")
-        || host.ends_with(".cdn.mscr.io")
+    cloud::is_mcr(host) || host.ends_with(".data.mcr.microsoft.com") || host.ends_with(".cdn.mscr.io")
 }
 
 /// The host in `https://<host>/v2/aks-managed-repository/…`.

@@ -2,8 +2,8 @@
 
 pub mod arm;
 pub mod certificate;
-pub mod cloud;
 pub mod credential;
 pub mod data_plane;
+pub mod endpoints;
 pub mod error;
 pub mod retry;

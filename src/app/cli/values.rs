@@ -2,7 +2,16 @@
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::evidence::cloud::{self, Cloud};
 use crate::evidence::id::{ResourceId, is_subscription};
+
+/// The clouds, by their names.
+pub(super) fn clouds() -> impl TypedValueParser<Value = &'static Cloud> {
+    let names = cloud::ALL.map(|cloud| PossibleValue::new(cloud.name).help(cloud.title));
+    PossibleValuesParser::new(names).try_map(|name| Cloud::named(&name).ok_or("no cloud has this name"))
+}
 
 /// A scope that a role can be assigned at.
 pub(super) fn scope(text: &str) -> Result<String, String> {

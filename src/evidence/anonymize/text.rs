@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::pseudonyms::{MARK, Pseudonyms, is_word};
+use crate::evidence::cloud;
 use crate::evidence::id::is_subscription;
 
-/// What follows is Microsoft's own: an image of its registry.
-const MICROSOFTS: [&str; 3] = ["mcr.microsoft.com/", "mcr.azure.cn/", "aks-managed-repository/"];
-/// Hosts that everybody knows.
+/// Below this path a registry caches Microsoft's own images.
+const CACHED: &str = "aks-managed-repository/";
+/// Hosts that everybody knows, besides those of the clouds.
 const HOSTS: &str = include_str!("hosts.txt");
 /// Names that Azure gives to networks that it peers; a check knows them by how they begin.
 const PREFIXES: [&str; 2] = ["HV_", "RemoteVnetToHubPeering"];
@@ -171,7 +172,9 @@ impl Pseudonyms {
 
 /// Splits before and after what is Microsoft's own: the path of an image, up to where a reference can end.
 fn microsofts(text: &str) -> Option<(&str, &str, &str)> {
-    let start = MICROSOFTS.iter().filter_map(|start| text.find(start)).min()?;
+    let below = |host: &'static str| text.match_indices(host).find(|(at, _)| text[at + host.len()..].starts_with('/'));
+    let hosts = cloud::mcr_hosts().filter_map(below).map(|(at, _)| at);
+    let start = hosts.chain(text.find(CACHED)).min()?;
     let end = text[start..].find(|c: char| c.is_whitespace() || "\"'?&,;()<>".contains(c));
     let end = end.map_or(text.len(), |end| start + end);
     Some((&text[..start], &text[start..end], &text[end..]))
@@ -210,7 +213,7 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 fn public_host(text: &str) -> Option<&str> {
     let end = text.find(|c| !is_word(c) && c != '.').unwrap_or(text.len());
     let host = text[..end].trim_end_matches('.');
-    HOSTS.split_whitespace().any(|known| known == host).then_some(host)
+    (cloud::is_public(host) || HOSTS.split_whitespace().any(|known| known == host)).then_some(host)
 }
 
 /// The address or network that a text begins with.
@@ -250,6 +253,21 @@ mod tests {
             [Piece::Other("["), ip("::1"), Piece::Other("]"), Piece::Other(":"), Piece::Word("53")]
         );
         assert_eq!(pieces("a.1.2.3.4").len(), 9, "a host is no address");
+    }
+
+    #[test]
+    fn what_every_cloud_shares_stays() {
+        let mut names = Pseudonyms::default();
+        for cloud in cloud::ALL {
+            let server = names.structured(&format!("contoso.{}", cloud.registry_suffix));
+            assert!(
+                server.ends_with(&format!(".{}", cloud.registry_suffix)) && !server.contains("contoso"),
+                "{server}"
+            );
+            for host in cloud.mcr_hosts {
+                assert_eq!(names.structured(&format!("{host}/oss/x:1")), format!("{host}/oss/x:1"));
+            }
+        }
     }
 
     #[test]

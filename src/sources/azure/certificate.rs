@@ -11,7 +11,6 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use azure_core::base64;
-use azure_core::cloud::CloudConfiguration;
 use azure_core::http::ClientMethodOptions;
 use azure_identity::ClientAssertion;
 use rustls_pki_types::pem::PemObject as _;
@@ -37,13 +36,7 @@ impl CertificateAssertion {
     ///
     /// # Errors
     /// A sentence that says what the file lacks; never a part of the file.
-    pub fn load(
-        path: &str,
-        tenant: &str,
-        client: &str,
-        authority: Option<&str>,
-        cloud: Option<&CloudConfiguration>,
-    ) -> Result<Self, String> {
+    pub fn load(path: &str, tenant: &str, client: &str, authority: &str) -> Result<Self, String> {
         let name = format!("AZURE_CLIENT_CERTIFICATE_PATH ({path})");
         let pem = std::fs::read(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
         let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| {
@@ -58,13 +51,8 @@ impl CertificateAssertion {
         let key = key.map_err(|_| format!("the key in {name} is not an RSA key that can sign"))?;
         let thumbprint = base64::encode_url_safe(digest::digest(&digest::SHA256, &certificate));
         let header = serde_json::json!({ "alg": "RS256", "typ": "JWT", "x5t#S256": thumbprint }).to_string();
-        let host = authority.unwrap_or(match cloud {
-            Some(CloudConfiguration::AzureGovernment) => "https://login.microsoftonline.us",
-            Some(CloudConfiguration::AzureChina) => "https://login.chinacloudapi.cn",
-            _ => "https://login.microsoftonline.com",
-        });
         Ok(Self {
-            audience: format!("{}/{tenant}/oauth2/v2.0/token", host.trim_end_matches('/')),
+            audience: format!("{}/{tenant}/oauth2/v2.0/token", authority.trim_end_matches('/')),
             client: client.to_owned(),
             header,
             key,

@@ -21,9 +21,10 @@ use clap::ValueEnum;
 use tokio::time::Instant;
 
 use super::certificate::CertificateAssertion;
-use super::cloud::Endpoints;
+use super::endpoints::Endpoints;
 use super::error;
 use super::retry::{self, Pace};
+use crate::evidence::cloud::PUBLIC;
 use crate::sources::progress::Progress;
 use crate::text;
 
@@ -184,9 +185,9 @@ fn credential(
     transport: &Transport,
 ) -> Result<Arc<dyn TokenCredential>, String> {
     let mut options = retry::client_options(transport.clone(), Arc::new(Pace::new(1)));
-    options.cloud = endpoints.authority.clone().map(Arc::new);
+    options.cloud = endpoints.configuration().map(Arc::new);
     match method {
-        Method::Environment => environment(options),
+        Method::Environment => environment(options, endpoints),
         Method::WorkloadIdentity => {
             variable("AZURE_FEDERATED_TOKEN_FILE")?;
             let options = WorkloadIdentityCredentialOptions {
@@ -234,7 +235,7 @@ fn ready<C: TokenCredential + 'static>(built: azure_core::Result<Arc<C>>) -> Res
     }
 }
 
-fn environment(options: ClientOptions) -> Result<Arc<dyn TokenCredential>, String> {
+fn environment(options: ClientOptions, endpoints: &Endpoints) -> Result<Arc<dyn TokenCredential>, String> {
     let tenant = variable("AZURE_TENANT_ID")?;
     let client = variable("AZURE_CLIENT_ID")?;
     if let Ok(secret) = variable("AZURE_CLIENT_SECRET") {
@@ -243,9 +244,9 @@ fn environment(options: ClientOptions) -> Result<Arc<dyn TokenCredential>, Strin
     }
     let path = variable("AZURE_CLIENT_CERTIFICATE_PATH")
         .map_err(|_| "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set".to_owned())?;
-    let authority = std::env::var("AZURE_AUTHORITY_HOST").ok();
-    let assertion =
-        CertificateAssertion::load(&path, &tenant, &client, authority.as_deref(), options.cloud.as_deref())?;
+    let custom = std::env::var("AZURE_AUTHORITY_HOST").ok();
+    let authority = custom.as_deref().or(endpoints.authority).unwrap_or(PUBLIC.authority);
+    let assertion = CertificateAssertion::load(&path, &tenant, &client, authority)?;
     let options = ClientAssertionCredentialOptions { client_options: options };
     ready(ClientAssertionCredential::new(tenant, client, assertion, Some(options)))
 }

@@ -27,8 +27,6 @@ const AT_A_TIME: usize = 8;
 /// Repositories of one page of the list, and most pages.
 const CATALOG_PAGE: usize = 1_000;
 const CATALOG_PAGES: usize = 100;
-/// The audiences of a registry's sign-in: its own, and ARM's, which older registries take.
-const AUDIENCES: [&str; 2] = ["https://containerregistry.azure.net/.default", "https://management.azure.com/.default"];
 
 /// Answers by repository and version.
 type Artifacts = BTreeMap<(String, String), Fact<Option<Artifact>>>;
@@ -38,6 +36,8 @@ pub struct DataPlane {
     pipeline: Pipeline,
     credential: Arc<dyn TokenCredential>,
     server: String,
+    /// What its sign-in is tried with, in this order.
+    scopes: [String; 2],
     limits: Limits,
     progress: Progress,
     /// The registry's own refresh token, asked for once.
@@ -86,6 +86,7 @@ impl DataPlane {
     /// A client of the registry with this login server.
     pub fn new(
         server: &str,
+        scopes: [String; 2],
         credential: Arc<dyn TokenCredential>,
         transport: Transport,
         limits: Limits,
@@ -94,7 +95,7 @@ impl DataPlane {
         let options = retry::client_options(transport, Arc::new(Pace::new(AT_A_TIME)));
         let pipeline =
             Pipeline::new(Some("aksiso"), Some(env!("CARGO_PKG_VERSION")), options, Vec::new(), Vec::new(), None);
-        Self { pipeline, credential, server: server.to_owned(), limits, progress, refresh: OnceCell::new() }
+        Self { pipeline, credential, server: server.to_owned(), scopes, limits, progress, refresh: OnceCell::new() }
     }
 
     /// What the registry has of these repositories, each with the tags and digests that are asked for, and which others.
@@ -196,8 +197,8 @@ impl DataPlane {
     /// Exchanges our own sign-in for the registry's.
     async fn sign_in(&self) -> Result<String, Failure> {
         let mut refused = Failure::new(Reason::Unauthorized, "the registry does not accept the sign-in");
-        for audience in AUDIENCES {
-            let token = self.credential.get_token(&[audience], Some(TokenRequestOptions::default())).await;
+        for scope in &self.scopes {
+            let token = self.credential.get_token(&[scope], Some(TokenRequestOptions::default())).await;
             let Ok(token) = token else { continue };
             let form = [
                 ("grant_type", "access_token"),

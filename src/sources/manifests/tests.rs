@@ -44,10 +44,8 @@ fn every_built_in_kind_is_looked_into() {
 #[test]
 fn lists_json_and_several_documents_are_read() {
     let pod = |name: &str| {
-        format!(
-            r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}},
-                "spec":{{"containers":[{{"name":"c","image":"{name}"}}]}}}}"#
-        )
+        let spec = format!(r#"{{"containers":[{{"name":"c","image":"{name}"}}]}}"#);
+        format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}},"spec":{spec}}}"#)
     };
     let list =
         format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n{},\n{}\n]}}\n", pod("a"), pod("b"));

@@ -1,37 +1,9 @@
-//! The Azure clouds, and endpoints of others.
+//! Where Azure is asked: the endpoints of a cloud that aksiso knows, and of others.
 
-use azure_core::cloud::CloudConfiguration;
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::http::Url;
-use clap::ValueEnum;
 
-/// A cloud that aksiso knows by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Cloud {
-    /// Azure
-    Public,
-    /// Azure US Government
-    Usgov,
-    /// Azure operated by 21Vianet (China)
-    China,
-}
-
-impl Cloud {
-    fn arm(self) -> &'static str {
-        match self {
-            Self::Public => "https://management.azure.com",
-            Self::Usgov => "https://management.usgovcloudapi.net",
-            Self::China => "https://management.chinacloudapi.cn",
-        }
-    }
-
-    fn configuration(self) -> CloudConfiguration {
-        match self {
-            Self::Public => CloudConfiguration::AzurePublic,
-            Self::Usgov => CloudConfiguration::AzureGovernment,
-            Self::China => CloudConfiguration::AzureChina,
-        }
-    }
-}
+use crate::evidence::cloud::{Cloud, PUBLIC};
 
 /// Where ARM is and how to sign in for it.
 #[derive(Debug, Clone)]
@@ -40,8 +12,10 @@ pub struct Endpoints {
     pub arm: Url,
     /// The scope that a token for ARM is asked with.
     pub scope: String,
-    /// The cloud whose authority signs in; `None` lets `AZURE_AUTHORITY_HOST` decide.
-    pub authority: Option<CloudConfiguration>,
+    /// The scopes that a registry's sign-in is tried with, in this order.
+    pub registry_scopes: [String; 2],
+    /// Where Microsoft Entra ID signs in; `None` lets `AZURE_AUTHORITY_HOST` decide.
+    pub authority: Option<&'static str>,
 }
 
 impl Endpoints {
@@ -52,29 +26,38 @@ impl Endpoints {
     ///
     /// # Errors
     /// A sentence that says why the endpoint cannot be used.
-    pub fn new(cloud: Option<Cloud>, arm_endpoint: Option<&str>) -> Result<Self, String> {
-        let named = cloud.unwrap_or(Cloud::Public);
-        let text = arm_endpoint.unwrap_or_else(|| named.arm()).trim();
+    pub fn new(cloud: Option<&'static Cloud>, arm_endpoint: Option<&str>) -> Result<Self, String> {
+        let named = cloud.unwrap_or(&PUBLIC);
+        let text = arm_endpoint.unwrap_or(named.arm).trim();
         let arm = Url::parse(text).map_err(|error| format!("\"{text}\" is not a URL: {error}"))?;
         if arm.scheme() != "https" {
             return Err(format!("\"{text}\" does not begin with https://; a token is never sent in the clear"));
         }
         if arm.host_str().is_none() || !matches!(arm.path(), "" | "/") || arm.query().is_some() {
-            return Err(format!("\"{text}\" must be a host with an optional port, such as {}", named.arm()));
+            return Err(format!("\"{text}\" must be a host with an optional port, such as {}", named.arm));
         }
         if !arm.username().is_empty() || arm.password().is_some() {
             return Err("the ARM endpoint must not hold a user name or password".to_owned());
         }
         let audience = match (cloud, arm_endpoint) {
             (None, Some(_)) => text.trim_end_matches('/'),
-            _ => named.arm(),
+            _ => named.arm,
         };
         let custom_authority = std::env::var_os("AZURE_AUTHORITY_HOST").is_some();
+        let scope = format!("{audience}/.default");
         Ok(Self {
-            scope: format!("{audience}/.default"),
-            authority: (!custom_authority).then(|| named.configuration()),
+            registry_scopes: [format!("{}/.default", named.registry_audience), scope.clone()],
+            scope,
+            authority: (!custom_authority).then_some(named.authority),
             arm,
         })
+    }
+
+    /// The authority as the Azure SDK takes it.
+    pub fn configuration(&self) -> Option<CloudConfiguration> {
+        let mut custom = CustomConfiguration::default();
+        self.authority?.clone_into(&mut custom.authority_host);
+        Some(custom.into())
     }
 
     /// Host (and port) of ARM, for messages.
@@ -87,17 +70,26 @@ impl Endpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::cloud::ALL;
 
     #[test]
     fn the_audience_follows_the_cloud_that_is_named() {
-        let scope = |cloud, arm| Endpoints::new(cloud, arm).expect("valid").scope;
+        let scope = |cloud: Option<&str>, arm| Endpoints::new(cloud.and_then(Cloud::named), arm).expect("valid").scope;
         assert_eq!(scope(None, None), "https://management.azure.com/.default");
-        assert_eq!(scope(Some(Cloud::China), None), "https://management.chinacloudapi.cn/.default");
+        assert_eq!(scope(Some("china"), None), "https://management.chinacloudapi.cn/.default");
         assert_eq!(scope(None, Some("https://arm.local:8443/")), "https://arm.local:8443/.default");
-        assert_eq!(
-            scope(Some(Cloud::Usgov), Some("https://10.0.0.4")),
-            "https://management.usgovcloudapi.net/.default"
-        );
+        assert_eq!(scope(Some("usgov"), Some("https://10.0.0.4")), "https://management.usgovcloudapi.net/.default");
+    }
+
+    #[test]
+    fn a_registry_is_signed_in_to_with_the_audience_of_its_own_cloud() {
+        for cloud in ALL {
+            let [own, arm] = Endpoints::new(Some(cloud), None).expect("valid").registry_scopes;
+            assert_eq!(own, format!("{}/.default", cloud.registry_audience));
+            assert_eq!(arm, format!("{}/.default", cloud.arm), "never the one of another cloud");
+        }
+        let [_, arm] = Endpoints::new(None, Some("https://arm.local")).expect("valid").registry_scopes;
+        assert_eq!(arm, "https://arm.local/.default");
     }
 
     #[test]
