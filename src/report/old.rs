@@ -1,6 +1,7 @@
 //! Reports that aksiso wrote before: read back, and held against the present one.
 
-use super::model::{FindingEntry, Report, SCHEMA_VERSION};
+use super::model::{CheckEntry, FindingEntry, Report, SCHEMA_VERSION};
+use crate::diagnosis::Status;
 use crate::text::{self, problem::Problem};
 
 const HINT: &str = "expected a report that aksiso diagnose --output json wrote";
@@ -41,10 +42,10 @@ impl Since {
     /// Looks for a former finding in the present report. The one rule for what counts as gone: comparisons, tickets and
     /// baselines all ask here.
     pub fn of(former: &FindingEntry, present: &Report) -> Self {
-        let own = |check: &&super::model::CheckEntry| check.id == former.check;
+        let saw_all = |check: &CheckEntry| check.status != Status::Undetermined.as_str() && check.gaps.is_empty();
         if present.findings.iter().any(|finding| finding.fingerprint == former.fingerprint) {
             Self::StillThere
-        } else if present.checks.iter().find(own).is_some_and(|check| check.gaps.is_empty()) {
+        } else if present.checks.iter().any(|check| check.id == former.check && saw_all(check)) {
             Self::Settled
         } else {
             Self::Unseen

@@ -8,6 +8,7 @@ use aksiso::app::schema::SchemaOf;
 use aksiso::report::compare::Comparison;
 use aksiso::report::model::Report;
 use aksiso::report::{annotations, gitlab, json, junit, markdown, sarif, servicenow};
+use clap::ValueEnum as _;
 use serde_json::{Value, json};
 
 use crate::{fixtures, judged};
@@ -80,7 +81,7 @@ fn reports_and_snapshots_match_their_published_schemas() {
 #[test]
 fn schemas_in_the_repository_are_the_programs_own() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
-    for of in [SchemaOf::Report, SchemaOf::Comparison, SchemaOf::Snapshot, SchemaOf::Config] {
+    for of in SchemaOf::value_variants() {
         let file = folder.join(format!("{}.schema.json", of.name()));
         let schema = of.render().expect("a schema");
         if std::env::var_os("AKSISO_UPDATE").is_some() {
