@@ -1,6 +1,7 @@
 //! The only code that talks: to Azure, to the Kubernetes API, to files of manifests. It gathers evidence and judges nothing.
 
 pub mod azure;
+mod body;
 pub mod collect;
 pub mod kubernetes;
 pub mod manifests;
