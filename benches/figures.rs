@@ -1,7 +1,7 @@
 //! The figures that aksiso promises, measured from outside on the built program, as counts and ratios:
 //!
 //! - `cargo bench -- live`: one cluster, every answer delayed: wall time against the longest chain of dependent calls
-//! - `cargo bench -- scale`: 5,000 nodes and 100,000 pods, live and from a snapshot: time and peak memory
+//! - `cargo bench -- scale`: 5,000 nodes and 100,000 pods: time against the API server's own, peak memory, cost of a pod
 //! - `cargo bench -- preflight`: 10,000 manifests, as files and over a pipe
 //! - `cargo bench -- startup`: start-up time and the program's size
 //!

@@ -2,6 +2,7 @@
 //! nothing.
 
 pub mod azure;
+mod body;
 pub mod collect;
 pub mod kubernetes;
 pub mod manifests;

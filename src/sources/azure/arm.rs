@@ -9,7 +9,6 @@ use azure_core::credentials::TokenCredential;
 use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{Context, Method, Pipeline, PipelineStreamOptions, Request, Transport, Url};
-use futures::StreamExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -19,6 +18,7 @@ use super::retry::{self, Pace};
 use crate::evidence::calls::azure::Api;
 use crate::evidence::id::ResourceId;
 use crate::evidence::{Fact, Reason};
+use crate::sources::body;
 use crate::sources::progress::Progress;
 use crate::text;
 
@@ -243,16 +243,8 @@ impl Arm {
             .map_err(|error| Failure::from_pipeline(&error, &self.host))?;
         let status = u16::from(response.status());
         self.note_budgets(response.headers());
-        let mut stream = response.into_body();
-        let mut body = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| Failure::from_transport(&error, &self.host))?;
-            if body.len() + chunk.len() > BODY_LIMIT {
-                let limit = BODY_LIMIT >> 20;
-                return Err(Failure::new(Reason::Malformed, format!("the answer is larger than {limit} MiB")));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let too_large = || format!("the answer is larger than {} MiB", BODY_LIMIT >> 20);
+        let body = body::read(response.into_body(), &self.host, BODY_LIMIT, too_large).await?;
         if status == 200 { Ok(body) } else { Err(Failure::from_status(status, &body)) }
     }
 

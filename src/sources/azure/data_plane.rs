@@ -18,10 +18,13 @@ use super::error::Failure;
 use super::retry::{self, Pace};
 use crate::evidence::manifests::{Artifact, Asked};
 use crate::evidence::{Fact, Gap, Reason};
+use crate::sources::body;
 use crate::sources::progress::Progress;
 
 /// Largest answer that is read, in bytes.
 const BODY_LIMIT: usize = 4 << 20;
+/// What is said of an answer that cannot be read.
+const MALFORMED: &str = "the answer is not what a registry documents";
 /// Most repositories that are asked at a time.
 const AT_A_TIME: usize = 8;
 /// Repositories of one page of the list, and most pages.
@@ -266,15 +269,8 @@ impl DataPlane {
         let response = self.pipeline.stream(&Context::new(), request, Some(unchecked)).await;
         let response = response.map_err(|error| Failure::from_pipeline(&error, &self.server))?;
         let status = u16::from(response.status());
-        let mut stream = response.into_body();
-        let mut body = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| Failure::from_transport(&error, &self.server))?;
-            if body.len() + chunk.len() > BODY_LIMIT {
-                return Err(malformed());
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let too_large = || MALFORMED.to_owned();
+        let body = body::read(response.into_body(), &self.server, BODY_LIMIT, too_large).await?;
         if status == 200 { Ok(body) } else { Err(failed(status, &body)) }
     }
 
@@ -291,7 +287,7 @@ impl DataPlane {
 }
 
 fn malformed() -> Failure {
-    Failure::new(Reason::Malformed, "the answer is not what a registry documents")
+    Failure::new(Reason::Malformed, MALFORMED)
 }
 
 /// A registry's error: its code alone; a message may quote the request.

@@ -163,7 +163,7 @@ impl Connector<'_> {
         })?;
         config.connect_timeout = Some(Duration::from_secs(5));
         config.read_timeout = Some(self.limits.call);
-        // Its own retry obeys any Retry-After; ours gives up on a long one (kubernetes/list.rs).
+        // Its own retry obeys any Retry-After; ours gives up on a long one (kubernetes/call.rs).
         config.default_retry = false;
         // Sign-in plug-ins run while the client is built, and they block.
         let built = tokio::task::spawn_blocking(move || Client::try_from(config));

@@ -241,3 +241,18 @@ pub(super) struct RawWaiting {
     #[serde(deserialize_with = "null_is_default")]
     pub(super) message: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_read_from_labels_and_status() {
+        let json = r#"{"metadata":{"name":"n","creationTimestamp":"2026-01-01T00:00:00Z","labels":{"agentpool":"np1","kubernetes.azure.com/node-image-version":"v"}},"spec":{"providerID":"azure:///x"},"status":{"conditions":[{"type":"Ready","status":"True"}],"images":[{"names":["x"]}]}}"#;
+        let node: Node = serde_json::from_str::<RawNode>(json).expect("a node").into();
+        assert_eq!(
+            (node.agent_pool.as_deref(), node.image_version.as_deref(), node.ready),
+            (Some("np1"), Some("v"), true)
+        );
+    }
+}

@@ -1,0 +1,152 @@
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use super::*;
+use crate::evidence::Reason;
+use crate::sources::azure::error::Failure;
+
+/// An API server that gives its answers in turn, each after a while, and the last one from then on.
+struct Fake {
+    client: Client,
+    /// What was asked, in order.
+    asked: Arc<Mutex<Vec<String>>>,
+    progress: Progress,
+}
+
+impl Fake {
+    async fn start(answers: Vec<(u16, String)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (log, answers) = (Arc::clone(&asked), Arc::new(answers));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (log, answers) = (Arc::clone(&log), Arc::clone(&answers));
+                let service = service_fn(move |request: http::Request<Incoming>| {
+                    let mut log = log.lock().expect("a lock");
+                    let (status, body) = answers[log.len().min(answers.len() - 1)].clone();
+                    log.push(request.uri().to_string());
+                    async move {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        let body = Full::new(Bytes::from(body));
+                        Ok::<_, Infallible>(http::Response::builder().status(status).body(body).expect("a response"))
+                    }
+                });
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        let mut config = kube::Config::new(format!("http://{address}").parse().expect("an address"));
+        config.default_retry = false;
+        let client = Client::try_from(config).expect("a client");
+        Self { client, asked, progress: Progress::silent() }
+    }
+
+    fn lister(&self) -> Lister<'_> {
+        let (call, deadline) = (Duration::from_secs(20), Instant::now() + Duration::from_secs(60));
+        Lister { client: &self.client, limits: Limits { call, deadline, concurrency: 1 }, progress: &self.progress }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.lock().expect("a lock").len()
+    }
+}
+
+fn page(items: &[usize], next: &str) -> (u16, String) {
+    (200, json!({ "metadata": { "continue": next }, "items": items, "kind": "PodList" }).to_string())
+}
+
+fn absent() -> (u16, String) {
+    (404, json!({ "kind": "Status", "reason": "NotFound", "code": 404 }).to_string())
+}
+
+async fn numbers(fake: &Fake) -> Result<Vec<usize>, Unanswered> {
+    fake.lister().each(Permission::PODS, "/api/v1/pods", None, |kept: &mut Vec<usize>, item| kept.push(item)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_page_is_asked_for_before_this_one_is_folded() {
+    let fake = Fake::start(vec![page(&[1, 2], "b"), page(&[3, 4], "c"), page(&[5], "")]).await;
+    let mut early = Vec::new();
+    let keep = |kept: &mut Vec<usize>, item: usize| {
+        let next_is_asked = || fake.asked() > item.div_ceil(2);
+        // Folding waits for the next page's request, which the last page has not; that it gives up only ends a failure.
+        for _ in 0..if item < 5 { 10_000 } else { 0 } {
+            if next_is_asked() {
+                early.push(item);
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        kept.push(item);
+    };
+    let kept = fake.lister().each(Permission::PODS, "/api/v1/pods", Some("a=b"), keep).await;
+    assert_eq!(kept, Ok(vec![1, 2, 3, 4, 5]), "in the order in which they came");
+    assert_eq!(early, [1, 2, 3, 4]);
+    let asked = fake.asked.lock().expect("a lock").clone();
+    let first = "/api/v1/pods?&fieldSelector=a%3Db&limit=500";
+    assert_eq!(asked, [first.to_owned(), format!("{first}&continue=b"), format!("{first}&continue=c")]);
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_go_on_is_malformed() {
+    let fake = Fake::start(vec![page(&[1], "again")]).await;
+    assert_eq!(numbers(&fake).await, Err(Unanswered::malformed("the list of the Kubernetes API does not end")));
+    assert_eq!(fake.asked(), 2);
+}
+
+#[tokio::test]
+async fn half_a_list_is_no_list() {
+    let malformed = Unanswered::malformed("the answer is not a list of the Kubernetes API");
+    for other in ["<html>", "{}", r#"{"items":"none"}"#, r#"{"items":[2,{}]}"#, r#"{"items":[2"#] {
+        let fake = Fake::start(vec![page(&[1], "b"), (200, other.to_owned())]).await;
+        assert_eq!(numbers(&fake).await, Err(malformed.clone()), "{other}");
+    }
+    let fake = Fake::start(vec![page(&[1], "b"), (403, String::new())]).await;
+    let forbidden = Failure::new(Reason::Forbidden, "403: the Kubernetes API forbids it");
+    assert_eq!(numbers(&fake).await, Err(Unanswered::Failed(forbidden)));
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_for_a_moment_is_asked_again() {
+    let fake = Fake::start(vec![page(&[1], "b"), (503, String::new()), (429, String::new()), page(&[2], "")]).await;
+    assert_eq!(numbers(&fake).await, Ok(vec![1, 2]));
+    let fake = Fake::start(vec![(503, String::new())]).await;
+    assert_eq!(numbers(&fake).await, Err(Unanswered::Failed(Failure::from_status(503, b""))));
+    assert_eq!(fake.asked(), 3);
+}
+
+#[tokio::test]
+async fn only_the_api_server_itself_can_say_that_there_is_none() {
+    let own = Fake::start(vec![absent()]).await;
+    let lister = own.lister();
+    assert_eq!(lister.autoscaler().await, Fact::Known(Vec::new()));
+    assert_eq!(lister.node_claims().await, Fact::Known(Vec::new()));
+    let nodes = lister.nodes().await;
+    assert_eq!(nodes.gap().map(|gap| gap.reason), Some(Reason::NotFound), "every cluster has nodes");
+
+    let proxy = Fake::start(vec![(404, "<html>not here</html>".to_owned())]).await;
+    let lister = proxy.lister();
+    for fact in [lister.autoscaler().await, lister.node_claims().await] {
+        assert_eq!(fact.gap().map(|gap| gap.reason), Some(Reason::NotFound));
+    }
+}
+
+#[tokio::test]
+async fn fields_that_nobody_reads_are_passed_over() {
+    let managed = json!([{ "manager": "kubelet", "fieldsV1": { "f:metadata": { "k:{\"a\":\"]\"}": {} } } }]);
+    let node =
+        json!({ "metadata": { "name": "n", "managedFields": managed }, "status": { "images": [{ "names": ["x"] }] } });
+    let list: Value = json!({ "kind": "NodeList", "items": [node], "metadata": {} });
+    let fake = Fake::start(vec![(200, list.to_string())]).await;
+    assert_eq!(fake.lister().nodes().await, Fact::Known(vec![Node { name: "n".to_owned(), ..Node::default() }]));
+}
