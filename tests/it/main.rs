@@ -12,11 +12,14 @@ mod examples;
 mod fixtures;
 mod formats;
 mod house;
+mod in_parallel;
 mod judged;
 #[cfg(target_os = "linux")] // elsewhere the system store, and not SSL_CERT_FILE, says whom to trust
 mod live;
 #[cfg(target_os = "linux")]
 mod matrix;
+mod outputs;
+mod patience;
 mod pinned;
 mod preflight;
 mod properties;
@@ -24,6 +27,10 @@ mod recorded;
 mod secrecy;
 #[cfg(target_os = "linux")]
 mod server;
+#[cfg(target_os = "linux")]
+mod sign_in;
+#[cfg(target_os = "linux")]
+mod site;
 mod snapshots;
 mod tls;
 #[cfg(target_os = "linux")]
