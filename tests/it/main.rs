@@ -18,6 +18,7 @@ mod judged;
 mod live;
 #[cfg(target_os = "linux")]
 mod matrix;
+mod metamorphic;
 mod outputs;
 mod patience;
 mod pinned;
