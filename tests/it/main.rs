@@ -30,6 +30,7 @@ mod secrecy;
 mod server;
 #[cfg(target_os = "linux")]
 mod sign_in;
+mod since;
 #[cfg(target_os = "linux")]
 mod site;
 mod snapshots;
