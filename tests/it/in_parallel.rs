@@ -21,5 +21,5 @@ pub fn each_with<T: Send, K: Default>(threads: usize, items: Vec<T>, work: impl 
 
 /// Does `work` for each item.
 pub fn each<T: Send>(threads: usize, items: Vec<T>, work: impl Fn(T) + Sync) {
-    each_with(threads, items, |_: &mut (), item| work(item));
+    each_with(threads, items, |(): &mut (), item| work(item));
 }

@@ -70,7 +70,7 @@ async fn read(arm: &Arm, path: &str) -> Result<Value, Failure> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_throttled_call_makes_the_others_wait() {
+async fn throttling_slows_the_whole_client() {
     let (fake, arm) = arm(&[("/a", Some(2))], Duration::from_secs(60));
     let later = async {
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -56,6 +56,8 @@ struct State {
     faults: HashMap<String, Fault>,
     /// Method and path with query of every request, in order.
     requests: Vec<(String, String)>,
+    /// When each of them came, for the benchmark: no test asserts on it.
+    times: Vec<std::time::Instant>,
     /// The correlation ids that they carried.
     correlations: BTreeSet<String>,
     /// Paths that nothing is known of.
@@ -114,6 +116,7 @@ impl Server {
         let mut state = self.state.lock().expect("a lock");
         state.faults.clear();
         state.requests.clear();
+        state.times.clear();
         state.correlations.clear();
         state.unexpected.clear();
         state.running = (0, 0);
@@ -121,6 +124,11 @@ impl Server {
 
     pub fn requests(&self) -> Vec<(String, String)> {
         self.state.lock().expect("a lock").requests.clone()
+    }
+
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub fn times(&self) -> Vec<std::time::Instant> {
+        self.state.lock().expect("a lock").times.clone()
     }
 
     pub fn correlations(&self) -> BTreeSet<String> {
@@ -206,6 +214,7 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
     let (fault, route, delay, page) = {
         let mut state = state.lock().expect("a lock");
         state.requests.push((method.clone(), request.uri().to_string()));
+        state.times.push(std::time::Instant::now());
         if let Some(id) = request.headers().get("x-ms-correlation-request-id") {
             state.correlations.insert(String::from_utf8_lossy(id.as_bytes()).into_owned());
         }
