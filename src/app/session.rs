@@ -32,8 +32,11 @@ pub(super) struct Session<'r> {
 impl<'r> Session<'r> {
     /// Begins a run: its time limit counts from here.
     pub(super) fn new(args: &'r TargetArgs, progress: &'r Progress) -> Self {
-        let limits =
-            Limits { call: CALL, deadline: Instant::now() + args.timeout, concurrency: args.concurrency.into() };
+        let limits = Limits {
+            call: CALL.min(args.timeout / 3),
+            deadline: Instant::now() + args.timeout,
+            concurrency: args.concurrency.into(),
+        };
         Self { args, progress, limits, transport: Transport::new(new_http_client(None)), credential: OnceCell::new() }
     }
 

@@ -1,11 +1,17 @@
-//! Fixtures: healthy snapshots, and small cases that change one.
+//! Fixtures: whole healthy snapshots, and small files that change one by names.
+
+#[path = "fixtures/patch.rs"]
+mod patch;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use aksiso::evidence::Evidence;
 use aksiso::evidence::id::ResourceId;
+use patch::Patch;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub fn folder() -> PathBuf {
@@ -22,8 +28,29 @@ pub fn files(kind: &str) -> BTreeMap<String, PathBuf> {
 }
 
 fn load(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).expect("a fixture");
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A file of another folder of fixtures.
+pub fn read<T: DeserializeOwned>(path: &Path) -> T {
+    serde_json::from_value(load(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A file that changes a healthy snapshot: what it says beside its changes, and the changed snapshot.
+fn changed<T: DeserializeOwned>(path: &Path) -> (T, Value) {
+    let mut file = load(path);
+    let patch = file.as_object_mut().map(Patch::take).expect("an object");
+    let patch = patch.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let rest = serde_json::from_value(file).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    (rest, patch.apply(healthy_json(&patch.base), before_the_switch))
+}
+
+/// A healthy snapshot that is another one, changed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    pub about: String,
 }
 
 /// A case: a healthy snapshot with something changed, and everything that must be reported then.
@@ -31,19 +58,6 @@ fn load(path: &Path) -> Value {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Case {
     pub about: String,
-    pub base: String,
-    /// Values to put at paths; `*` stands for the only key of a map.
-    #[serde(default)]
-    pub set: BTreeMap<String, Value>,
-    /// Paths to take out.
-    #[serde(default)]
-    pub remove: Vec<String>,
-    /// Items to append to lists.
-    #[serde(default)]
-    pub append: BTreeMap<String, Vec<Value>>,
-    /// Keys to add to maps.
-    #[serde(default)]
-    pub insert: BTreeMap<String, BTreeMap<String, Value>>,
     /// `rule severity remediation-kind`, all of them.
     pub expect: Vec<String>,
     /// `symptom <- cause`, all of them.
@@ -57,128 +71,11 @@ pub struct Case {
     pub not_applicable: Vec<String>,
 }
 
-/// A whole snapshot as JSON.
-pub fn healthy_json(name: &str) -> Value {
-    load(&folder().join("healthy").join(format!("{name}.json")))
-}
-
-pub fn evidence(snapshot: &Value) -> Evidence {
-    aksiso::evidence::snapshot::read_from(snapshot.to_string().as_bytes(), "fixture").expect("a valid fixture")
-}
-
-pub fn healthy(name: &str) -> Evidence {
-    evidence(&healthy_json(name))
-}
-
-pub fn case(path: &Path) -> (Case, Value) {
-    let case: Case = serde_json::from_value(load(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let snapshot = case.patched(healthy_json(&case.base));
-    (case, snapshot)
-}
-
-/// A file of another folder of fixtures.
-pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
-    serde_json::from_value(load(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-impl Case {
-    /// The snapshot with the case's changes.
-    pub fn patched(&self, snapshot: Value) -> Value {
-        patched(snapshot, &self.set, &self.append, &self.insert, &self.remove)
-    }
-}
-
-/// A snapshot with changes.
-pub fn patched(
-    mut snapshot: Value,
-    set: &BTreeMap<String, Value>,
-    append: &BTreeMap<String, Vec<Value>>,
-    insert: &BTreeMap<String, BTreeMap<String, Value>>,
-    remove: &[String],
-) -> Value {
-    let root = &mut snapshot["evidence"];
-    for (at, value) in set {
-        let (parent, key) = split(root, at);
-        put(parent, &key, value.clone());
-    }
-    for (at, items) in append {
-        let list = walk(root, at).as_array_mut().unwrap_or_else(|| panic!("{at} is no list"));
-        list.extend(items.clone());
-    }
-    for (at, entries) in insert {
-        let map = walk(root, at).as_object_mut().unwrap_or_else(|| panic!("{at} is no map"));
-        map.extend(entries.clone());
-    }
-    for at in remove {
-        let (parent, key) = split(root, at);
-        match parent {
-            Value::Array(list) => drop(list.remove(key.parse().expect("an index"))),
-            parent => {
-                drop(
-                    parent.as_object_mut().expect("a map").remove(&key).unwrap_or_else(|| panic!("{at} is not there")),
-                );
-            }
-        }
-    }
-    snapshot
-}
-
-fn put(parent: &mut Value, key: &str, value: Value) {
-    match parent {
-        Value::Array(list) => list[key.parse::<usize>().expect("an index")] = value,
-        parent => parent[key] = value,
-    }
-}
-
-/// The parent of a path, and the last key.
-fn split<'v>(root: &'v mut Value, path: &str) -> (&'v mut Value, String) {
-    let (parent, key) = path.rsplit_once('/').unwrap_or(("", path));
-    let parent = walk(root, parent);
-    let only = parent.as_object().filter(|_| key == "*").and_then(|map| map.keys().next().cloned());
-    (parent, only.unwrap_or_else(|| key.to_owned()))
-}
-
-fn walk<'v>(root: &'v mut Value, path: &str) -> &'v mut Value {
-    let mut value = root;
-    for key in path.split('/').filter(|key| !key.is_empty()) {
-        let only = value.as_object().filter(|_| key == "*").map(|map| {
-            assert_eq!(map.len(), 1, "{path}: * stands for the only key");
-            map.keys().next().expect("one key").clone()
-        });
-        let key = only.as_deref().unwrap_or(key);
-        value = match value {
-            Value::Array(list) => &mut list[key.parse::<usize>().expect("an index")],
-            value => value.get_mut(key).unwrap_or_else(|| panic!("{path}: no {key}")),
-        };
-    }
-    value
-}
-
-/// Every fixture: healthy ones and cases.
-pub fn all() -> BTreeMap<String, Value> {
-    let healthy = files("healthy").into_iter().map(|(name, path)| (format!("healthy/{name}"), load(&path)));
-    let cases = files("cases").into_iter().map(|(name, path)| (format!("cases/{name}"), case(&path).1));
-    let stages = files("cutover").into_iter().map(|(name, path)| (format!("cutover/{name}"), stage(&path).1));
-    healthy.chain(cases).chain(stages).collect()
-}
-
 /// Where a snapshot stands, and what is next.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Stage {
     pub about: String,
-    pub base: String,
-    /// Moves the registry's facts aside, as they are collected for a registry that the cluster does not use yet.
-    #[serde(default)]
-    pub direct: bool,
-    #[serde(default)]
-    pub set: BTreeMap<String, Value>,
-    #[serde(default)]
-    pub append: BTreeMap<String, Vec<Value>>,
-    #[serde(default)]
-    pub insert: BTreeMap<String, BTreeMap<String, Value>>,
-    #[serde(default)]
-    pub remove: Vec<String>,
     /// `isolated` or `direct`; with `toRegistry` its id.
     #[serde(default)]
     pub to: Option<String>,
@@ -202,6 +99,67 @@ pub struct Stage {
     /// Pools by age.
     #[serde(default)]
     pub pools: BTreeMap<String, String>,
+}
+
+/// A healthy cluster's whole snapshot as JSON: a file of its own, or a change of another.
+pub fn healthy_json(name: &str) -> Value {
+    let path = folder().join("healthy").join(format!("{name}.json"));
+    let whole = load(&path);
+    if whole["format"].is_string() {
+        return whole;
+    }
+    let (variant, snapshot) = changed::<Variant>(&path);
+    assert!(variant.about.ends_with('.'), "{name}: say in a sentence what it is about");
+    snapshot
+}
+
+pub fn evidence(snapshot: &Value) -> Evidence {
+    aksiso::evidence::snapshot::read_from(snapshot.to_string().as_bytes(), "fixture").expect("a valid fixture")
+}
+
+pub fn healthy(name: &str) -> Evidence {
+    evidence(&healthy_json(name))
+}
+
+pub fn case(path: &Path) -> (Case, Value) {
+    changed(path)
+}
+
+pub fn stage(path: &Path) -> (Stage, Value) {
+    changed(path)
+}
+
+/// A fixture's snapshot by the folder and the name of its file: `cases/three-faults`.
+pub fn named(name: &str) -> Value {
+    let path = folder().join(format!("{name}.json"));
+    match name.split_once('/').expect("a folder") {
+        ("healthy", name) => healthy_json(name),
+        ("cases", _) => case(&path).1,
+        _ => stage(&path).1,
+    }
+}
+
+/// Every fixture: healthy ones, cases and stages.
+pub fn all() -> BTreeMap<String, Value> {
+    let names = |kind: &'static str| files(kind).into_keys().map(move |name| format!("{kind}/{name}"));
+    ["healthy", "cases", "cutover"].into_iter().flat_map(names).map(|name| (name.clone(), named(&name))).collect()
+}
+
+/// Writes every fixture as a whole snapshot, to be read with the tool itself; gives the number of files.
+///
+/// # Errors
+/// The folder or a file cannot be written.
+pub fn write_all(to: &Path) -> io::Result<usize> {
+    let all = all();
+    for (name, snapshot) in &all {
+        write(snapshot, &to.join(format!("{name}.json")))?;
+    }
+    Ok(all.len())
+}
+
+fn write(snapshot: &Value, file: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(file.parent().expect("a folder"))?;
+    std::fs::write(file, serde_json::to_string_pretty(snapshot)? + "\n")
 }
 
 /// The cluster before the switch: its registry is one that was looked at besides.
@@ -231,14 +189,4 @@ pub fn before_the_switch(mut snapshot: Value) -> Value {
     evidence["cluster"]["properties"]["bootstrapProfile"] = json!({ "artifactSource": "Direct" });
     evidence["cluster"]["properties"]["networkProfile"]["outboundType"] = "loadBalancer".into();
     snapshot
-}
-
-pub fn stage(path: &Path) -> (Stage, Value) {
-    let stage: Stage = read(path);
-    let mut snapshot = healthy_json(&stage.base);
-    if stage.direct {
-        snapshot = before_the_switch(snapshot);
-    }
-    let snapshot = patched(snapshot, &stage.set, &stage.append, &stage.insert, &stage.remove);
-    (stage, snapshot)
 }

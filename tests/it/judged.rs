@@ -1,5 +1,7 @@
 //! Evidence, judged: the few lines that every test of a judgement begins with.
 
+use std::collections::BTreeMap;
+
 use aksiso::answers::cutover::{Cutover, Goal, ReimagePolicy};
 use aksiso::answers::preflight::Preflight;
 use aksiso::answers::whatif::Effect;
@@ -55,4 +57,44 @@ pub fn table(report: &Report) -> String {
 /// Where a cluster stands.
 pub fn cutover(evidence: &Evidence, goal: Goal, policy: ReimagePolicy) -> Cutover<'_> {
     Cutover::of(diagnose(evidence), goal, policy)
+}
+
+/// What is said of a cluster without naming anything: equal for clusters that differ in names and numbers only.
+#[derive(Debug, PartialEq)]
+pub struct Essence {
+    /// Rule, severity, kind of remediation and the rules of its causes.
+    pub findings: Vec<String>,
+    /// Status of each check, and how much it could not see.
+    pub checks: Vec<String>,
+    /// Kinds of the plan's steps.
+    pub plan: Vec<String>,
+    /// Where the cluster stands on its way, what is next, and how old each pool is.
+    pub cutover: Vec<String>,
+}
+
+/// The essence of a diagnosis and of a cut-over to the registry that the evidence knows.
+pub fn essence(evidence: &Evidence) -> Essence {
+    let diagnosis = diagnose(evidence);
+    let rules: BTreeMap<_, _> = diagnosis.findings.iter().map(|own| (own.fingerprint(), own.rule.id)).collect();
+    let mut findings: Vec<String> = Vec::new();
+    for finding in &diagnosis.findings {
+        let mut causes: Vec<&str> = finding.caused_by.iter().map(|cause| rules[cause]).collect();
+        causes.sort_unstable();
+        let (severity, kind) = (finding.severity.as_str(), finding.remediation.kind.as_str());
+        findings.push(format!("{} {severity} {kind} <- {causes:?}", finding.rule.id));
+    }
+    findings.sort();
+    let status = |own: &aksiso::diagnosis::CheckResult| {
+        format!("{} {} {} gaps", own.check.id, own.status.as_str(), own.gaps.len())
+    };
+    let checks = diagnosis.checks.iter().map(status).collect();
+    let plan = Plan::of(&diagnosis).steps.iter().map(|step| step.remediation.kind.as_str().to_owned()).collect();
+    let goal = Goal::Isolated(evidence.other_registries.keys().next().cloned());
+    let stands = Cutover::of(diagnosis, goal, ReimagePolicy::Documented);
+    let now = stands.now().map_or_else(|| "nothing".to_owned(), |step| step.kind.to_string());
+    let mut cutover = vec![format!("{} {now} {}", stands.state.as_str(), stands.safety.as_str())];
+    cutover.extend(stands.gates.iter().map(|gate| format!("{} {}", gate.name, gate.pass.as_str())));
+    cutover.extend(stands.pools.iter().map(|pool| format!("{} {}", pool.name, pool.age.as_str())));
+    cutover.sort();
+    Essence { findings, checks, plan, cutover }
 }

@@ -12,11 +12,15 @@ mod examples;
 mod fixtures;
 mod formats;
 mod house;
+mod in_parallel;
 mod judged;
 #[cfg(target_os = "linux")] // elsewhere the system store, and not SSL_CERT_FILE, says whom to trust
 mod live;
 #[cfg(target_os = "linux")]
 mod matrix;
+mod metamorphic;
+mod outputs;
+mod patience;
 mod pinned;
 mod preflight;
 mod properties;
@@ -24,6 +28,11 @@ mod recorded;
 mod secrecy;
 #[cfg(target_os = "linux")]
 mod server;
+#[cfg(target_os = "linux")]
+mod sign_in;
+mod since;
+#[cfg(target_os = "linux")]
+mod site;
 mod snapshots;
 mod tls;
 #[cfg(target_os = "linux")]

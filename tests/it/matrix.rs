@@ -1,6 +1,6 @@
 //! The fault matrix: every call that a run makes, to Entra ID, ARM and Kubernetes, times every way in which it can fail.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use aksiso::checks::catalogue;
@@ -9,9 +9,9 @@ use aksiso::evidence::calls::kubernetes::Permission;
 use aksiso::report::permissions::Permissions;
 use serde_json::Value;
 
-use crate::fixtures;
-use crate::live::{Site, report, stderr};
 use crate::server::Fault;
+use crate::site::{Site, report, stderr};
+use crate::{fixtures, in_parallel};
 
 /// Fixtures whose runs make every kind of call between them.
 pub const FIXTURES: [&str; 12] = [
@@ -82,13 +82,6 @@ fn losers(needed: &str) -> BTreeSet<String> {
     azure.chain(kubernetes).map(str::to_owned).collect()
 }
 
-fn snapshot(name: &str) -> Value {
-    match name.split_once('/').expect("a folder") {
-        ("healthy", name) => fixtures::healthy_json(name),
-        (_, name) => fixtures::case(&fixtures::folder().join(format!("cases/{name}.json"))).1,
-    }
-}
-
 /// One row of the matrix: a call of a fixture's run.
 struct Call {
     fixture: &'static str,
@@ -102,7 +95,7 @@ struct Call {
 fn calls() -> Vec<Call> {
     let (mut calls, mut seen) = (Vec::new(), BTreeSet::new());
     for fixture in FIXTURES {
-        let site = Site::new(&snapshot(fixture));
+        let site = Site::new(&fixtures::named(fixture));
         let whole = report(&site.diagnose(&[]));
         for (method, url) in site.server.requests() {
             let path = url.split('?').next().unwrap_or_default().to_owned();
@@ -149,18 +142,22 @@ fn without_causes(mut finding: Value) -> Value {
 #[test]
 fn no_call_may_fail_unnoticed() {
     let calls = calls();
-    let queue: Mutex<VecDeque<&Fault>> = Mutex::new(FAULTS.iter().collect());
-    let hurt: Mutex<BTreeMap<(String, String), BTreeSet<String>>> = Mutex::default();
-    let wrong: Mutex<Vec<String>> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let next = || queue.lock().expect("a lock").pop_front();
-                while let Some(fault) = next() {
-                    column(fault, &calls, &hurt, &wrong);
-                }
-            });
+    let (hurt, wrong) = (Hurt::default(), Mutex::<Vec<String>>::default());
+    let cells: Vec<(&Call, &Fault)> =
+        calls.iter().flat_map(|call| FAULTS.iter().map(move |fault| (call, fault))).collect();
+    let (hanging, quick) = cells.into_iter().partition(|(_, fault)| hangs(fault));
+    let run = |sites: &mut Sites, (call, fault): (&Call, &Fault)| {
+        let site = sites.entry(call.fixture).or_insert_with(|| Site::new(&fixtures::named(call.fixture)));
+        match cell(fault, call, site) {
+            Ok(checks) if checks.is_empty() => {}
+            Ok(checks) => drop(hurt.lock().expect("a lock").insert((call.path.clone(), format!("{fault:?}")), checks)),
+            Err(why) => wrong.lock().expect("a lock").push(format!("{} {fault:?}: {why}", call.path)),
         }
+    };
+    // Those that hang cost time, and no work.
+    std::thread::scope(|scope| {
+        scope.spawn(|| in_parallel::each_with(12, hanging, run));
+        in_parallel::each_with(4, quick, run);
     });
     let hurt = hurt.into_inner().expect("a lock");
     let mut wrong = wrong.into_inner().expect("a lock");
@@ -183,28 +180,18 @@ fn no_call_may_fail_unnoticed() {
 
 type Hurt = Mutex<BTreeMap<(String, String), BTreeSet<String>>>;
 
-/// One fault, injected into each call in turn.
-fn column(fault: &Fault, calls: &[Call], hurt: &Hurt, wrong: &Mutex<Vec<String>>) {
-    let mut site: Option<(&str, Site)> = None;
-    for call in calls {
-        if site.as_ref().is_none_or(|(fixture, _)| *fixture != call.fixture) {
-            site = Some((call.fixture, Site::new(&snapshot(call.fixture))));
-        }
-        let (_, site) = site.as_ref().expect("a site");
-        match cell(fault, call, site) {
-            Ok(checks) if checks.is_empty() => {}
-            Ok(checks) => drop(hurt.lock().expect("a lock").insert((call.path.clone(), format!("{fault:?}")), checks)),
-            Err(why) => wrong.lock().expect("a lock").push(format!("{} {fault:?}: {why}", call.path)),
-        }
-    }
+/// The servers of one thread, by fixture.
+type Sites = BTreeMap<&'static str, Site>;
+
+fn hangs(fault: &Fault) -> bool {
+    matches!(fault, Fault::NoAnswer | Fault::SlowBody)
 }
 
 /// The checks that noticed the fault, or what was wrong with the run.
 fn cell(fault: &Fault, call: &Call, site: &Site) -> Result<BTreeSet<String>, String> {
     site.server.clear();
     site.server.fault(&call.path, fault.clone());
-    let hangs = matches!(fault, Fault::NoAnswer | Fault::SlowBody);
-    let output = site.diagnose(&["--timeout", if hangs { "9s" } else { "40s" }]);
+    let output = site.diagnose(&["--timeout", if hangs(fault) { "9s" } else { "40s" }]);
     let code = output.status.code().ok_or("it was killed: it did not end within its time limit")?;
     if stderr(&output).contains("panicked") {
         return Err(stderr(&output));

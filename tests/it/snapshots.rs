@@ -43,3 +43,20 @@ fn the_story_is_told_in_snapshots() {
     }
     assert_eq!((told, fixtures::files("story").len()), (8, 8));
 }
+
+/// Whoever wants to look at a fixture with the tool itself gets it as a snapshot: `cargo run --example fixtures -- FOLDER`.
+#[test]
+fn every_fixture_can_be_written_out_as_a_snapshot() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let count = fixtures::write_all(folder.path()).expect("written");
+    let mut read = 0;
+    for kind in ["healthy", "cases", "cutover"] {
+        for name in fixtures::files(kind).into_keys() {
+            let file = folder.path().join(format!("{kind}/{name}.json"));
+            let evidence = aksiso::app::files::read_snapshot(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(evidence == fixtures::evidence(&fixtures::named(&format!("{kind}/{name}"))), "{name}");
+            read += 1;
+        }
+    }
+    assert_eq!(read, count);
+}

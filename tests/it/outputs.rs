@@ -1,0 +1,188 @@
+//! What a run writes beside its first screen: several formats, policies, baselines, comparisons, completions.
+
+use std::path::Path;
+use std::process::Output;
+
+use aksiso::report::model::Report;
+use serde_json::Value;
+
+use crate::{fixtures, judged};
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
+    command.env_clear().current_dir(folder).args(arguments).output().expect("it runs")
+}
+
+fn example() -> String {
+    fixtures::folder().join("example.json").display().to_string()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn several_formats_are_written_at_once_or_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let example = example();
+    let output = run(
+        folder.path(),
+        &[
+            "diagnose",
+            "--from",
+            &example,
+            "-o",
+            "table",
+            "-o",
+            "sarif=a.sarif",
+            "-o",
+            "junit=a.xml",
+            "-o",
+            "json=a.json",
+        ],
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("Verdict: FINDINGS"));
+    for file in ["a.sarif", "a.xml", "a.json"] {
+        assert!(std::fs::metadata(folder.path().join(file)).expect("a file").len() > 1000, "{file}");
+    }
+    for (arguments, message) in [
+        (vec!["-o", "json", "-o", "sarif"], "json and sarif would both go to standard output"),
+        (vec!["-o", "json=x", "-o", "sarif=x"], "json and sarif would both go to x"),
+        (vec!["-o", "sarfi"], "did you mean sarif?"),
+        (vec!["-o", "json="], "expected a file after ="),
+        (vec!["-o", "json=/no/such/folder/x"], "/no/such/folder/x cannot be written"),
+        (vec!["--baseline", "gone.json"], "gone.json cannot be read"),
+        (vec!["--update-baseline"], "--baseline"),
+        (vec!["--previous", "gone.json"], "--previous is of use to --output servicenow only"),
+    ] {
+        let output = run(folder.path(), &[&["diagnose", "--from", &example][..], &arguments].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
+    }
+    assert!(!folder.path().join("x").exists());
+}
+
+#[test]
+fn a_policy_changes_severities_and_accepts_findings_for_a_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let below = folder.path().join("a/b");
+    std::fs::create_dir_all(&below).expect("folders");
+    let example = example();
+    let policy = |text: &str| std::fs::write(folder.path().join("aksiso.toml"), text).expect("written");
+    let diagnose = |more: &[&str]| {
+        let output = run(&below, &[&["diagnose", "--from", &example, "--output", "json"][..], more].concat());
+        let report = serde_json::from_slice::<Report>(&output.stdout);
+        (output.status.code(), report.unwrap_or_else(|_| panic!("{}", stderr(&output))))
+    };
+    policy(
+        "[severity]\nnode-not-reimaged = \"info\"\n\n[[suppress]]\nrule = \"acrpull-missing\"\nsubject = \"*/registries/ContosoBoot\"\nreason = \"ticket 17\"\nuntil = \"2027-01-31\"\n\n[[suppress]]\nrule = \"dns-record-missing\"\nreason = \"old\"\nuntil = \"2026-01-31\"\n\n[[suppress]]\nrule = \"registry-not-premium\"\nreason = \"idle\"\nuntil = \"2027-01-31\"\n",
+    );
+    let (code, report) = diagnose(&[]);
+    assert_eq!(code, Some(1));
+    let severity = |rule: &str| report.findings.iter().find(|own| own.rule == rule).map(|own| own.severity.as_str());
+    assert_eq!(severity("node-not-reimaged"), Some("info"));
+    assert_eq!(severity("acrpull-missing"), None);
+    assert_eq!(report.suppressed.len(), 1);
+    assert_eq!(report.suppressed[0].suppressed_by.line, Some(4));
+    assert_eq!(report.suppressed[0].suppressed_by.file.replace('\\', "/"), "../../aksiso.toml");
+    assert_eq!(report.suppressed[0].suppressed_by.reason, "ticket 17");
+    let messages: Vec<&str> = report.policy.iter().map(|notice| notice.message.as_str()).collect();
+    assert!(messages[0].contains("dns-record-missing expired on 2026-01-31: its finding counts again"), "{messages:?}");
+    assert!(messages[1].contains("registry-not-premium matches nothing"), "{messages:?}");
+    let status = |id: &str| report.checks.iter().find(|own| own.id == id).map(|own| own.status.as_str());
+    assert_eq!(status("kubelet-acrpull"), Some("passed"));
+    // What it explained stands alone now.
+    let orphan = report.findings.iter().find(|own| own.rule == "pull-unauthorized").expect("the symptom");
+    assert!(orphan.caused_by.is_empty());
+    assert_eq!(diagnose(&["--no-config"]).1.suppressed.len(), 0);
+    let table = run(&below, &["diagnose", "--from", &example]);
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(
+        table.contains("Suppressed, so not counted:") && table.contains("ticket 17") && table.contains("line 4"),
+        "{table}"
+    );
+    policy("[severity]\nno-such-rule = \"info\"\n");
+    let output = run(&below, &["diagnose", "--from", &example]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert!(stderr(&output).contains("line 2: there is no rule"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_baseline_lets_only_what_is_new_fail() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let example = example();
+    let with = |more: &[&str]| {
+        run(folder.path(), &[&["diagnose", "--from", &example, "--baseline", "known.json"][..], more].concat())
+    };
+    assert_eq!(with(&["--update-baseline"]).status.code(), Some(0));
+    let known = with(&["--output", "json"]);
+    assert_eq!(known.status.code(), Some(0));
+    let report: Report = serde_json::from_slice(&known.stdout).expect("a report");
+    assert!(report.findings.is_empty() && report.suppressed.len() == 5 && report.verdict == "healthy");
+    // One finding less in the baseline is one that is new.
+    let mut known: Value = parse(&std::fs::read_to_string(folder.path().join("known.json")).expect("a baseline"));
+    known["findings"].as_array_mut().expect("findings").remove(0);
+    std::fs::write(folder.path().join("known.json"), known.to_string()).expect("written");
+    assert_eq!(with(&[]).status.code(), Some(1));
+    std::fs::write(folder.path().join("known.json"), "{\"schemaVersion\": \"9\"}").expect("written");
+    let output = with(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("has report schema version 9"), "{}", stderr(&output));
+}
+
+#[test]
+fn compare_tells_new_fixed_and_still_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, report: &Report| {
+        std::fs::write(folder.path().join(name), aksiso::report::json::render(report).expect("JSON")).expect("written");
+    };
+    let bad = judged::report(&fixtures::evidence(&fixtures::named("cases/three-faults")));
+    let good = judged::report(&fixtures::healthy("byo"));
+    write("bad.json", &bad);
+    write("good.json", &good);
+    let mut blind = good;
+    for check in &mut blind.checks {
+        check.gaps.push(aksiso::report::model::GapEntry {
+            needed: None,
+            scope: None,
+            role: None,
+            detail: "x".to_owned(),
+        });
+    }
+    write("blind.json", &blind);
+    let compare =
+        |old: &str, new: &str, more: &[&str]| run(folder.path(), &[&["compare", old, new][..], more].concat());
+    assert_eq!(compare("bad.json", "good.json", &[]).status.code(), Some(0));
+    assert_eq!(compare("good.json", "bad.json", &[]).status.code(), Some(1));
+    assert_eq!(compare("good.json", "bad.json", &["--fail-on", "never"]).status.code(), Some(0));
+    assert_eq!(compare("bad.json", "bad.json", &[]).status.code(), Some(0));
+    assert_eq!(compare("bad.json", "blind.json", &[]).status.code(), Some(3));
+    let table = compare("bad.json", "good.json", &[]);
+    assert!(String::from_utf8_lossy(&table.stdout).starts_with("New: 0\nFixed: 5\n"));
+    let markdown = compare("good.json", "bad.json", &["--output", "markdown"]);
+    assert!(String::from_utf8_lossy(&markdown.stdout).starts_with("### New: 5"));
+    let changed = parse(&String::from_utf8_lossy(&compare("bad.json", "good.json", &["--output", "json"]).stdout));
+    assert_eq!(changed["fixed"].as_array().map(Vec::len), Some(5));
+    let output = compare("bad.json", &example(), &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("is not a report"), "{}", stderr(&output));
+}
+
+#[test]
+fn completions_and_man_pages_are_generated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = run(folder.path(), &["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("anonymize-map"), "{shell}");
+    }
+    assert_eq!(run(folder.path(), &["man", "--output", "."]).status.code(), Some(0));
+    let page = std::fs::read_to_string(folder.path().join("aksiso-diagnose.1")).expect("a page");
+    assert!(page.contains(".TH") && page.contains("fail\\-on"), "{page}");
+    assert!(String::from_utf8_lossy(&run(folder.path(), &["man"]).stdout).contains("kubectl"));
+}
