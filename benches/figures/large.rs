@@ -166,6 +166,9 @@ fn managed_fields() -> String {
     format!("[{{\"manager\":\"kubelet\",\"operation\":\"Update\",\"fieldsV1\":{{{}\"x\":{{}}}}}}]", field.repeat(20))
 }
 
+/// Writes one item of a list.
+type Item = fn(&mut String, usize, Size, &str);
+
 /// One page of 500, as an API server writes it: `metadata` first.
 fn page(uri: &hyper::Uri, size: Size, padding: &str) -> String {
     let start: usize = uri
@@ -173,7 +176,7 @@ fn page(uri: &hyper::Uri, size: Size, padding: &str) -> String {
         .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("continue=")))
         .and_then(|token| token.parse().ok())
         .unwrap_or(0);
-    let (total, item): (usize, fn(&mut String, usize, Size, &str)) = match uri.path() {
+    let (total, item): (usize, Item) = match uri.path() {
         "/api/v1/nodes" => (size.nodes, node),
         "/api/v1/pods" => (size.pods, pod),
         "/api/v1/events" => (0, pod),

@@ -139,8 +139,10 @@ pub fn proposal(evidence: &Evidence, image: &Image, listed: Option<&[String]>) -
 pub fn repositories_under(evidence: &Evidence, target: &str, listed: Option<&[String]>) -> Vec<String> {
     let Some(server) = evidence.login_server() else { return Vec::new() };
     let used = evidence.kubernetes.images.known().into_iter().flat_map(|images| &images.used);
-    let used = used.filter_map(|usage| Image::parse(&usage.image));
-    let own = used.filter(|image| image.registry.eq_ignore_ascii_case(server)).map(|image| image.repository);
+    // Reading a reference costs far more than looking at how it begins, and this is asked for every image.
+    let here = |text: &str| text.get(..server.len()).is_some_and(|host| host.eq_ignore_ascii_case(server));
+    let own = used.filter(|usage| here(&usage.image)).filter_map(|usage| Image::parse(&usage.image));
+    let own = own.filter(|image| image.registry.eq_ignore_ascii_case(server)).map(|image| image.repository);
     let all = own.chain(listed.into_iter().flatten().cloned());
     all.filter(|repository| rest(target, repository).is_some() && filling(evidence, repository).is_none()).collect()
 }

@@ -7,7 +7,8 @@ use futures::{Stream, StreamExt as _};
 use super::azure::error::Failure;
 use crate::evidence::Reason;
 
-/// Reads a body chunk by chunk. `too_large` is said of one with more than `limit` bytes, and the rest of it is not read.
+/// Reads a body chunk by chunk. `too_large` is said of one with more than `limit` bytes, and the rest of it is not
+/// read.
 ///
 /// # Errors
 /// Where the connection to `host` broke off, or the body is larger than the limit.

@@ -111,15 +111,15 @@ impl SignInError {
     pub fn hint(&self) -> &'static str {
         let said = |codes: &[&str]| self.lacks.iter().any(|(_, lack)| codes.iter().any(|code| lack.contains(code)));
         if said(&["AADSTS90002", "AADSTS900023", "AADSTS700016", "AADSTS50020", "AADSTS500011"]) {
-            "the sign-in names a wrong tenant or an application that this tenant does not know: \
-             check AZURE_TENANT_ID and AZURE_CLIENT_ID, or run: az login --tenant TENANT"
+            "the sign-in names a wrong tenant or an application that this tenant does not know: check AZURE_TENANT_ID \
+             and AZURE_CLIENT_ID, or run: az login --tenant TENANT"
         } else if said(&["AADSTS7000222", "AADSTS7000215"]) {
             "the client secret is wrong or has expired: create a new one and set AZURE_CLIENT_SECRET"
         } else if said(&["AADSTS700082", "AADSTS50173", "AADSTS70043", "AADSTS50078", "AADSTS50079", "expired"]) {
             "the sign-in has expired: run: az login"
         } else {
-            "run: az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; \
-             --auth METHOD forces one method"
+            "run: az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; --auth METHOD forces one \
+             method"
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A registry's own API, read-only: which tags it has, and for which platforms they are built.
 //!
-//! Manifests are asked as metadata (`/acr/v1/…`) and never pulled: a pull through a cache rule would make the registry fetch
-//! and keep the image.
+//! Manifests are asked as metadata (`/acr/v1/…`) and never pulled: a pull through a cache rule would make the registry
+//! fetch and keep the image.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -101,7 +101,8 @@ impl DataPlane {
         Self { pipeline, credential, server: server.to_owned(), scopes, limits, progress, refresh: OnceCell::new() }
     }
 
-    /// What the registry has of these repositories, each with the tags and digests that are asked for, and which others.
+    /// What the registry has of these repositories, each with the tags and digests that are asked for, and which
+    /// others.
     pub async fn ask(&self, wanted: Vec<(String, Vec<String>)>) -> Asked {
         let (artifacts, repositories) = tokio::join!(self.artifacts(wanted), self.repositories());
         Asked { artifacts, repositories }

@@ -212,13 +212,20 @@ mod tests {
     use super::*;
 
     fn cluster(fqdn: &str) -> ManagedCluster {
-        let json = serde_json::json!({ "id": "/subscriptions/s/x/aks", "properties": { "fqdn": fqdn, "privateFQDN": "p.local" } });
+        let json = serde_json::json!({ "id": "/subscriptions/s/x/aks",
+                "properties": {
+                "fqdn": fqdn,
+                "privateFQDN":
+                "p.local" } });
         serde_json::from_value(json).expect("a cluster")
     }
 
     #[test]
     fn only_a_context_of_this_cluster_is_chosen_unasked() {
-        let yaml = "apiVersion: v1\nkind: Config\ncurrent-context: other\nclusters:\n- name: c1\n  cluster: {server: 'https://A.hcp.eastus.azmk8s.io:443'}\n- name: c2\n  cluster: {server: 'https://elsewhere'}\ncontexts:\n- name: other\n  context: {cluster: c2, user: u}\n- name: mine\n  context: {cluster: c1, user: u}\nusers: []\n";
+        let yaml = "apiVersion: v1\nkind: Config\ncurrent-context: other\nclusters:\n- name: c1\n  cluster: {server: \
+                    'https://A.hcp.eastus.azmk8s.io:443'}\n- name: c2\n  cluster: {server: \
+                    'https://elsewhere'}\ncontexts:\n- name: other\n  context: {cluster: c2, user: u}\n- name: \
+                    mine\n  context: {cluster: c1, user: u}\nusers: []\n";
         let config = Kubeconfig::from_yaml(yaml).expect("yaml");
         let found = |fqdn: &str| matching(&config, &cluster(fqdn)).map(|(_, context)| context);
         assert_eq!(found("a.hcp.eastus.azmk8s.io").as_deref(), Some("mine"));

@@ -106,8 +106,9 @@ impl Lister<'_> {
         claims.map_or_else(|none| none.or_none(permission), Fact::Known)
     }
 
-    /// Reads a list page by page, and gathers what is kept of it. A page has to be parsed to know which one is next; it is
-    /// folded into what is kept while that one is on its way. So no more than two pages are held, whatever the list's length.
+    /// Reads a list page by page, and gathers what is kept of it. A page has to be parsed to know which one is next;
+    /// it is folded into what is kept while that one is on its way. So no more than two pages are held, whatever the
+    /// list's length.
     async fn each<T: DeserializeOwned + Send + 'static, K: Default>(
         &self,
         permission: Permission,

@@ -92,7 +92,8 @@ impl ImagesOfPods {
         }
     }
 
-    /// The first workloads of an image in the order in which they come; once there are enough, nothing is made for more.
+    /// The first workloads of an image in the order in which they come; once there are enough, nothing is made for
+    /// more.
     fn note_workload(&mut self, pod: &RawPod, image: &str) {
         let known = match self.workloads.get_mut(image) {
             Some(known) => known,

@@ -248,7 +248,15 @@ mod tests {
 
     #[test]
     fn a_node_is_read_from_labels_and_status() {
-        let json = r#"{"metadata":{"name":"n","creationTimestamp":"2026-01-01T00:00:00Z","labels":{"agentpool":"np1","kubernetes.azure.com/node-image-version":"v"}},"spec":{"providerID":"azure:///x"},"status":{"conditions":[{"type":"Ready","status":"True"}],"images":[{"names":["x"]}]}}"#;
+        let json = r#"{
+            "metadata": {
+                "name": "n",
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+                "labels": { "agentpool": "np1", "kubernetes.azure.com/node-image-version": "v" }
+            },
+            "spec": { "providerID": "azure:///x" },
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }], "images": [{ "names": ["x"] }] }
+        }"#;
         let node: Node = serde_json::from_str::<RawNode>(json).expect("a node").into();
         assert_eq!(
             (node.agent_pool.as_deref(), node.image_version.as_deref(), node.ready),

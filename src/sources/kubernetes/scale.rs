@@ -116,7 +116,11 @@ mod tests {
 
     #[test]
     fn a_group_in_backoff_tells_its_error() {
-        let status = "time: 2026-11-20 12:00:00 +0000 UTC\nautoscalerStatus: Running\nnodeGroups:\n- name: aks-work-11112222-vmss\n  health:\n    status: Healthy\n  scaleUp:\n    status: Backoff\n    backoffInfo:\n      errorCode: VMExtensionProvisioningError\n      errorMessage: 'command terminated with exit status=211'\n- name: aks-system-11112222-vmss\n  scaleUp:\n    status: NoActivity\n";
+        let status = "time: 2026-11-20 12:00:00 +0000 UTC\nautoscalerStatus: Running\nnodeGroups:\n- name: \
+                      aks-work-11112222-vmss\n  health:\n    status: Healthy\n  scaleUp:\n    status: Backoff\n    \
+                      backoffInfo:\n      errorCode: VMExtensionProvisioningError\n      errorMessage: 'command \
+                      terminated with exit status=211'\n- name: aks-system-11112222-vmss\n  scaleUp:\n    status: \
+                      NoActivity\n";
         let body = serde_json::json!({ "data": { "status": status } }).to_string();
         let problems = backed_off(body.as_bytes()).expect("a status");
         assert_eq!(problems.len(), 1);
