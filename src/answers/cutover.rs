@@ -140,21 +140,7 @@ impl<'e> Cutover<'e> {
         }
         let other = goal.registry().is_some_and(|id| evidence.registry_id().as_ref() != Some(id));
         if !evidence.uses_cache() || other {
-            self.gates = if evidence.egress_closed() && evidence.uses_cache() {
-                gates::of_isolation(&self.present, &goal)
-            } else {
-                switch.unwrap_or_else(|| gates::of_switch(&self.present, &goal))
-            };
-            self.next = Some(steps::switch(evidence, &goal));
-            self.after = if evidence.egress_closed() {
-                vec![StepKind::Reimage]
-            } else {
-                vec![StepKind::Reimage, StepKind::CloseEgress]
-            };
-            if other && evidence.uses_cache() && self.nodes() != Age::Fresh {
-                // Half of the nodes on each of three registries is nobody's wish.
-                self.gates.insert(0, self.unfinished());
-            }
+            self.switch(&goal, switch);
         } else if self.nodes() != Age::Fresh {
             self.gates = gates::of_reimage(&self.present);
             self.next = Some(self.renew(&goal));
@@ -175,13 +161,28 @@ impl<'e> Cutover<'e> {
             self.gates = gates::of_isolation(&self.present, &goal);
             self.gates.extend(self.closing_unknown(times));
         }
-        if self.policy == ReimagePolicy::Conservative && self.after.contains(&StepKind::CloseEgress) {
+        let closes = self.next.iter().map(|step| step.kind).chain(self.after.iter().copied());
+        if self.policy == ReimagePolicy::Conservative && closes.into_iter().any(|kind| kind == StepKind::CloseEgress) {
             self.after.push(StepKind::Reimage);
         }
-        if self.policy == ReimagePolicy::Conservative
-            && self.next.as_ref().is_some_and(|step| step.kind == StepKind::CloseEgress)
-        {
-            self.after.push(StepKind::Reimage);
+    }
+
+    /// The switch to Cache, or to another registry, comes first.
+    fn switch(&mut self, goal: &Goal, gates: Option<Vec<Gate>>) {
+        let evidence = self.evidence;
+        self.gates = if evidence.egress_closed() && evidence.uses_cache() {
+            gates::of_isolation(&self.present, goal)
+        } else {
+            gates.unwrap_or_else(|| gates::of_switch(&self.present, goal))
+        };
+        self.next = Some(steps::switch(evidence, goal));
+        self.after = vec![StepKind::Reimage];
+        if !evidence.egress_closed() {
+            self.after.push(StepKind::CloseEgress);
+        }
+        if evidence.uses_cache() && self.nodes() != Age::Fresh {
+            // Nodes on three registries at once: the former change is finished first.
+            self.gates.insert(0, self.unfinished());
         }
     }
 

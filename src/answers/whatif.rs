@@ -51,20 +51,7 @@ impl std::str::FromStr for Change {
                 text::clean(&text::bounded(text, 100))
             )
         };
-        let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-        // `role assignment` is as good as `role-assignment`.
-        for (one, two) in [
-            ("cache", "rule"),
-            ("private", "endpoint"),
-            ("role", "assignment"),
-            ("dns", "record"),
-            ("artifact", "source"),
-        ] {
-            let pair = |pair: &[String]| pair[0].eq_ignore_ascii_case(one) && pair[1].eq_ignore_ascii_case(two);
-            if let Some(at) = words.windows(2).take(2).position(pair) {
-                words.splice(at..at + 2, [format!("{one}-{two}")]);
-            }
-        }
+        let words = words(text);
         let head: Vec<String> = words.iter().take(2).map(|word| word.to_lowercase()).collect();
         let rest = words.get(2..).unwrap_or_default();
         let name = || if rest.is_empty() { Err(wrong()) } else { Ok(rest.join(" ")) };
@@ -103,6 +90,20 @@ impl std::str::FromStr for Change {
             _ => Err(wrong()),
         }
     }
+}
+
+/// The words of a change; `role assignment` is as good as `role-assignment`.
+fn words(text: &str) -> Vec<String> {
+    const PAIRS: [(&str, &str); 5] =
+        [("cache", "rule"), ("private", "endpoint"), ("role", "assignment"), ("dns", "record"), ("artifact", "source")];
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    for (one, two) in PAIRS {
+        let pair = |pair: &[String]| pair[0].eq_ignore_ascii_case(one) && pair[1].eq_ignore_ascii_case(two);
+        if let Some(at) = words.windows(2).take(2).position(pair) {
+            words.splice(at..at + 2, [format!("{one}-{two}")]);
+        }
+    }
+    words
 }
 
 /// An outbound type as ARM writes it.

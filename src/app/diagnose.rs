@@ -13,7 +13,8 @@ use crate::checks::catalogue;
 use crate::checks::rule::Severity;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::plan::Plan;
-use crate::evidence::anonymize;
+use crate::diagnosis::policy::Ruling;
+use crate::evidence::{Evidence, anonymize};
 use crate::report::model::Results;
 use crate::report::script;
 use crate::sources::progress::Progress;
@@ -47,10 +48,7 @@ pub(super) async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Re
         let after = changes.apply(&evidence)?;
         let evidence_now = after.as_ref().unwrap_or(&evidence);
         let diagnosis = Diagnosis::of(evidence_now, &asked);
-        let effect = after.as_ref().map(|after| {
-            let whole = |evidence| Diagnosis::of(evidence, catalogue::ALL);
-            Effect::of(&whole(&evidence), &whole(after), changes.texts())
-        });
+        let effect = after.is_some().then(|| effect(&evidence, &diagnosis, &changes));
         let ruling = reporting.rule(diagnosis);
         let diagnosis = &ruling.diagnosis;
         if diagnosis.throttled() {
@@ -65,14 +63,34 @@ pub(super) async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Re
             // What is reported is a look at everything.
             asked.clone_from(&checks);
         } else {
-            let plan = Plan::of(diagnosis);
-            if let Some(path) = &args.plan {
-                output::write_whole(path, script::render(&plan, args.report.shell).as_bytes())?;
-            }
-            let results = Results { ruling: &ruling, plan: &plan, preflight: None, effect: effect.as_ref() };
-            return reporting.finish(&results);
+            return finish(args, &reporting, &ruling, effect.as_ref());
         }
     }
+}
+
+/// What the changes do to the whole cluster, whichever checks were asked for.
+fn effect(before: &Evidence, after: &Diagnosis<'_>, changes: &Changes) -> Effect {
+    let whole = |evidence| Diagnosis::of(evidence, catalogue::ALL);
+    let before = whole(before);
+    if after.checks.len() == catalogue::ALL.len() {
+        Effect::of(&before, after, changes.texts())
+    } else {
+        Effect::of(&before, &whole(after.evidence), changes.texts())
+    }
+}
+
+/// Reports, and writes the plan where it was asked for.
+fn finish(
+    args: &Diagnose,
+    reporting: &Reporting,
+    ruling: &Ruling<'_>,
+    effect: Option<&Effect>,
+) -> anyhow::Result<Exit> {
+    let plan = Plan::of(&ruling.diagnosis);
+    if let Some(path) = &args.plan {
+        output::write_whole(path, script::render(&plan, args.report.shell).as_bytes())?;
+    }
+    reporting.finish(&Results { ruling, plan: &plan, preflight: None, effect })
 }
 
 /// Waits for the next round, and says so.

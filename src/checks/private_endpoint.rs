@@ -11,7 +11,7 @@ use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind,
 use crate::checks::rule::Rule;
 use crate::evidence::id::ResourceId;
 use crate::evidence::registry::{ConnectionProperties, Registry};
-use crate::evidence::{Evidence, Gap, Reason, Section};
+use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
 use crate::model::cluster::Ownership;
 use crate::model::cluster::is;
 use crate::model::endpoints::{self, Candidate, Hidden, Reach};
@@ -89,11 +89,11 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     for id in endpoints::approved(registry) {
         match evidence.network.private_endpoints.get(id).map(|facts| &facts.endpoint) {
             None => gaps.push(Gap::not_collected().about("the registry's private endpoints")),
-            Some(crate::evidence::Fact::Missing(gap)) => {
+            Some(Fact::Missing(gap)) => {
                 unreadable.push((id, gap.clone().about("the registry's private endpoints")));
             }
-            Some(crate::evidence::Fact::Known(None)) => findings.push(gone(evidence, registry, id)),
-            Some(crate::evidence::Fact::Known(Some(_))) => {}
+            Some(Fact::Known(None)) => findings.push(gone(evidence, registry, id)),
+            Some(Fact::Known(Some(_))) => {}
         }
     }
     for candidate in &candidates {
@@ -102,17 +102,9 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
             Reach::Unknown(gap) => gaps.push(gap.clone()),
             Reach::Elsewhere => match endpoints::hidden_path(evidence, candidate) {
                 Hidden::Nothing => findings.push(elsewhere(evidence, registry, candidate)),
-                Hidden::Maybe(what) => suspicions.push((
-                    elsewhere(evidence, registry, candidate),
-                    Gap::new(
-                        Reason::NotVisible,
-                        format!(
-                            "endpoint {} lies in a network that no peering joins with the nodes' own, but {what} may: \
-                             that cannot be seen",
-                            candidate.endpoint.name()
-                        ),
-                    ),
-                )),
+                Hidden::Maybe(what) => {
+                    suspicions.push((elsewhere(evidence, registry, candidate), not_joined(candidate, what)));
+                }
                 Hidden::Unknown(gap) => gaps.push(gap),
             },
         }
@@ -133,6 +125,15 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     }
     suspicions.into_iter().for_each(|(finding, gap)| judge.suspect(finding, gap));
     gaps.into_iter().for_each(|gap| judge.note(gap));
+}
+
+/// What would have to be seen of a candidate that no peering joins with the nodes' network.
+fn not_joined(candidate: &Candidate<'_>, what: &str) -> Gap {
+    let detail = format!(
+        "endpoint {} lies in a network that no peering joins with the nodes' own, but {what} may: that cannot be seen",
+        candidate.endpoint.name()
+    );
+    Gap::new(Reason::NotVisible, detail)
 }
 
 fn failed(candidate: &Candidate<'_>) -> bool {
@@ -292,7 +293,7 @@ fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>
         subnet.map_or("(unset)", ResourceId::as_str),
     )];
     for node in &nodes {
-        if let crate::evidence::Fact::Known(network) = evidence.network(node) {
+        if let Fact::Known(network) = evidence.network(node) {
             let peerings = network.properties.virtual_network_peerings.iter().map(|peering| {
                 let remote = peering.properties.remote_id().map_or("?", ResourceId::name);
                 format!("{remote} ({})", peering.properties.peering_state.as_deref().unwrap_or("unknown"))

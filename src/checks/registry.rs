@@ -79,7 +79,8 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let Some(registry) = judge.registry()? else { return Ok(()) };
     let case = Case { evidence: judge.evidence, registry, properties: &registry.properties };
     let mut findings = case.reachability();
-    findings.extend(case.state());
+    findings.extend(case.failed());
+    findings.extend(case.encryption());
     if case.byo() {
         findings.extend(case.own());
         if case.policy(|policies| policies.azure_ad_authentication_as_arm_policy.as_ref(), "disabled") {
@@ -201,10 +202,9 @@ impl Case<'_> {
         finding
     }
 
-    fn state(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    fn failed(&self) -> Option<Finding> {
         let state = self.properties.provisioning_state.as_deref();
-        if PoolState::of(state) == PoolState::Failed {
+        (PoolState::of(state) == PoolState::Failed).then(|| {
             let show = remedy::in_subscription(
                 remedy::addressed(Command::new("az acr show"), &self.registry.id),
                 &self.registry.id,
@@ -219,15 +219,18 @@ impl Case<'_> {
             } else {
                 remedy::reconcile(self.evidence, "AKS repairs its own registry.")
             };
-            findings.push(self.finding(
+            self.finding(
                 &FAILED,
                 "The registry's last operation failed: it may not serve what it should.",
                 "properties.provisioningState",
                 state.unwrap_or_default(),
                 remediation,
-            ));
-        }
-        if let Some(client) = self.lost_encryption_identity() {
+            )
+        })
+    }
+
+    fn encryption(&self) -> Option<Finding> {
+        self.lost_encryption_identity().map(|client| {
             let summary = "Put the identity back on the registry, and see that it may still use the key.";
             let command = remedy::addressed(Command::new("az acr identity assign"), &self.registry.id)
                 .with("--identities", "<IDENTITY_ID>");
@@ -241,16 +244,15 @@ impl Case<'_> {
             } else {
                 remedy::reconcile(self.evidence, summary)
             };
-            findings.push(self.finding(
+            self.finding(
                 &ENCRYPTION,
                 "The registry is encrypted with a key of your own, and the identity that reads the key is not among \
                  the registry's identities: once the key must be read again, nothing can be pulled.",
                 "properties.encryption.keyVaultProperties.identity",
                 &client,
                 remediation,
-            ));
-        }
-        findings
+            )
+        })
     }
 
     /// The client id that encryption names, where no identity of the registry has it.
@@ -268,38 +270,46 @@ impl Case<'_> {
     }
 
     /// What only matters on a registry of the operator's own.
-    fn own(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    fn own(&self) -> impl Iterator<Item = Finding> {
+        [self.not_premium(), self.not_zone_redundant(), self.soft_delete(), self.quarantine()].into_iter().flatten()
+    }
+
+    fn not_premium(&self) -> Option<Finding> {
         let tier = self.registry.sku.as_ref().and_then(|sku| sku.name.as_deref());
-        if let Some(tier) = tier.filter(|tier| !tier.eq_ignore_ascii_case("Premium")) {
-            findings.push(self.finding(
+        tier.filter(|tier| !tier.eq_ignore_ascii_case("Premium")).map(|tier| {
+            self.finding(
                 &NOT_PREMIUM,
                 &format!("The registry is of the {tier} tier; private endpoints need Premium."),
                 "sku.name",
                 tier,
                 self.update("Raise the tier.", &[("--sku", "Premium")], DOCS_ISOLATED),
-            ));
-        }
-        if let Some(zones) =
-            self.properties.zone_redundancy.as_deref().filter(|zones| !zones.eq_ignore_ascii_case("Enabled"))
-        {
+            )
+        })
+    }
+
+    fn not_zone_redundant(&self) -> Option<Finding> {
+        let zones = self.properties.zone_redundancy.as_deref();
+        zones.filter(|zones| !zones.eq_ignore_ascii_case("Enabled")).map(|zones| {
             let remediation = remedy(
                 RemediationKind::Investigate,
                 "A registry becomes zone redundant only when it is created; weigh it when you create the next one.",
                 Vec::new(),
                 "https://learn.microsoft.com/azure/container-registry/zone-redundancy",
             );
-            findings.push(self.finding(
+            self.finding(
                 &NOT_ZONE_REDUNDANT,
                 "The cluster's nodes and pulls depend on this one registry, which a zone's outage may take down. The \
                  API's description of the bootstrap registry asks for zone redundancy.",
                 "properties.zoneRedundancy",
                 zones,
                 remediation,
-            ));
-        }
-        if self.policy(|policies| policies.soft_delete_policy.as_ref(), "enabled") {
-            findings.push(self.finding(
+            )
+        })
+    }
+
+    fn soft_delete(&self) -> Option<Finding> {
+        self.policy(|policies| policies.soft_delete_policy.as_ref(), "enabled").then(|| {
+            self.finding(
                 &SOFT_DELETE,
                 "The soft delete policy is enabled; the artifact cache does not support it.",
                 "properties.policies.softDeletePolicy.status",
@@ -309,9 +319,12 @@ impl Case<'_> {
                     "Turn soft delete off.",
                     "https://learn.microsoft.com/azure/container-registry/container-registry-soft-delete-policy",
                 ),
-            ));
-        }
-        if self.policy(|policies| policies.quarantine_policy.as_ref(), "enabled") {
+            )
+        })
+    }
+
+    fn quarantine(&self) -> Option<Finding> {
+        self.policy(|policies| policies.quarantine_policy.as_ref(), "enabled").then(|| {
             let summary = "Turn quarantine off for this registry (it has no az command of its own: az resource \
                            update, or the portal), or prove that cached images are released.";
             let command = Command::new("az resource update")
@@ -323,16 +336,15 @@ impl Case<'_> {
                 vec![command],
                 "https://learn.microsoft.com/azure/container-registry/container-registry-skus",
             );
-            findings.push(self.finding(
+            self.finding(
                 &QUARANTINE,
                 "The quarantine policy is enabled. Cached images are probably held back until somebody releases them; \
                  nobody has confirmed it.",
                 "properties.policies.quarantinePolicy.status",
                 "enabled",
                 remediation,
-            ));
-        }
-        findings
+            )
+        })
     }
 
     fn arm_audience(&self) -> Finding {

@@ -17,6 +17,7 @@ use crate::evidence::manifests::ImagePath;
 use crate::text;
 use crate::text::problem::Problem;
 pub use file::PolicyFile;
+use file::{ImagePathEntry, ReachableEntry, SuppressionEntry};
 
 /// The name under which a policy is looked for.
 pub const FILE: &str = "aksiso.toml";
@@ -86,59 +87,16 @@ impl Policy {
         }
         for entry in file.suppress {
             let at = line(entry.span().start);
-            let entry = entry.into_inner();
-            let (check, rule) = known_rule(&entry.rule, known, name, at)?;
-            let until = entry.until.parse::<Date>().map_err(|_| {
-                let wrong = text::clean(&text::bounded(&entry.until, 40));
-                Problem::new(
-                    format!("{name}, line {at}: until = \"{wrong}\" is no date"),
-                    "expected a day such as \"2027-01-31\"",
-                )
-            })?;
-            if entry.reason.trim().is_empty() {
-                return Err(Problem::new(
-                    format!("{name}, line {at}: the reason is empty"),
-                    "say why this is accepted",
-                ));
-            }
-            policy.suppressions.push(Suppression {
-                line: at,
-                check,
-                rule,
-                subject: entry.subject.unwrap_or_else(|| "*".to_owned()),
-                reason: text::bounded(&entry.reason, 500),
-                until,
-            });
+            policy.suppressions.push(suppression(entry.into_inner(), name, at, known)?);
         }
         for entry in file.preflight.images {
             let at = line(entry.span().start);
-            let entry = entry.into_inner();
-            let path = ImagePath::new(&entry.kind, &entry.path).map_err(|why| {
-                let why = text::clean(&text::bounded(&why, 300));
-                Problem::new(
-                    format!("{name}, line {at}: {why}"),
-                    "for example: kind = \"Widget.example.com\", path = \"spec.server.image\"",
-                )
-            })?;
-            policy.image_paths.push(path);
+            policy.image_paths.push(image_path(&entry.into_inner(), name, at)?);
         }
         for entry in file.preflight.reachable {
             let at = line(entry.span().start);
-            let entry = entry.into_inner();
-            let host = image::host(&entry.host).map_err(|why| {
-                let wrong = text::clean(&text::bounded(&entry.host, 100));
-                Problem::new(
-                    format!("{name}, line {at}: host = \"{wrong}\": {why}"),
-                    "without https:// and without a path",
-                )
-            })?;
-            if entry.reason.trim().is_empty() {
-                return Err(Problem::new(
-                    format!("{name}, line {at}: the reason is empty"),
-                    "say which way leads there",
-                ));
-            }
-            policy.reachable.insert(host, text::bounded(&entry.reason, 500));
+            let (host, reason) = reachable(&entry.into_inner(), name, at)?;
+            policy.reachable.insert(host, reason);
         }
         Ok(policy)
     }
@@ -206,6 +164,58 @@ impl Suppression {
     fn covers(&self, finding: &Finding) -> bool {
         self.rule == finding.rule && text::matches(&self.subject, finding.subject.id.as_str())
     }
+}
+
+/// A place in the policy, for messages.
+fn at(name: &str, line: usize, what: impl std::fmt::Display) -> String {
+    format!("{name}, line {line}: {what}")
+}
+
+fn suppression(
+    entry: SuppressionEntry,
+    name: &str,
+    line: usize,
+    known: &[&'static RuleSet],
+) -> Result<Suppression, Problem> {
+    let (check, rule) = known_rule(&entry.rule, known, name, line)?;
+    let until = entry.until.parse::<Date>().map_err(|_| {
+        let wrong = text::clean(&text::bounded(&entry.until, 40));
+        let message = at(name, line, format_args!("until = \"{wrong}\" is no date"));
+        Problem::new(message, "expected a day such as \"2027-01-31\"")
+    })?;
+    Ok(Suppression {
+        line,
+        check,
+        rule,
+        subject: entry.subject.unwrap_or_else(|| "*".to_owned()),
+        reason: reason(&entry.reason, name, line, "say why this is accepted")?,
+        until,
+    })
+}
+
+fn image_path(entry: &ImagePathEntry, name: &str, line: usize) -> Result<ImagePath, Problem> {
+    ImagePath::new(&entry.kind, &entry.path).map_err(|why| {
+        let message = at(name, line, text::clean(&text::bounded(&why, 300)));
+        Problem::new(message, "for example: kind = \"Widget.example.com\", path = \"spec.server.image\"")
+    })
+}
+
+/// The host that nodes reach, and the way that leads there.
+fn reachable(entry: &ReachableEntry, name: &str, line: usize) -> Result<(String, String), Problem> {
+    let host = image::host(&entry.host).map_err(|why| {
+        let wrong = text::clean(&text::bounded(&entry.host, 100));
+        let message = at(name, line, format_args!("host = \"{wrong}\": {why}"));
+        Problem::new(message, "without https:// and without a path")
+    })?;
+    Ok((host, reason(&entry.reason, name, line, "say which way leads there")?))
+}
+
+/// A reason, which may not be empty.
+fn reason(text: &str, name: &str, line: usize, hint: &str) -> Result<String, Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::new(at(name, line, "the reason is empty"), hint));
+    }
+    Ok(text::bounded(text, 500))
 }
 
 fn known_rule(

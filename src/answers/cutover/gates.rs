@@ -130,6 +130,13 @@ pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
             gates.push(unseen(judged.check, gap));
         }
     }
+    gates.extend(of_egress(evidence));
+    sorted(gates)
+}
+
+/// What only a cut-over asks: whether and how the outbound type can become none.
+fn of_egress(evidence: &Evidence) -> Vec<Gate> {
+    let mut gates = Vec::new();
     if evidence.auto_provisioning() && !evidence.egress_closed() {
         gates.push(Gate::new(
             GateName::OutboundTypeFixed,
@@ -165,7 +172,7 @@ pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
              supported too; outbound type none leaves the route table where it is.",
         ));
     }
-    sorted(gates)
+    gates
 }
 
 /// The gates of the switch to the cache: what makes a cluster eligible, and for a registry of the operator's own all

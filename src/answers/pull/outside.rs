@@ -8,7 +8,7 @@ use crate::checks::remedy::{self, DOCS_CACHE, remedy};
 use crate::evidence::id::ResourceId;
 use crate::evidence::image::{self, Caching, Image, caching};
 use crate::evidence::{Gap, Reason};
-use crate::model::cache;
+use crate::model::cache::{self, Covering};
 use crate::model::cluster::Ownership;
 use crate::text;
 
@@ -36,32 +36,7 @@ impl Puller<'_> {
             return self.egress();
         }
         if self.own_egress.0 {
-            let host = &image.registry;
-            let mut gaps = self.own_egress.1.clone();
-            if gaps.is_empty() {
-                gaps.push(Gap::new(
-                    Reason::NotVisible,
-                    format!(
-                        "whether the operator's own way out (a default route, NAT gateway, virtual WAN or proxy) \
-                         leads to {host}: no call shows it (--reachable HOST, if it does)"
-                    ),
-                ));
-            }
-            let mut answer = Answer::unknown(
-                gaps,
-                format!(
-                    "The nodes may have a way out of your own, and nobody can see from here whether it leads to {host}."
-                ),
-            );
-            if let Some(covering) = cache::covering(self.evidence, image) {
-                answer.why.push_str(&format!(
-                    " Certain is {}, through cache rule {}.",
-                    covering.reference,
-                    covering.rule.name()
-                ));
-                answer.reference = Some(covering.reference);
-            }
-            return answer;
+            return self.over_own_egress(image);
         }
         if self.evidence.registry.cache_rules.gap().is_some() && self.evidence.uses_cache() {
             let gap = self.evidence.registry.cache_rules.gap().cloned().unwrap_or_else(Gap::not_collected);
@@ -70,24 +45,59 @@ impl Puller<'_> {
                 "As it is named nodes cannot pull it; whether a cache rule covers it could not be seen.",
             );
         }
-        if let Some(covering) = cache::covering(self.evidence, image) {
-            if let Some(answer) = self.sick(covering.rule.name()).or_else(|| self.broken()) {
-                return Answer { reference: Some(covering.reference), ..answer };
-            }
-            let why = format!(
-                "Nodes mirror Microsoft's registry only; cache rule {} covers the image as {}.",
-                covering.rule.name(),
-                covering.reference
-            );
-            let condition = self.condition(&covering.reference);
-            let summary = format!("Write {} into the manifest.{condition}", covering.reference);
-            return Answer {
-                remediation: Some(remedy(RemediationKind::RewriteImage, summary, Vec::new(), DOCS_CACHE)),
-                reference: Some(covering.reference),
-                ..self.with_warnings(Answer::new(ImageVerdict::Rewrite, why))
-            };
+        match cache::covering(self.evidence, image) {
+            Some(covering) => self.through_rule(&covering),
+            None => self.without_rule(image),
         }
-        self.without_rule(image)
+    }
+
+    /// The operator has a way out of the network, and no call shows where it leads.
+    fn over_own_egress(&self, image: &Image) -> Answer {
+        let host = &image.registry;
+        let mut gaps = self.own_egress.1.clone();
+        if gaps.is_empty() {
+            gaps.push(Gap::new(
+                Reason::NotVisible,
+                format!(
+                    "whether the operator's own way out (a default route, NAT gateway, virtual WAN or proxy) \
+                         leads to {host}: no call shows it (--reachable HOST, if it does)"
+                ),
+            ));
+        }
+        let mut answer = Answer::unknown(
+            gaps,
+            format!(
+                "The nodes may have a way out of your own, and nobody can see from here whether it leads to {host}."
+            ),
+        );
+        if let Some(covering) = cache::covering(self.evidence, image) {
+            answer.why.push_str(&format!(
+                " Certain is {}, through cache rule {}.",
+                covering.reference,
+                covering.rule.name()
+            ));
+            answer.reference = Some(covering.reference);
+        }
+        answer
+    }
+
+    /// A cache rule has the image under another name.
+    fn through_rule(&self, covering: &Covering<'_>) -> Answer {
+        if let Some(answer) = self.sick(covering.rule.name()).or_else(|| self.broken()) {
+            return Answer { reference: Some(covering.reference.clone()), ..answer };
+        }
+        let why = format!(
+            "Nodes mirror Microsoft's registry only; cache rule {} covers the image as {}.",
+            covering.rule.name(),
+            covering.reference
+        );
+        let condition = self.condition(&covering.reference);
+        let summary = format!("Write {} into the manifest.{condition}", covering.reference);
+        Answer {
+            remediation: Some(remedy(RemediationKind::RewriteImage, summary, Vec::new(), DOCS_CACHE)),
+            reference: Some(covering.reference.clone()),
+            ..self.with_warnings(Answer::new(ImageVerdict::Rewrite, why))
+        }
     }
 
     fn without_rule(&self, image: &Image) -> Answer {

@@ -2,10 +2,11 @@
 
 use super::{INCOMPLETE, NOT_ISOLATED, REGISTRY_NOT_FOUND, REGISTRY_UNSET, WITHOUT_CACHE, on_cluster, update};
 use crate::checks::command::Command;
-use crate::checks::finding::{Observation, Remediation};
+use crate::checks::finding::{Finding, Observation, Remediation};
 use crate::checks::judge::Judge;
 use crate::checks::remedy;
 use crate::evidence::Evidence;
+use crate::evidence::id::ResourceId;
 use crate::model::cluster::Ownership;
 
 /// The command that switches to the cache: to the registry that is named, or to a managed one.
@@ -118,6 +119,10 @@ pub(super) fn registry(judge: &mut Judge<'_>) {
     let Some(None) = judge.know(&evidence.registry.registry, "the bootstrap registry") else {
         return;
     };
+    judge.report(registry_not_found(evidence, &id));
+}
+
+fn registry_not_found(evidence: &Evidence, id: &ResourceId) -> Finding {
     let remediation = if evidence.ownership() == Ownership::Managed {
         remedy::reconcile(
             evidence,
@@ -142,5 +147,5 @@ pub(super) fn registry(judge: &mut Judge<'_>) {
         remediation,
     );
     finding.evidence.push(Observation::new(format!("GET {id}"), "status", "404"));
-    judge.report(finding);
+    finding
 }
