@@ -32,7 +32,7 @@ use crate::report::permissions::{For, Permissions};
 use crate::report::{self, ListFormat, json, page, table};
 use crate::sources::progress::Progress;
 use crate::text::{self, problem::Problem};
-use cli::{CheckArgs, Cli, Collect, Subcommand};
+use cli::{CheckArgs, Cli, CollectArgs, Subcommand};
 use exit::{Exit, FailOn};
 use output::Interruption;
 use schema::SchemaOf;
@@ -68,7 +68,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     exit
 }
 
-fn compare(old: &Path, new: &Path, format: compare::Format, fail_on: FailOn) -> anyhow::Result<Exit> {
+fn compare(old: &Path, new: &Path, format: compare::ComparisonFormat, fail_on: FailOn) -> anyhow::Result<Exit> {
     let comparison = Comparison::of(&files::read_report(old)?, &files::read_report(new)?);
     output::print(&comparison.render(format)?)?;
     let fails =
@@ -111,7 +111,7 @@ fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-async fn collect(args: &Collect, progress: &Progress) -> anyhow::Result<Exit> {
+async fn collect(args: &CollectArgs, progress: &Progress) -> anyhow::Result<Exit> {
     let checks = chosen(&args.checks);
     let session = Session::new(&args.target, progress);
     let evidence = read_or_ask(args.from.as_deref(), &session, &checks, &args.other_registry).await?;
@@ -156,7 +156,7 @@ fn pseudonyms(map: &Path, must_exist: bool) -> anyhow::Result<Pseudonyms> {
     if must_exist || map.exists() { Ok(files::read_pseudonyms(map)?) } else { Ok(Pseudonyms::default()) }
 }
 
-fn permissions(args: &cli::Permissions) -> anyhow::Result<Exit> {
+fn permissions(args: &cli::PermissionsArgs) -> anyhow::Result<Exit> {
     let needed = Permissions::of(&chosen(&args.checks));
     let whom = For { scopes: &args.scope, object_id: args.object_id.as_deref() };
     output::print(&report::permissions::render(&needed, args.output, &whom, width())?)?;

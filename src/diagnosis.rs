@@ -32,7 +32,6 @@ pub struct Diagnosis<'e> {
 pub struct CheckResult {
     /// The check, or the answer that has rules of its own.
     pub check: &'static RuleSet,
-    /// Its status.
     pub status: Status,
     /// Why it is undetermined or does not apply.
     pub reason: Option<String>,
@@ -93,7 +92,6 @@ impl<'e> Diagnosis<'e> {
         Self::from_outcomes(evidence, checks.iter().map(|check| check.judge(evidence)).collect())
     }
 
-    /// Puts outcomes together.
     pub fn from_outcomes(evidence: &'e Evidence, mut outcomes: Vec<Outcome>) -> Self {
         severity::confirm(&mut outcomes);
         let mut findings: Vec<Finding> = outcomes.iter().flat_map(|outcome| outcome.findings.clone()).collect();
@@ -159,7 +157,6 @@ impl<'e> Diagnosis<'e> {
         self.checks.iter().any(|result| !result.gaps.is_empty())
     }
 
-    /// The verdict.
     pub fn verdict(&self) -> Verdict {
         if self.findings.iter().any(|finding| finding.severity >= Severity::Warning) {
             Verdict::Findings

@@ -44,21 +44,17 @@ use crate::evidence::manifests::Manifests;
 pub struct Evidence {
     /// When collection began; the only clock that a check ever sees.
     pub collected_at: Timestamp,
-    /// The managed cluster.
     pub cluster: ManagedCluster,
     /// Node pools, scale sets and the Activity Log.
     #[serde(default)]
     pub pools: PoolFacts,
-    /// The bootstrap registry.
     #[serde(default)]
     pub registry: RegistryFacts,
     /// Networks, endpoints and DNS.
     #[serde(default)]
     pub network: NetworkFacts,
-    /// Role assignments.
     #[serde(default)]
     pub access: AccessFacts,
-    /// The Kubernetes API.
     #[serde(default)]
     pub kubernetes: KubernetesFacts,
     /// Registries besides the bootstrap registry that were asked for by name: what the cluster would see of them.
@@ -101,7 +97,6 @@ pub struct OtherRegistry {
 /// A part of the evidence that a check may need. The sections of the chosen checks decide what is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Section {
-    /// The node pools.
     AgentPools,
     /// The newest image of each pool.
     UpgradeProfiles,
@@ -109,19 +104,16 @@ pub enum Section {
     ActivityLog,
     /// Scale sets and machines of the node resource group.
     ScaleSets,
-    /// The bootstrap registry.
     Registry,
     /// Its cache rules and credential sets.
     CacheRules,
     /// The endpoints that the registry's connections name.
     PrivateEndpoints,
-    /// The node networks.
     VirtualNetworks,
     /// Private DNS zones, their links and records.
     PrivateDns,
     /// Role assignments and definitions.
     RoleAssignments,
-    /// Nodes.
     Nodes,
     /// Events of failed pulls.
     Events,
@@ -131,7 +123,6 @@ pub enum Section {
     Autoscaler,
     /// Instances of scale sets that failed.
     Instances,
-    /// Cluster extensions.
     Extensions,
     /// Route tables of the node subnets.
     RouteTables,
@@ -140,7 +131,6 @@ pub enum Section {
 }
 
 impl Section {
-    /// Every section.
     pub const ALL: [Self; 18] = [
         Self::AgentPools,
         Self::UpgradeProfiles,

@@ -29,13 +29,10 @@ pub struct Cutover<'e> {
     pub evidence: &'e Evidence,
     /// What `diagnose` says of it.
     present: Diagnosis<'e>,
-    /// Where to.
     pub goal: Goal,
     /// How many reimages.
     pub policy: ReimagePolicy,
-    /// Where it stands.
     pub state: State,
-    /// Its pools.
     pub pools: Vec<PoolAge>,
     /// Why pools or nodes are not known.
     pub unseen: Option<Gap>,

@@ -39,18 +39,15 @@ const WORDS: [(&Rule, &str); 5] = [
 pub struct ImageResult<'m> {
     /// The image as it is written.
     pub image: &'m str,
-    /// The answer.
     pub answer: Answer,
     /// The rule that reports it, where it is not well.
     pub rule: Option<&'static Rule>,
-    /// Where it stands.
     pub places: Vec<&'m Place>,
 }
 
 /// Manifests beside a cluster.
 #[derive(Debug)]
 pub struct Preflight<'m> {
-    /// What was read.
     pub manifests: &'m Manifests,
     /// One result an image, in the order of the images' names.
     pub images: Vec<ImageResult<'m>>,

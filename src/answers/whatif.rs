@@ -14,7 +14,6 @@ pub const GRAMMAR: &str = "delete cache-rule NAME, create cache-rule NAME SOURCE
                            role-assignment ROLE, set outbound TYPE, set artifact-source Direct|Cache, change registry \
                            ARM_ID, reimage POOL|all";
 
-/// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A cache rule is gone.

@@ -17,11 +17,11 @@ use crate::checks::catalogue;
 use crate::checks::command::Shell;
 use crate::evidence::cloud::Cloud;
 use crate::evidence::id::ResourceId;
-use crate::report::permissions::Part;
+use crate::report::permissions::PermissionsFormat;
 use crate::report::{ListFormat, Output, compare};
 use crate::sources::azure::credential::Method;
-pub use cutover::{Cutover, Destination};
-pub use preflight::Preflight;
+pub use cutover::{CutoverArgs, Destination};
+pub use preflight::PreflightArgs;
 use values::{clouds, duration, object_id, registry_id, scope};
 
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
@@ -49,20 +49,20 @@ pub struct Cli {
 pub enum Subcommand {
     /// Diagnose a live cluster or a snapshot
     #[command(after_help = help::DIAGNOSE_CODES, after_long_help = help::both(help::DIAGNOSE_CODES, help::DIAGNOSE))]
-    Diagnose(Box<Diagnose>),
+    Diagnose(Box<DiagnoseArgs>),
     /// Say whether the images of manifests would be pulled by the cluster's nodes, before they are applied
     ///
     /// Reads files, folders and standard input: what helm template or kustomize build prints, for example. Each image
     /// gets one verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown.
     #[command(after_help = help::DIAGNOSE_CODES, after_long_help = help::both(help::DIAGNOSE_CODES, help::PREFLIGHT))]
-    Preflight(Box<Preflight>),
+    Preflight(Box<PreflightArgs>),
     /// Say where a cluster stands on the way to isolation, which step is next, and whether it is safe
     ///
     /// S0 Direct, prerequisites missing; S1 Direct, prerequisites there; S2 Cache with egress, nodes not reimaged; S3
     /// Cache with egress, all nodes reimaged; S4 isolated; S5 isolated with nodes that cannot pull: broken. Also for
     /// another registry (--to-registry) and for going back (--to direct).
     #[command(after_help = help::CUTOVER_CODES, after_long_help = help::both(help::CUTOVER_CODES, help::CUTOVER))]
-    Cutover(Box<Cutover>),
+    Cutover(Box<CutoverArgs>),
     /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
     ///
     /// The snapshot holds no token, key or secret. It does describe the cluster's network: keep it as you keep that.
@@ -70,10 +70,10 @@ pub enum Subcommand {
     /// With --anonymize it holds no name, id, address or host of yours either: these become pseudonyms, and the
     /// findings stay the same. --anonymize-map keeps what translates back.
     #[command(after_help = help::COLLECT_CODES, after_long_help = help::both(help::COLLECT_CODES, help::COLLECT))]
-    Collect(Box<Collect>),
+    Collect(Box<CollectArgs>),
     /// Print the least that a diagnosis needs to be allowed: an Azure role, Kubernetes RBAC, and what each is for
     #[command(after_long_help = help::PERMISSIONS)]
-    Permissions(Permissions),
+    Permissions(PermissionsArgs),
     /// List the checks and their rules
     #[command(after_long_help = help::CHECKS)]
     Checks {
@@ -92,7 +92,7 @@ pub enum Subcommand {
         new: PathBuf,
         /// Output format
         #[arg(short, long, value_enum, default_value = "table")]
-        output: compare::Format,
+        output: compare::ComparisonFormat,
         /// From which severity on something new fails the run (exit code 1)
         #[arg(long, value_enum, default_value = "error")]
         fail_on: FailOn,
@@ -129,7 +129,7 @@ pub enum Subcommand {
 
 /// `diagnose`.
 #[derive(Debug, Args)]
-pub struct Diagnose {
+pub struct DiagnoseArgs {
     /// The cluster.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -204,7 +204,7 @@ pub struct ReportArgs {
 
 /// `collect`.
 #[derive(Debug, Args)]
-pub struct Collect {
+pub struct CollectArgs {
     /// The cluster.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -231,10 +231,10 @@ pub struct Collect {
 
 /// `permissions`.
 #[derive(Debug, Args)]
-pub struct Permissions {
+pub struct PermissionsArgs {
     /// What to print
     #[arg(short, long, value_enum, default_value = "table")]
-    pub output: Part,
+    pub output: PermissionsFormat,
     /// Scope at which the Azure role may be assigned: a subscription, group or management group; may be repeated
     #[arg(long, value_name = "ARM_ID", value_parser = scope)]
     pub scope: Vec<String>,

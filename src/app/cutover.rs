@@ -1,6 +1,6 @@
 //! `cutover`: where a cluster stands on the way to isolation.
 
-use super::cli::{Cutover as Arguments, Destination};
+use super::cli::{CutoverArgs, Destination};
 use super::exit::Exit;
 use super::session::Session;
 use super::whatif::Changes;
@@ -12,8 +12,7 @@ use crate::report::cutover::render;
 use crate::sources::progress::Progress;
 use crate::text::problem::Problem;
 
-/// Runs `cutover`.
-pub(super) async fn cutover(args: &Arguments, progress: &Progress) -> anyhow::Result<Exit> {
+pub(super) async fn cutover(args: &CutoverArgs, progress: &Progress) -> anyhow::Result<Exit> {
     let changes = Changes::read(&args.what_if)?;
     let goal = match args.to {
         Destination::Direct if args.to_registry.is_some() => {

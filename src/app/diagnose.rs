@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::cli::Diagnose;
+use super::cli::DiagnoseArgs;
 use super::exit::Exit;
 use super::reporting::Reporting;
 use super::session::Session;
@@ -20,8 +20,7 @@ use crate::report::script;
 use crate::sources::progress::Progress;
 use crate::text;
 
-/// Runs `diagnose`.
-pub(super) async fn diagnose(args: &Diagnose, progress: &Progress) -> anyhow::Result<Exit> {
+pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow::Result<Exit> {
     // Whatever is wrong with a file is said before anything is asked.
     let reporting = Reporting::prepare(&args.report)?;
     let changes = Changes::read(&args.what_if)?;
@@ -81,7 +80,7 @@ fn effect(before: &Evidence, after: &Diagnosis<'_>, changes: &Changes) -> Effect
 
 /// Reports, and writes the plan where it was asked for.
 fn finish(
-    args: &Diagnose,
+    args: &DiagnoseArgs,
     reporting: &Reporting,
     ruling: &Ruling<'_>,
     effect: Option<&Effect>,

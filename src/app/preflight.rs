@@ -1,6 +1,6 @@
 //! `preflight`: manifests beside the evidence of a cluster.
 
-use super::cli::Preflight as Arguments;
+use super::cli::PreflightArgs;
 use super::exit::Exit;
 use super::reporting::Reporting;
 use super::session::Session;
@@ -16,8 +16,7 @@ use crate::sources::manifests;
 use crate::sources::progress::Progress;
 use crate::text::problem::Problem;
 
-/// Runs `preflight`.
-pub(super) async fn preflight(args: &Arguments, progress: &Progress) -> anyhow::Result<Exit> {
+pub(super) async fn preflight(args: &PreflightArgs, progress: &Progress) -> anyhow::Result<Exit> {
     // Manifests are read first: what is wrong with them is said before anything is asked.
     let reporting = Reporting::prepare(&args.report)?;
     let changes = Changes::read(&args.what_if)?;

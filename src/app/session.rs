@@ -59,7 +59,6 @@ impl<'r> Session<'r> {
         Ok(Arc::clone(credential.await?))
     }
 
-    /// Azure Resource Manager.
     pub(super) async fn arm(&self) -> anyhow::Result<Arm> {
         let endpoints = self.endpoints()?;
         let (credential, transport) = (self.credential().await?, self.transport.clone());

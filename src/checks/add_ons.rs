@@ -16,7 +16,6 @@ pub const UNSUPPORTED: Rule =
     Rule::warning("extension-unsupported", "An extension does not support network isolated clusters")
         .gate(GateRole::Strict);
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "add-ons",

@@ -48,7 +48,6 @@ pub const STOPPED: Rule = Rule::info("cluster-stopped", "The cluster is stopped"
 pub const IN_PROGRESS: Rule =
     Rule::info("operation-in-progress", "An operation is running on the cluster or a pool").gate(GateRole::Standing);
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "bootstrap-profile",

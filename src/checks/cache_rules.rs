@@ -25,7 +25,6 @@ pub const FAILED: Rule = Rule::error("cache-rule-failed", "A cache rule is in a 
 pub const CREDENTIALS: Rule =
     Rule::error("credential-set-unhealthy", "A cache rule's credentials for its source are unhealthy");
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "cache-rules",

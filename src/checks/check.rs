@@ -4,19 +4,16 @@ use super::judge::{Judge, NotApplicable, Outcome};
 use super::rule::RuleSet;
 use crate::evidence::{Evidence, Section};
 
-/// One check.
 #[derive(Debug)]
 pub struct Check {
     /// What is public of it.
     pub about: RuleSet,
     /// The parts of the evidence that it reads. The cluster itself is always there.
     pub needs: &'static [Section],
-    /// The judgement.
     pub run: fn(&mut Judge<'_>) -> Result<(), NotApplicable>,
 }
 
 impl Check {
-    /// Judges the evidence.
     pub fn judge(&'static self, evidence: &Evidence) -> Outcome {
         let mut judge = Judge::new(&self.about, evidence);
         let not_applicable = (self.run)(&mut judge).err().map(|NotApplicable(reason)| reason);

@@ -17,7 +17,6 @@ const TEXT: usize = 2_000;
 pub struct Subject {
     /// ARM resource type, `NodePool`, `add-on` or `image`.
     pub kind: &'static str,
-    /// Which one.
     pub id: SubjectId,
     /// Name for people.
     pub name: String,
@@ -48,7 +47,6 @@ impl Subject {
         Self { kind, id: SubjectId::Resource(id.clone()), name: id.name().to_owned() }
     }
 
-    /// An image.
     pub fn image(reference: &str, name: &str) -> Self {
         Self { kind: "image", id: SubjectId::Image(id::bounded(reference)), name: name.to_owned() }
     }
@@ -119,12 +117,10 @@ pub struct Observation {
     pub source: String,
     /// The field: `properties.targetRepository`.
     pub path: String,
-    /// What was there.
     pub value: String,
 }
 
 impl Observation {
-    /// An observation.
     pub fn new(source: impl Into<String>, path: impl Into<String>, value: impl Into<String>) -> Self {
         Self { source: source.into(), path: path.into(), value: value.into() }
     }
@@ -199,10 +195,8 @@ impl Remediation {
     }
 }
 
-/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule.
     pub rule: &'static Rule,
     /// The set that the rule belongs to: the check that reports it, or the answer.
     pub check: &'static RuleSet,
@@ -216,7 +210,6 @@ pub struct Finding {
     pub evidence: Vec<Observation>,
     /// The same for later stages.
     pub facts: Facts,
-    /// What to do.
     pub remediation: Remediation,
     /// The findings that explain it; filled by the diagnosis.
     pub caused_by: Vec<Fingerprint>,

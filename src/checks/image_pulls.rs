@@ -22,7 +22,6 @@ use rules::{
     NOT_FOUND, PLATFORM_MISMATCH, THROTTLED, TLS_FAILURE, UNAUTHORIZED, UNKNOWN, UPSTREAM_FAILED,
 };
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "image-pulls",

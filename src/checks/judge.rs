@@ -13,9 +13,7 @@ pub struct NotApplicable(pub String);
 /// What became of one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// What was judged.
     pub check: &'static RuleSet,
-    /// Its findings.
     pub findings: Vec<Finding>,
     /// What it needed and could not see.
     pub gaps: Vec<Gap>,
@@ -28,7 +26,6 @@ pub struct Outcome {
 /// Gathers what a check finds and what it could not see.
 #[derive(Debug)]
 pub struct Judge<'e> {
-    /// The evidence.
     pub evidence: &'e Evidence,
     check: &'static RuleSet,
     findings: Vec<Finding>,
@@ -64,7 +61,6 @@ impl<'e> Judge<'e> {
         self.suspicions.push(Suspicion { finding, gap: gap.bounded() });
     }
 
-    /// Reports a finding.
     pub fn report(&mut self, finding: Finding) {
         self.findings.push(Finding { check: self.check, ..finding.bounded() });
     }

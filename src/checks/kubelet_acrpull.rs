@@ -38,7 +38,6 @@ pub const CONDITIONED: Rule =
         .breaking_pulls()
         .risking_pulls();
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "kubelet-acrpull",

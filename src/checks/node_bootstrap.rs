@@ -26,7 +26,6 @@ pub const POOL_FAILED: Rule = Rule::error("pool-failed", "The last operation on 
 pub const NOT_READY: Rule = Rule::warning("node-not-ready", "Nodes are not ready");
 pub const SCALE_UP: Rule = Rule::warning("scale-up-failing", "A pool does not get the nodes that it needs");
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "node-bootstrap",

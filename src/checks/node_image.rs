@@ -27,7 +27,6 @@ pub const DRIFT: Rule =
 pub const PREDATES_FIXES: Rule =
     Rule::warning("node-image-predates-fixes", "The node image is older than the fixes for network isolated bootstrap");
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "node-image",

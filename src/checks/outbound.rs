@@ -22,7 +22,6 @@ pub const PROXY: Rule =
 pub const PUBLIC_API: Rule =
     Rule::info("api-server-public", "The API server has a public address").gate(GateRole::Aside);
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "outbound",

@@ -39,7 +39,6 @@ pub const RECORD_MISMATCH: Rule = Rule::error(
 )
 .breaking_pulls();
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "private-dns",

@@ -32,7 +32,6 @@ pub const OTHER_NETWORK: Rule = Rule::error(
 
 pub use blocked::PATH_BLOCKED;
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "private-endpoint",

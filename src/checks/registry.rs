@@ -9,7 +9,7 @@ use super::rule::RuleSet;
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
 use crate::checks::rule::{GateRole, Rule, Severity};
-use crate::evidence::registry::{Registry, RegistryProperties, Status};
+use crate::evidence::registry::{PolicyStatus, Registry, RegistryProperties};
 use crate::evidence::{Evidence, Section};
 use crate::model::cluster::is;
 use crate::model::cluster::{Ownership, PoolState};
@@ -49,7 +49,6 @@ pub const ENCRYPTION: Rule = Rule::error(
 )
 .breaking_pulls();
 
-/// The check.
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "registry",
@@ -105,7 +104,7 @@ impl Case<'_> {
 
     fn policy(
         &self,
-        which: impl Fn(&crate::evidence::registry::RegistryPolicies) -> Option<&Status>,
+        which: impl Fn(&crate::evidence::registry::RegistryPolicies) -> Option<&PolicyStatus>,
         word: &str,
     ) -> bool {
         self.properties.policies.as_ref().and_then(which).is_some_and(|policy| is(policy.status.as_ref(), word))

@@ -16,7 +16,6 @@ pub const DOCS_ISOLATED: &str = "https://learn.microsoft.com/azure/aks/network-i
 /// Troubleshooting of network isolated clusters.
 pub const DOCS_TROUBLESHOOT: &str =
     "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/troubleshoot-network-isolated-cluster";
-/// Node image upgrades.
 pub const DOCS_NODE_IMAGE: &str = "https://learn.microsoft.com/azure/aks/node-image-upgrade";
 /// ACR and private endpoints.
 pub const DOCS_PRIVATE_LINK: &str =
@@ -24,7 +23,6 @@ pub const DOCS_PRIVATE_LINK: &str =
 /// Roles and permissions of a registry.
 pub const DOCS_ROLES: &str =
     "https://learn.microsoft.com/azure/container-registry/container-registry-rbac-built-in-roles-overview";
-/// Artifact cache.
 pub const DOCS_CACHE: &str = "https://learn.microsoft.com/azure/container-registry/artifact-cache-overview";
 
 /// A remediation whose commands ask nothing.

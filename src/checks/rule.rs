@@ -12,7 +12,6 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Reads the word.
     pub fn of(word: &str) -> Option<Self> {
         [Self::Info, Self::Warning, Self::Error].into_iter().find(|severity| severity.as_str() == word)
     }
@@ -49,7 +48,6 @@ pub struct Rule {
     pub id: &'static str,
     /// The usual severity; a finding may deviate, as the rule's page says.
     pub severity: Severity,
-    /// One line.
     pub title: &'static str,
     /// Whether an error of it breaks every pull from the registry.
     pub breaks_pulls: bool,
@@ -120,11 +118,9 @@ impl Rule {
 pub struct RuleSet {
     /// Kebab-case, public and stable; also the name of its file and page.
     pub id: &'static str,
-    /// One line.
     pub title: &'static str,
     /// The page, in Markdown: feeds `explain`.
     pub doc: &'static str,
-    /// The rules.
     pub rules: &'static [&'static Rule],
 }
 

@@ -14,22 +14,17 @@ use crate::evidence::id::ResourceId;
 /// The steps that fix what a diagnosis found, in their order.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The cluster.
     pub cluster: ResourceId,
     /// When the facts were gathered.
     pub collected_at: Timestamp,
-    /// The steps.
     pub steps: Vec<PlanStep>,
 }
 
-/// One step.
 #[derive(Debug, Clone)]
 pub struct PlanStep {
-    /// What to do.
     pub remediation: Remediation,
     /// The findings that it fixes.
     pub fixes: Vec<Finding>,
-    /// What it disturbs.
     pub disturbs: &'static str,
     /// How to see that it worked.
     pub verify: Command,

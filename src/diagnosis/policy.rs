@@ -59,11 +59,8 @@ pub struct SuppressedBy {
 /// Something that is wrong with the policy itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
-    /// The policy file.
     pub file: String,
-    /// The line.
     pub line: usize,
-    /// What is wrong.
     pub message: String,
 }
 

@@ -18,7 +18,6 @@ pub type RoleAssignment = Resource<RoleAssignmentProperties>;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RoleAssignmentProperties {
-    /// The role.
     #[serde(deserialize_with = "null_is_default")]
     pub role_definition_id: ResourceId,
     /// Who holds it; a group's id where the identity holds it through a group.

@@ -1,6 +1,5 @@
 //! The Azure clouds: everything that is another in each of them. One more cloud is one more entry of [`ALL`].
 
-/// An Azure cloud.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cloud {
     /// The word of `--cloud`.
@@ -27,7 +26,6 @@ pub struct Cloud {
     pub monitor_zones: &'static [&'static str],
 }
 
-/// Azure itself.
 pub const PUBLIC: Cloud = Cloud {
     name: "public",
     title: "Azure",
@@ -47,7 +45,6 @@ pub const PUBLIC: Cloud = Cloud {
     ],
 };
 
-/// Every cloud.
 pub const ALL: [&Cloud; 3] = [
     &PUBLIC,
     &Cloud {

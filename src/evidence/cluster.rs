@@ -64,7 +64,6 @@ pub struct ClusterProperties {
     pub agent_pool_profiles: Option<Vec<AgentPool>>,
 }
 
-/// `nodeResourceGroupProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeResourceGroupProfile {
@@ -72,18 +71,15 @@ pub struct NodeResourceGroupProfile {
     pub restriction_level: Option<String>,
 }
 
-/// `bootstrapProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BootstrapProfile {
     /// `Direct` or `Cache`.
     pub artifact_source: Option<String>,
-    /// The bootstrap registry.
     #[serde(deserialize_with = "filled_id")]
     pub container_registry_id: Option<ResourceId>,
 }
 
-/// `networkProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkProfile {
@@ -93,7 +89,6 @@ pub struct NetworkProfile {
     pub outbound_type: Option<String>,
 }
 
-/// `servicePrincipalProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServicePrincipalProfile {
@@ -101,7 +96,6 @@ pub struct ServicePrincipalProfile {
     pub client_id: Option<String>,
 }
 
-/// `identityProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct IdentityProfile {
@@ -120,7 +114,6 @@ pub struct KubeletIdentity {
     pub object_id: Option<String>,
 }
 
-/// `autoUpgradeProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AutoUpgradeProfile {
@@ -129,7 +122,6 @@ pub struct AutoUpgradeProfile {
     pub node_os_upgrade_channel: Option<String>,
 }
 
-/// `apiServerAccessProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ApiServerAccessProfile {
@@ -171,13 +163,11 @@ pub struct Enabled {
     pub enabled: Option<bool>,
 }
 
-/// `azureMonitorProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AzureMonitorProfile {
     /// Managed Prometheus.
     pub metrics: Option<Enabled>,
-    /// Container Insights.
     pub container_insights: Option<Enabled>,
 }
 
@@ -192,7 +182,6 @@ pub struct ExtensionProperties {
     pub extension_type: Option<String>,
 }
 
-/// `nodeProvisioningProfile`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct NodeProvisioningProfile {
@@ -217,7 +206,6 @@ pub struct BootstrapWrite {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PoolFacts {
-    /// The pools.
     pub agent_pools: Fact<Vec<AgentPool>>,
     /// Upgrade profile by pool name.
     pub upgrade_profiles: BTreeMap<String, Fact<UpgradeProfile>>,
@@ -229,6 +217,5 @@ pub struct PoolFacts {
     pub virtual_machines: Fact<Vec<Machine>>,
     /// Instances by pool name; asked only where the pool, its scale set or the cluster failed.
     pub instances: BTreeMap<String, Fact<Vec<Part<InstanceProperties>>>>,
-    /// Cluster extensions.
     pub extensions: Fact<Vec<Extension>>,
 }

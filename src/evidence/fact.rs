@@ -11,7 +11,6 @@ use crate::text;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Fact<T> {
-    /// The answer.
     Known(T),
     /// No answer, and why.
     Missing(Gap),
@@ -96,7 +95,6 @@ pub enum Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
-    /// Why.
     pub reason: Reason,
     /// The permission that reads it, for example `Microsoft.Authorization/roleAssignments/read`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,6 @@ use super::fact::Fact;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Node {
-    /// Node name.
     pub name: String,
     /// When the node registered; a reimage by AKS registers it anew.
     pub created: Option<Timestamp>,
@@ -112,7 +111,6 @@ pub struct ScaleUpProblem {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KubernetesFacts {
-    /// The nodes.
     pub nodes: Fact<Vec<Node>>,
     /// Mirror hosts in the messages of failed pulls: what events tell of nodes.
     pub mirror_failures: Fact<Vec<MirrorFailure>>,

@@ -37,7 +37,6 @@ pub struct Place {
 /// Namespace and name.
 pub type ServiceAccount = (String, String);
 
-/// What was read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Manifests {
     /// Where images stand, in the order of files and lines.

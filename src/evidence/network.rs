@@ -22,15 +22,12 @@ pub struct VirtualNetworkProperties {
     pub address_space: Option<AddressSpace>,
     /// Its DNS servers; none = Azure-provided DNS.
     pub dhcp_options: Option<DhcpOptions>,
-    /// Its subnets.
     #[serde(deserialize_with = "null_is_default")]
     pub subnets: Vec<Part<SubnetProperties>>,
-    /// Its peerings.
     #[serde(deserialize_with = "null_is_default")]
     pub virtual_network_peerings: Vec<Part<PeeringProperties>>,
 }
 
-/// `addressSpace`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AddressSpace {
@@ -39,7 +36,6 @@ pub struct AddressSpace {
     pub address_prefixes: Vec<String>,
 }
 
-/// `dhcpOptions`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DhcpOptions {
@@ -54,9 +50,7 @@ pub struct DhcpOptions {
 pub struct SubnetProperties {
     /// The subnet's route table.
     pub route_table: Option<Reference>,
-    /// Its security group.
     pub network_security_group: Option<Reference>,
-    /// Its NAT gateway.
     pub nat_gateway: Option<Reference>,
     /// Whether machines without a way out of their own get one.
     pub default_outbound_access: Option<bool>,
@@ -79,7 +73,6 @@ pub struct PeeringProperties {
     pub allow_virtual_network_access: Option<bool>,
     /// Whether the other network's gateway is used.
     pub use_remote_gateways: Option<bool>,
-    /// The other network.
     pub remote_virtual_network: Option<Reference>,
     /// The other network's addresses.
     pub remote_address_space: Option<AddressSpace>,
@@ -105,7 +98,6 @@ pub type RouteTable = Resource<RouteTableProperties>;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RouteTableProperties {
-    /// Its routes.
     #[serde(deserialize_with = "null_is_default")]
     pub routes: Vec<Part<RouteProperties>>,
 }
@@ -132,7 +124,6 @@ pub struct SecurityGroupProperties {
     pub security_rules: Vec<Part<SecurityRuleProperties>>,
 }
 
-/// One security rule.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecurityRuleProperties {
@@ -152,7 +143,6 @@ pub struct SecurityRuleProperties {
     /// Application groups of the source.
     #[serde(deserialize_with = "null_is_default")]
     pub source_application_security_groups: Vec<Reference>,
-    /// Where to.
     pub destination_address_prefix: Option<String>,
     /// Where to, where there are several.
     #[serde(deserialize_with = "null_is_default")]
@@ -178,7 +168,6 @@ pub struct PrivateEndpointProperties {
     pub provisioning_state: Option<String>,
     /// The subnet that holds its addresses.
     pub subnet: Option<Reference>,
-    /// Its interfaces.
     #[serde(deserialize_with = "null_is_default")]
     pub network_interfaces: Vec<Reference>,
     /// Connections that the target approves by itself.
@@ -208,7 +197,6 @@ impl PrivateEndpointProperties {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceConnectionProperties {
-    /// The target resource.
     pub private_link_service_id: Option<ResourceId>,
     /// Sub-resources; `registry` for a container registry.
     #[serde(deserialize_with = "null_is_default")]
@@ -255,7 +243,6 @@ pub type NetworkInterface = Resource<InterfaceProperties>;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InterfaceProperties {
-    /// Its addresses.
     #[serde(deserialize_with = "null_is_default")]
     pub ip_configurations: Vec<Part<IpConfigurationProperties>>,
 }
@@ -264,14 +251,12 @@ pub struct InterfaceProperties {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IpConfigurationProperties {
-    /// The private address.
     #[serde(rename = "privateIPAddress")]
     pub private_ip_address: Option<String>,
     /// What the address stands for.
     pub private_link_connection_properties: Option<PrivateLinkConnection>,
 }
 
-/// `privateLinkConnectionProperties`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PrivateLinkConnection {
@@ -295,7 +280,6 @@ pub type NetworkLink = Resource<NetworkLinkProperties>;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkLinkProperties {
-    /// The network.
     pub virtual_network: Option<Reference>,
     /// `InProgress` or `Completed`.
     pub virtual_network_link_state: Option<String>,
@@ -326,7 +310,6 @@ pub struct AddressRecordProperties {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ARecord {
-    /// The address.
     #[serde(rename = "ipv4Address")]
     pub ipv4_address: Option<String>,
 }
@@ -337,7 +320,6 @@ pub struct ARecord {
 pub struct EndpointFacts {
     /// The endpoint; `None` when ARM says that it does not exist.
     pub endpoint: Fact<Option<PrivateEndpoint>>,
-    /// Its zone groups.
     pub zone_groups: Fact<Vec<ZoneGroup>>,
     /// Its interfaces by id.
     pub interfaces: BTreeMap<ResourceId, Fact<NetworkInterface>>,
@@ -349,7 +331,6 @@ pub struct EndpointFacts {
 pub struct ZoneFacts {
     /// The zone; `None` when ARM says that it does not exist.
     pub zone: Fact<Option<DnsZone>>,
-    /// Its links.
     pub links: Fact<Vec<NetworkLink>>,
     /// Its A records that bear the registry's label; others are dropped.
     pub records: Fact<Vec<AddressRecord>>,

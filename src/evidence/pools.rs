@@ -11,7 +11,6 @@ use super::resource::{Identity, PowerState, Resource, ResourceStatus, filled_id}
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AgentPool {
-    /// Pool name.
     pub name: String,
     /// `VirtualMachineScaleSets`, `VirtualMachines`, `AvailabilitySet`.
     #[serde(rename = "type")]
@@ -43,7 +42,6 @@ pub struct AgentPool {
     pub status: Option<ResourceStatus>,
 }
 
-/// `upgradeSettings`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UpgradeSettings {
@@ -52,7 +50,6 @@ pub struct UpgradeSettings {
     pub max_surge: Option<String>,
 }
 
-/// `creationData`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CreationData {
@@ -64,9 +61,7 @@ pub struct CreationData {
 /// An item of the `agentPools` list: the same pool with its properties one level down.
 #[derive(Debug, Clone, Deserialize)]
 pub struct AgentPoolItem {
-    /// Pool name.
     pub name: String,
-    /// The pool.
     pub properties: AgentPool,
 }
 
@@ -95,7 +90,6 @@ pub struct InstanceProperties {
     pub instance_view: Option<InstanceView>,
 }
 
-/// `instanceView`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InstanceView {

@@ -35,7 +35,6 @@ pub struct RegistryProperties {
     pub network_rule_bypass_options: Option<String>,
     /// `Enabled` or `Disabled`.
     pub zone_redundancy: Option<String>,
-    /// Policies.
     pub policies: Option<RegistryPolicies>,
     /// Encryption with a key of the operator's own.
     pub encryption: Option<Encryption>,
@@ -44,7 +43,6 @@ pub struct RegistryProperties {
     pub private_endpoint_connections: Vec<Part<ConnectionProperties>>,
 }
 
-/// `networkRuleSet`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkRuleSet {
@@ -63,28 +61,24 @@ pub struct IpRule {
     pub value: Option<String>,
 }
 
-/// `policies`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RegistryPolicies {
     /// Whether tokens for Azure Resource Manager are accepted.
     #[serde(rename = "azureADAuthenticationAsArmPolicy")]
-    pub azure_ad_authentication_as_arm_policy: Option<Status>,
-    /// Soft delete.
-    pub soft_delete_policy: Option<Status>,
-    /// Quarantine.
-    pub quarantine_policy: Option<Status>,
+    pub azure_ad_authentication_as_arm_policy: Option<PolicyStatus>,
+    pub soft_delete_policy: Option<PolicyStatus>,
+    pub quarantine_policy: Option<PolicyStatus>,
 }
 
 /// A policy or feature with a status.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Status {
+pub struct PolicyStatus {
     /// `enabled` or `disabled`.
     pub status: Option<String>,
 }
 
-/// `encryption`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Encryption {
@@ -94,7 +88,6 @@ pub struct Encryption {
     pub key_vault_properties: Option<KeyVaultProperties>,
 }
 
-/// `encryption.keyVaultProperties`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct KeyVaultProperties {
@@ -176,7 +169,6 @@ pub struct AuthCredential {
     pub credential_health: Option<CredentialHealth>,
 }
 
-/// `credentialHealth`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CredentialHealth {
@@ -205,7 +197,6 @@ pub struct ReplicationProperties {
 pub struct RegistryFacts {
     /// The registry; `None` when ARM says that it does not exist.
     pub registry: Fact<Option<Registry>>,
-    /// Its cache rules.
     pub cache_rules: Fact<Vec<CacheRule>>,
     /// Its credential sets; asked only where a cache rule names one.
     pub credential_sets: Fact<Vec<CredentialSet>>,

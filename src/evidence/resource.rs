@@ -32,7 +32,6 @@ pub struct Named {
 pub struct TrackedResource<P> {
     /// The resource id, in the casing that ARM used.
     pub id: ResourceId,
-    /// Azure region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// Managed identities of the resource.
@@ -103,7 +102,6 @@ pub struct Identity {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AssignedIdentity {
-    /// Application id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
 }
@@ -131,7 +129,6 @@ pub(super) fn filled_id<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Opt
     Ok(text.filter(|text| !text.trim().is_empty()).map(ResourceId::new))
 }
 
-/// `powerState`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PowerState {
@@ -151,12 +148,10 @@ pub struct ResourceStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ErrorDetail {
-    /// Error code.
     pub code: Option<String>,
     /// Message for a person; bounded, without what may be a secret.
     #[serde(deserialize_with = "safe_message")]
     pub message: Option<String>,
-    /// Inner errors.
     #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<ErrorDetail>,
 }

@@ -39,12 +39,10 @@ struct Written<'e> {
     evidence: &'e Evidence,
 }
 
-/// A program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
     /// `aksiso`.
     pub name: String,
-    /// Its version.
     pub version: String,
 }
 

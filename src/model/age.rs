@@ -42,23 +42,18 @@ impl Age {
     }
 }
 
-/// One node.
 #[derive(Debug, Clone)]
 pub struct NodeAge {
-    /// Its name.
     pub name: String,
     /// When it registered.
     pub created: Option<Timestamp>,
     /// Its age beside the configuration.
     pub age: Age,
-    /// Why.
     pub why: String,
 }
 
-/// One pool.
 #[derive(Debug, Clone)]
 pub struct PoolAge {
-    /// Its name.
     pub name: String,
     /// Whether it is a NodePool of node auto-provisioning, which a node image upgrade does not touch.
     pub provisioned: bool,
@@ -66,9 +61,7 @@ pub struct PoolAge {
     pub stopped: bool,
     /// The worst of its nodes.
     pub age: Age,
-    /// Why.
     pub why: String,
-    /// Its nodes.
     pub nodes: Vec<NodeAge>,
     /// Nodes that are added while others are made anew, as the pool says; `None` = AKS' default.
     pub max_surge: Option<String>,

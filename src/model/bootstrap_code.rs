@@ -3,11 +3,9 @@
 /// What a code means on a network isolated cluster.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code {
-    /// The number.
     pub number: u32,
     /// The name in the bootstrap scripts.
     pub name: &'static str,
-    /// What it means.
     pub meaning: &'static str,
     /// What kind of fault it is: which rules may explain it.
     pub fault: Fault,
@@ -24,7 +22,6 @@ pub enum Fault {
     Unauthorized,
     /// The sign-in worked, and an artifact did not come.
     Artifact,
-    /// Something else.
     Other,
 }
 

@@ -8,7 +8,6 @@ use crate::evidence::registry::CacheRule;
 /// An existing rule that covers an image.
 #[derive(Debug)]
 pub struct Covering<'e> {
-    /// The rule.
     pub rule: &'e CacheRule,
     /// The reference under which the registry has the image.
     pub reference: String,
@@ -66,7 +65,6 @@ fn specificity(rule: &CacheRule) -> (bool, usize, bool) {
 /// A rule that could be made.
 #[derive(Debug)]
 pub struct Proposal {
-    /// Its name.
     pub name: String,
     /// `ghcr.io/*`.
     pub source: String,
@@ -81,7 +79,6 @@ pub struct Proposal {
     pub target_is_free: bool,
 }
 
-/// A credential set.
 #[derive(Debug)]
 pub enum Credentials {
     /// Another rule of the same upstream has it.

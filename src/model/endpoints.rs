@@ -25,7 +25,6 @@ pub enum Reach {
 /// An approved endpoint that could be read.
 #[derive(Debug, Clone)]
 pub struct Candidate<'e> {
-    /// The endpoint.
     pub endpoint: &'e PrivateEndpoint,
     /// What was read of it.
     pub facts: &'e EndpointFacts,

@@ -7,7 +7,6 @@ use jiff::civil::Date;
 pub struct ImageVersion {
     /// What stands before the date: operating system, generation, runtime.
     pub family: String,
-    /// The dotted numbers.
     pub numbers: Vec<u64>,
 }
 

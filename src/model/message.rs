@@ -25,14 +25,12 @@ pub enum Kind {
     Network,
     /// No such repository, tag or manifest.
     NotFound,
-    /// Anything else.
     Other,
 }
 
 /// The host that a message is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// The bootstrap registry.
     Registry,
     /// A data endpoint of a registry.
     Data,
@@ -40,7 +38,6 @@ pub enum Host {
     Blob,
     /// Microsoft's registry itself.
     Microsoft,
-    /// Another host.
     Other(String),
     /// The message names none.
     Unnamed,
@@ -49,9 +46,7 @@ pub enum Host {
 /// A message that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// What went wrong.
     pub kind: Kind,
-    /// Where.
     pub host: Host,
 }
 

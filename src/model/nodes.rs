@@ -20,7 +20,6 @@ pub struct Group<'e> {
     pub name: &'e str,
     /// The ARM pool; none for a NodePool of node auto-provisioning.
     pub pool: Option<&'e AgentPool>,
-    /// Its nodes.
     pub nodes: Vec<&'e Node>,
 }
 

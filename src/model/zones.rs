@@ -10,10 +10,8 @@ use crate::evidence::id::ResourceId;
 use crate::evidence::network::{NetworkLink, VirtualNetwork, ZoneFacts};
 use crate::evidence::{Evidence, Fact, Gap, Reason};
 
-/// One zone.
 #[derive(Debug, Clone, Copy)]
 pub struct Zone<'e> {
-    /// Its id.
     pub id: &'e ResourceId,
     /// What was read of it.
     pub facts: &'e ZoneFacts,

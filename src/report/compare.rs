@@ -9,9 +9,9 @@ use super::model::{FindingEntry, Report};
 use super::old::Since;
 use crate::text;
 
-/// Format of a comparison.
+/// ComparisonFormat of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum ComparisonFormat {
     /// For people
     Table,
     /// Markdown, for a pull request or a ticket
@@ -62,11 +62,11 @@ impl Comparison {
     ///
     /// # Errors
     /// Data that is no JSON, which does not happen.
-    pub fn render(&self, format: Format) -> serde_json::Result<String> {
+    pub fn render(&self, format: ComparisonFormat) -> serde_json::Result<String> {
         match format {
-            Format::Json => super::json::printed(self),
-            Format::Markdown => Ok(self.markdown()),
-            Format::Table => Ok(self.table()),
+            ComparisonFormat::Json => super::json::printed(self),
+            ComparisonFormat::Markdown => Ok(self.markdown()),
+            ComparisonFormat::Table => Ok(self.table()),
         }
     }
 

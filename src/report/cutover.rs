@@ -18,7 +18,7 @@ use crate::text;
 
 /// An output format of `cutover`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum CutoverFormat {
     /// For people
     Table,
     /// For machines
@@ -56,7 +56,7 @@ pub struct CutoverReport {
     /// Gates of closing egress that are closed now, while another step comes first.
     pub ahead: Vec<GateEntry>,
     /// What to do now; absent where nothing is left.
-    pub next: Option<StepEntry>,
+    pub next: Option<NextStepEntry>,
     /// The step of the cut-over that comes once its gates are open; the same as `next` where they are.
     pub step: Option<String>,
     /// The steps after that.
@@ -125,7 +125,7 @@ pub struct GateEntry {
 /// A step.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct StepEntry {
+pub struct NextStepEntry {
     /// `switch-to-cache`, `reimage`, `close-egress`, `reimage-after-close`, `change-registry`, `back-to-direct`, or
     /// `open-gate`.
     pub id: String,
@@ -200,8 +200,8 @@ fn gate(gate: &Gate, shell: Shell) -> GateEntry {
     }
 }
 
-fn entry(step: &CutoverStep, safety: Safety, shell: Shell) -> StepEntry {
-    StepEntry {
+fn entry(step: &CutoverStep, safety: Safety, shell: Shell) -> NextStepEntry {
+    NextStepEntry {
         id: step.kind.to_string(),
         title: text::bounded(&step.title, 500),
         safety: safety.as_str().to_owned(),

@@ -3,7 +3,6 @@
 use super::model::{CheckEntry, FindingEntry, Report};
 use crate::answers;
 
-/// Renders the report.
 pub fn render(report: &Report) -> String {
     let cases: Vec<String> = report.checks.iter().map(|check| case(report, check)).collect();
     let count = |status: &str| report.checks.iter().filter(|check| check.status == status).count();

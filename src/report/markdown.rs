@@ -7,7 +7,6 @@ use crate::text;
 /// What GitHub takes as a step summary, in bytes, with room for the last line.
 const LIMIT: usize = (1 << 20) - 4_096;
 
-/// Renders the report.
 pub fn render(report: &Report) -> String {
     let mut out = head(report) + &what_if(report) + &images(report);
     for finding in &report.findings {

@@ -36,7 +36,6 @@ pub struct Report {
     pub tool: Tool,
     /// When the facts were gathered.
     pub collected_at: Timestamp,
-    /// The cluster.
     pub cluster: Cluster,
     /// `findings` where there is an error or a warning, else `incomplete` where something could not be seen, else
     /// `healthy`.
@@ -72,9 +71,7 @@ pub struct Report {
 pub struct Cluster {
     /// ARM id.
     pub id: String,
-    /// Name.
     pub name: String,
-    /// Resource group.
     pub resource_group: Option<String>,
     /// Azure region.
     pub location: Option<String>,
@@ -93,11 +90,8 @@ pub struct Cluster {
 /// Counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
-    /// Errors.
     pub error: usize,
-    /// Warnings.
     pub warning: usize,
-    /// Infos.
     pub info: usize,
     /// Checks that could not see everything and found nothing.
     pub undetermined: usize,
@@ -106,7 +100,6 @@ pub struct Summary {
 /// What became of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckEntry {
-    /// The check.
     pub id: String,
     /// `passed`, `failed`, `undetermined` or `not-applicable`.
     pub status: String,
@@ -129,11 +122,9 @@ pub struct GapEntry {
     pub detail: String,
 }
 
-/// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingEntry {
-    /// The rule.
     pub rule: String,
     /// The check that reports it.
     pub check: String,
@@ -169,7 +160,6 @@ pub struct SubjectEntry {
     pub name: String,
 }
 
-/// One observation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObservationEntry {
     /// The call that gave it.
@@ -208,11 +198,9 @@ pub struct StepEntry {
     pub summary: String,
     /// Fingerprints of what the step mends.
     pub mends: Vec<String>,
-    /// The commands.
     pub commands: Vec<String>,
     /// The same without a question to answer.
     pub script_commands: Vec<String>,
-    /// What it disturbs.
     pub disturbs: String,
     /// The command that shows whether it worked.
     pub verify: String,
@@ -222,7 +210,6 @@ pub struct StepEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SuppressedEntry {
-    /// The finding.
     #[serde(flatten)]
     pub finding: FindingEntry,
     /// Why it does not count.

@@ -9,7 +9,7 @@ use crate::checks::catalogue;
 use crate::checks::check::Check;
 use crate::evidence::Section;
 use crate::evidence::calls::azure::{self as api, Api};
-use crate::evidence::calls::kubernetes::Permission;
+use crate::evidence::calls::kubernetes::KubernetesCall;
 
 /// What some checks need.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Permissions {
     /// In Azure, with the checks that see less without it.
     pub azure: Vec<(&'static Api, Vec<&'static str>)>,
     /// In the cluster, with the checks that see less without it.
-    pub kubernetes: Vec<(Permission, Vec<&'static str>)>,
+    pub kubernetes: Vec<(KubernetesCall, Vec<&'static str>)>,
 }
 
 impl Permissions {
@@ -33,7 +33,7 @@ impl Permissions {
             let cluster = *api == api::MANAGED_CLUSTERS;
             (api, if cluster { checks.iter().map(|check| check.about.id).collect() } else { losing(api.sections) })
         });
-        let kubernetes = Permission::ALL.into_iter().map(|permission| (permission, losing(&[permission.section])));
+        let kubernetes = KubernetesCall::ALL.into_iter().map(|permission| (permission, losing(&[permission.section])));
         Self {
             azure: azure.filter(|(_, checks)| !checks.is_empty()).collect(),
             kubernetes: kubernetes.filter(|(_, checks)| !checks.is_empty()).collect(),
@@ -43,7 +43,7 @@ impl Permissions {
 
 /// What to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Part {
+pub enum PermissionsFormat {
     /// Everything, for people
     Table,
     /// The Azure role definition, for: az role definition create --role-definition @FILE
@@ -76,12 +76,17 @@ const NAME: &str = "aksiso-reader";
 ///
 /// # Errors
 /// Data that is no JSON, which does not happen.
-pub fn render(permissions: &Permissions, part: Part, whom: &For<'_>, width: usize) -> serde_json::Result<String> {
+pub fn render(
+    permissions: &Permissions,
+    part: PermissionsFormat,
+    whom: &For<'_>,
+    width: usize,
+) -> serde_json::Result<String> {
     Ok(match part {
-        Part::Azure => azure(permissions, whom)?,
-        Part::Kubernetes => kubernetes(permissions, whom),
-        Part::Json => json(permissions)?,
-        Part::Table => format!(
+        PermissionsFormat::Azure => azure(permissions, whom)?,
+        PermissionsFormat::Kubernetes => kubernetes(permissions, whom),
+        PermissionsFormat::Json => json(permissions)?,
+        PermissionsFormat::Table => format!(
             "aksiso only reads. The least that it needs in Azure, as a role definition; the built-in role \
              Reader\n(with Azure Kubernetes Service Cluster User Role on the cluster) grants it too:\n\n{}\nIn the \
              cluster:\n\n{}\nWithout a permission, these checks see less and end as undetermined:\n\n{}\naksiso \
@@ -123,15 +128,15 @@ fn azure(permissions: &Permissions, whom: &For<'_>) -> serde_json::Result<String
 }
 
 /// One rule of a role; the strings are ours, so that nothing in them needs quoting.
-fn rule(permission: Permission) -> String {
+fn rule(permission: KubernetesCall) -> String {
     let names = permission.object.map_or_else(String::new, |(_, name)| format!("  resourceNames: [{name}]\n"));
-    let Permission { group, resource, verb, .. } = permission;
+    let KubernetesCall { group, resource, verb, .. } = permission;
     format!("- apiGroups: [\"{group}\"]\n  resources: [{resource}]\n{names}  verbs: [{verb}]\n")
 }
 
 fn kubernetes(permissions: &Permissions, whom: &For<'_>) -> String {
     let subject = whom.object_id.unwrap_or(OBJECT_ID);
-    let (one, all): (Vec<Permission>, Vec<Permission>) = permissions
+    let (one, all): (Vec<KubernetesCall>, Vec<KubernetesCall>) = permissions
         .kubernetes
         .iter()
         .map(|(permission, _)| permission)
@@ -147,7 +152,7 @@ fn kubernetes(permissions: &Permissions, whom: &For<'_>) -> String {
     documents.join("---\n")
 }
 
-fn role_and_binding(kind: &str, namespace: Option<&str>, permissions: &[Permission], subject: &str) -> [String; 2] {
+fn role_and_binding(kind: &str, namespace: Option<&str>, permissions: &[KubernetesCall], subject: &str) -> [String; 2] {
     let namespace = namespace.map_or_else(String::new, |namespace| format!("  namespace: {namespace}\n"));
     let head = |kind: &str| {
         format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {NAME}\n{namespace}")

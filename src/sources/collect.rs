@@ -31,13 +31,10 @@ use crate::sources::progress::Progress;
 
 /// What collection works with.
 pub struct Collector {
-    /// ARM.
     pub arm: Arm,
     /// Our sign-in, for Kubernetes APIs that use Entra ID.
     pub credential: Arc<dyn TokenCredential>,
-    /// Time limits.
     pub limits: Limits,
-    /// Progress and log.
     pub progress: Progress,
     /// What the command line says about the Kubernetes API.
     pub kubernetes: Wish,

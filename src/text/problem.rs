@@ -10,7 +10,6 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: hint.into() }
     }

@@ -7,7 +7,7 @@ use aksiso::answers;
 use aksiso::checks::catalogue;
 use aksiso::evidence::Section;
 use aksiso::evidence::calls::azure;
-use aksiso::evidence::calls::kubernetes::Permission;
+use aksiso::evidence::calls::kubernetes::KubernetesCall;
 use aksiso::report::Format;
 use clap::ValueEnum as _;
 
@@ -130,13 +130,13 @@ fn a_call_stands_in_the_table_and_is_made() {
     }
     let kubernetes = read("src/evidence/calls/kubernetes.rs");
     let defined = names(&kubernetes, "pub const ", ": Self");
-    assert_eq!(defined.len(), Permission::ALL.len(), "a call of Kubernetes that is not in ALL");
+    assert_eq!(defined.len(), KubernetesCall::ALL.len(), "a call of Kubernetes that is not in ALL");
     for name in defined {
-        assert!(asked(&format!("Permission::{name}")), "nobody asks for {name}");
+        assert!(asked(&format!("KubernetesCall::{name}")), "nobody asks for {name}");
     }
     let sections = azure::ALL.iter().flat_map(|api| api.sections).copied();
     let sections: BTreeSet<Section> =
-        sections.chain(Permission::ALL.into_iter().map(|permission| permission.section)).collect();
+        sections.chain(KubernetesCall::ALL.into_iter().map(|permission| permission.section)).collect();
     assert_eq!(sections, BTreeSet::from(Section::ALL), "a section that no call fills");
 }
 

@@ -10,8 +10,8 @@ use aksiso::checks::catalogue;
 use aksiso::checks::command::Shell;
 use aksiso::evidence::Evidence;
 use aksiso::evidence::calls::azure;
-use aksiso::evidence::calls::kubernetes::Permission;
-use aksiso::report::cutover::{Format, render};
+use aksiso::evidence::calls::kubernetes::KubernetesCall;
+use aksiso::report::cutover::{CutoverFormat, render};
 use aksiso::report::permissions::Permissions;
 
 use crate::{examples, fixtures, judged, snapshots};
@@ -101,7 +101,7 @@ fn the_documents_show_real_verdicts_on_images() {
 fn the_documents_show_a_real_step() {
     let evidence = read(&snapshots::half_way());
     let cutover = judged::cutover(&evidence, Goal::Isolated(None), ReimagePolicy::Documented);
-    let shown = render::render(&cutover, Format::Table, Shell::Posix, 100).expect("a report");
+    let shown = render::render(&cutover, CutoverFormat::Table, Shell::Posix, 100).expect("a report");
     generated("docs/cutover.md", "cutover", &format!("```text\n{}```\n", plain(&shown)));
 }
 
@@ -165,7 +165,7 @@ fn the_documents_count_what_is_there() {
         ("faulty or odd clusters in `fixtures/cases`", fixtures::files("cases").len()),
         ("healthy kinds of cluster in `fixtures/healthy`", fixtures::files("healthy").len()),
         ("stages of a cutover in `fixtures/cutover`", fixtures::files("cutover").len()),
-        ("kinds of call to ARM and the Kubernetes API", azure::ALL.len() + Permission::ALL.len()),
+        ("kinds of call to ARM and the Kubernetes API", azure::ALL.len() + KubernetesCall::ALL.len()),
     ];
     let faults = page("tests/it/matrix.rs");
     let faults = faults.split("const FAULTS: [Fault; ").nth(1).and_then(|rest| rest.split(']').next());

@@ -70,7 +70,8 @@ fn reports_and_snapshots_match_their_published_schemas() {
         let written = parse(&json::render(&own).expect("a report"));
         assert!(report.is_valid(&written), "{name}: {:?}", report.iter_errors(&written).next().map(|e| e.to_string()));
         assert_eq!(serde_json::from_value::<Report>(written).expect("a report"), own, "{name}: it does not read back");
-        let changed = parse(&Comparison::of(&old, &own).render(aksiso::report::compare::Format::Json).expect("JSON"));
+        let changed =
+            parse(&Comparison::of(&old, &own).render(aksiso::report::compare::ComparisonFormat::Json).expect("JSON"));
         assert!(comparison.is_valid(&changed), "{name}");
     }
     assert!(!report.is_valid(&json!({ "schemaVersion": "1" })));

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use aksiso::checks::catalogue;
 use aksiso::evidence::calls::azure as api;
-use aksiso::evidence::calls::kubernetes::Permission;
+use aksiso::evidence::calls::kubernetes::KubernetesCall;
 use aksiso::report::permissions::Permissions;
 use serde_json::Value;
 
@@ -62,8 +62,8 @@ const MAY_BE_UNKNOWN: [&str; 4] = [
 pub fn permission(method: &str, path: &str) -> Option<String> {
     if path.starts_with("/api") {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let named = |resource: &str| Permission::ALL.into_iter().find(|known| known.resource == resource);
-        return parts.iter().find_map(|part| named(part)).map(Permission::words);
+        let named = |resource: &str| KubernetesCall::ALL.into_iter().find(|known| known.resource == resource);
+        return parts.iter().find_map(|part| named(part)).map(KubernetesCall::words);
     }
     let (_, tail) = path.rsplit_once("/providers/")?;
     let mut parts = tail.split('/');
@@ -111,7 +111,7 @@ fn calls() -> Vec<Call> {
         site.server.stop();
     }
     let known = api::ALL.iter().map(|api| api.action.to_owned());
-    let known = known.chain(Permission::ALL.into_iter().map(Permission::words));
+    let known = known.chain(KubernetesCall::ALL.into_iter().map(KubernetesCall::words));
     // The other two calls have tests of their own: they are made only where something else is missing.
     let elsewhere = ["listClusterUserCredential/action", "agentPools/read"];
     let missing: Vec<String> = known
@@ -253,7 +253,7 @@ fn an_unknown_authority_is_named_wherever_it_stands() {
     assert_eq!(output.status.code(), Some(3));
     let report = report(&output);
     for (id, (entry, _)) in entries(&report) {
-        let kubernetes = losers(&Permission::NODES.words()).contains(&id);
+        let kubernetes = losers(&KubernetesCall::NODES.words()).contains(&id);
         assert_eq!(entry["status"] == "undetermined", kubernetes, "{entry}");
     }
     assert!(report.to_string().contains("certificate is not trusted"), "{report}");

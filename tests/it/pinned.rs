@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use aksiso::checks::command::Shell;
-use aksiso::report::cutover::{Format, render};
+use aksiso::report::cutover::{CutoverFormat, render};
 use aksiso::report::json;
 use aksiso::report::model::Report;
 use insta::{Settings, assert_snapshot, glob};
@@ -47,7 +47,7 @@ fn pinned_stages() {
         let (stage, snapshot) = fixtures::stage(path);
         let evidence = fixtures::evidence(&snapshot);
         let cutover = judged::cutover(&evidence, goal(&stage), policy(&stage));
-        let steps = render::render(&cutover, Format::Json, Shell::Posix, 100).expect("a report");
+        let steps = render::render(&cutover, CutoverFormat::Json, Shell::Posix, 100).expect("a report");
         pinned(|| assert_snapshot!("stage", format!("{}\n{steps}", judged::json(&evidence))));
     });
 }

@@ -262,7 +262,7 @@ fn one_by_one(site: &Site, name: &str) {
         for (method, url) in site.server.requests() {
             if let Some(needed) = permission(&method, path_of(&url)) {
                 // Whose nodes they are is always looked at first.
-                let nodes = needed == aksiso::evidence::calls::kubernetes::Permission::NODES.words();
+                let nodes = needed == aksiso::evidence::calls::kubernetes::KubernetesCall::NODES.words();
                 assert!(printed.contains(&needed) || nodes, "{name}: {} asks for {needed}", check.about.id);
             }
         }

@@ -39,10 +39,8 @@ impl Pass {
     }
 }
 
-/// One gate.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    /// What it asks.
     pub name: GateName,
     /// Whether it lets one through.
     pub pass: Pass,

@@ -15,18 +15,14 @@ use crate::text::count;
 /// aside.
 const MINUTES_PER_ROUND: usize = 10;
 
-/// One step.
 #[derive(Debug, Clone)]
 pub struct CutoverStep {
-    /// What it does.
     pub kind: StepKind,
-    /// One line.
     pub title: String,
     /// Why it comes now.
     pub why: String,
     /// The commands, in order.
     pub commands: Vec<Command>,
-    /// What it disturbs.
     pub disturbs: String,
     /// How long it takes.
     pub takes: String,

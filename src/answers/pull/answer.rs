@@ -61,7 +61,6 @@ impl ImageVerdict {
 /// The answer for one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The verdict.
     pub verdict: ImageVerdict,
     /// Why, in sentences.
     pub why: String,

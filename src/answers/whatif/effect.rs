@@ -24,7 +24,6 @@ pub struct Effect {
 /// An image whose answer changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
-    /// The image.
     pub image: String,
     /// How many containers use it.
     pub containers: usize,

@@ -8,11 +8,11 @@ use super::{TARGET_FLAGS, TargetArgs, registry_id};
 use crate::answers::cutover::ReimagePolicy;
 use crate::checks::command::Shell;
 use crate::evidence::id::ResourceId;
-use crate::report::cutover::Format;
+use crate::report::cutover::CutoverFormat;
 
 /// `cutover`.
 #[derive(Debug, Args)]
-pub struct Cutover {
+pub struct CutoverArgs {
     /// The cluster.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -35,7 +35,7 @@ pub struct Cutover {
     pub what_if: Vec<String>,
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
-    pub output: Format,
+    pub output: CutoverFormat,
     /// Shell that commands are printed for
     #[arg(long, value_enum, default_value = "posix")]
     pub shell: Shell,

@@ -11,7 +11,7 @@ use crate::evidence::manifests::ImagePath;
 
 /// `preflight`.
 #[derive(Debug, Args)]
-pub struct Preflight {
+pub struct PreflightArgs {
     /// Manifests: files, folders, or - for standard input; YAML or JSON
     #[arg(value_name = "MANIFESTS", required = true)]
     pub manifests: Vec<PathBuf>,

@@ -61,7 +61,7 @@ pub(super) enum About {
 }
 
 /// A rule whose meaning and advice are the same in every case, or differ only by what the pull is about.
-pub(super) struct Failure {
+pub(super) struct PullFailure {
     pub(super) rule: &'static Rule,
     pub(super) meaning: &'static str,
     pub(super) advice: Advice,
@@ -81,8 +81,8 @@ pub(super) const UNKNOWN: Advice = advice(
 );
 
 /// The rules with fixed words; the others are put into words case by case.
-pub(super) const FAILURES: &[Failure] = &[
-    Failure {
+pub(super) const FAILURES: &[PullFailure] = &[
+    PullFailure {
         rule: &UNAUTHORIZED,
         meaning: "The registry answered 401: the identity has no role that lets it pull, or no sign-in was sent.",
         advice: advice(
@@ -100,7 +100,7 @@ pub(super) const FAILURES: &[Failure] = &[
             ),
         )),
     },
-    Failure {
+    PullFailure {
         rule: &FORBIDDEN,
         meaning: "The registry saw a public address: the node does not use the private endpoint.",
         advice: advice(
@@ -111,7 +111,7 @@ pub(super) const FAILURES: &[Failure] = &[
         ),
         unless: None,
     },
-    Failure {
+    PullFailure {
         rule: &NOT_FOUND,
         meaning: "For an image of Microsoft's registry that means that no cache rule matches, or that the image does \
                   not exist there.",
@@ -125,7 +125,7 @@ pub(super) const FAILURES: &[Failure] = &[
             advice(RemediationKind::Investigate, "Check the image's name and tag in its registry.", DOCS_CACHE),
         )),
     },
-    Failure {
+    PullFailure {
         rule: &DNS_FAILURE,
         meaning: "The node's DNS has no answer for the name.",
         advice: advice(
@@ -143,7 +143,7 @@ pub(super) const FAILURES: &[Failure] = &[
             ),
         )),
     },
-    Failure {
+    PullFailure {
         rule: &NETWORK_FAILURE,
         meaning: "The name resolves, but no connection comes about.",
         advice: advice(
@@ -154,7 +154,7 @@ pub(super) const FAILURES: &[Failure] = &[
         ),
         unless: None,
     },
-    Failure {
+    PullFailure {
         rule: &UPSTREAM_FAILED,
         meaning: "The registry's message names the cache rule, so the rule is right; its upstream refused.",
         advice: advice(
@@ -165,7 +165,7 @@ pub(super) const FAILURES: &[Failure] = &[
         ),
         unless: None,
     },
-    Failure {
+    PullFailure {
         rule: &LAYER_FAILED,
         meaning: "Layers come from the registry's data endpoint, which has a name and address of its own.",
         advice: advice(
@@ -176,7 +176,7 @@ pub(super) const FAILURES: &[Failure] = &[
         ),
         unless: None,
     },
-    Failure {
+    PullFailure {
         rule: &PLATFORM_MISMATCH,
         meaning: "The image has no manifest for the node's architecture, even where a 401 is wrapped around that.",
         advice: advice(
@@ -186,7 +186,7 @@ pub(super) const FAILURES: &[Failure] = &[
         ),
         unless: None,
     },
-    Failure {
+    PullFailure {
         rule: &THROTTLED,
         meaning: "The registry or the kubelet limits pulls.",
         advice: advice(
@@ -196,7 +196,7 @@ pub(super) const FAILURES: &[Failure] = &[
         ),
         unless: None,
     },
-    Failure {
+    PullFailure {
         rule: &TLS_FAILURE,
         meaning: "Something intercepts TLS, or the name leads to another host.",
         advice: advice(

@@ -22,13 +22,13 @@ pub struct PolicyFile {
     pub(super) suppress: Vec<Spanned<SuppressionEntry>>,
     /// What preflight reads besides what it knows.
     #[serde(default)]
-    pub(super) preflight: PreflightEntry,
+    pub(super) preflight: PreflightSection,
 }
 
 /// What preflight reads besides what it knows.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PreflightEntry {
+pub(super) struct PreflightSection {
     /// Where images stand in custom resources.
     #[serde(default)]
     #[schemars(with = "Vec<ImagePathEntry>")]
@@ -59,7 +59,6 @@ pub(super) struct ImagePathEntry {
     pub(super) path: String,
 }
 
-/// A severity.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum SeverityWord {
@@ -82,7 +81,6 @@ impl From<SeverityWord> for Severity {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SuppressionEntry {
-    /// The rule.
     pub(super) rule: String,
     /// The subject's ARM id or image; `*` stands for any run of characters. Without it: every subject.
     #[serde(default)]

@@ -53,10 +53,8 @@ pub const UPGRADE_PROFILES: Api = reader(
     "Microsoft.ContainerService/managedClusters/agentPools/upgradeProfiles/read",
     &[Section::UpgradeProfiles],
 );
-/// Activity Log.
 pub const ACTIVITY_LOG: Api =
     reader("2015-04-01", "Microsoft.Insights/eventtypes/values/read", &[Section::ActivityLog]);
-/// A registry.
 pub const REGISTRIES: Api =
     reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/read", &[Section::Registry]);
 /// Private endpoint connections of a registry; asked only where the registry's own answer lists none.
@@ -74,7 +72,6 @@ pub const CREDENTIAL_SETS: Api =
 /// Geo-replicas of a registry.
 pub const REPLICATIONS: Api =
     reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/replications/read", &[Section::PrivateDns]);
-/// Private endpoints.
 pub const PRIVATE_ENDPOINTS: Api =
     reader(NETWORK, "Microsoft.Network/privateEndpoints/read", &[Section::PrivateEndpoints]);
 /// Zone groups of a private endpoint.
@@ -82,7 +79,6 @@ pub const ZONE_GROUPS: Api =
     reader(NETWORK, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read", &[Section::PrivateDns]);
 /// Interfaces of a private endpoint.
 pub const NETWORK_INTERFACES: Api = reader(NETWORK, "Microsoft.Network/networkInterfaces/read", &[Section::PrivateDns]);
-/// Network security groups.
 pub const SECURITY_GROUPS: Api =
     reader(NETWORK, "Microsoft.Network/networkSecurityGroups/read", &[Section::SecurityGroups]);
 /// Virtual networks with their subnets and peerings.
@@ -93,14 +89,12 @@ pub const ROUTE_TABLES: Api = reader(NETWORK, "Microsoft.Network/routeTables/rea
 /// Network managers, which connect networks without peerings.
 pub const NETWORK_MANAGERS: Api =
     reader(NETWORK, "Microsoft.Network/networkManagers/read", &[Section::PrivateEndpoints]);
-/// Private DNS zones.
 pub const DNS_ZONES: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/read", &[Section::PrivateDns]);
 /// Links of a private DNS zone.
 pub const DNS_LINKS: Api =
     reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read", &[Section::PrivateDns]);
 /// A records of a private DNS zone.
 pub const DNS_RECORDS: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/A/read", &[Section::PrivateDns]);
-/// DNS forwarding rulesets.
 pub const FORWARDING_RULESETS: Api =
     reader("2022-07-01", "Microsoft.Network/dnsForwardingRulesets/read", &[Section::PrivateDns]);
 /// Links of a DNS forwarding ruleset.
@@ -109,7 +103,6 @@ pub const FORWARDING_LINKS: Api =
 /// Role assignments at or above a scope.
 pub const ROLE_ASSIGNMENTS: Api =
     reader(AUTHORIZATION, "Microsoft.Authorization/roleAssignments/read", &[Section::RoleAssignments]);
-/// Role definitions.
 pub const ROLE_DEFINITIONS: Api =
     reader(AUTHORIZATION, "Microsoft.Authorization/roleDefinitions/read", &[Section::RoleAssignments]);
 /// What the reader may do at a scope: tells a complete list from one that ARM filtered.
@@ -120,7 +113,6 @@ pub const SCALE_SETS: Api = reader(COMPUTE, "Microsoft.Compute/virtualMachineSca
 /// Instances of a scale set; asked only where something failed.
 pub const INSTANCES: Api =
     reader(COMPUTE, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read", &[Section::Instances]);
-/// Cluster extensions.
 pub const EXTENSIONS: Api =
     reader("2023-05-01", "Microsoft.KubernetesConfiguration/extensions/read", &[Section::Extensions]);
 /// Machines of the node resource group.

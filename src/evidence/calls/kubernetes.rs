@@ -4,7 +4,7 @@ use crate::evidence::{Gap, Reason, Section};
 
 /// What the Kubernetes API must allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permission {
+pub struct KubernetesCall {
     /// The API group; empty is the core group.
     pub group: &'static str,
     /// `nodes`, `events`.
@@ -17,12 +17,11 @@ pub struct Permission {
     pub section: Section,
 }
 
-const fn list(resource: &'static str, section: Section) -> Permission {
-    Permission { group: "", resource, verb: "list", object: None, section }
+const fn list(resource: &'static str, section: Section) -> KubernetesCall {
+    KubernetesCall { group: "", resource, verb: "list", object: None, section }
 }
 
-impl Permission {
-    /// Listing nodes.
+impl KubernetesCall {
     pub const NODES: Self = list("nodes", Section::Nodes);
     /// Listing events of all namespaces.
     pub const EVENTS: Self = list("events", Section::Events);

@@ -2,7 +2,7 @@
 
 use anstyle::AnsiColor;
 
-use super::{CutoverReport, Format};
+use super::{CutoverFormat, CutoverReport};
 use crate::answers::cutover::gates::Pass;
 use crate::answers::cutover::names::StepKind;
 use crate::answers::cutover::steps::CutoverStep;
@@ -23,11 +23,11 @@ const LISTED: usize = 20;
 ///
 /// # Errors
 /// A report that is no JSON, which does not happen.
-pub fn render(cutover: &Cutover<'_>, format: Format, shell: Shell, width: usize) -> serde_json::Result<String> {
+pub fn render(cutover: &Cutover<'_>, format: CutoverFormat, shell: Shell, width: usize) -> serde_json::Result<String> {
     Ok(match format {
-        Format::Table => table(cutover, shell, width),
-        Format::Json => printed(&CutoverReport::of(cutover, shell))?,
-        Format::Markdown => markdown(&CutoverReport::of(cutover, shell)),
+        CutoverFormat::Table => table(cutover, shell, width),
+        CutoverFormat::Json => printed(&CutoverReport::of(cutover, shell))?,
+        CutoverFormat::Markdown => markdown(&CutoverReport::of(cutover, shell)),
     })
 }
 

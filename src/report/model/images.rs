@@ -14,7 +14,6 @@ use crate::text;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WhatIfEntry {
-    /// The changes.
     pub changes: Vec<String>,
     /// Images in use that could be pulled before and no longer.
     pub stops_pulling: Vec<MovedEntry>,
@@ -29,7 +28,6 @@ pub struct WhatIfEntry {
 /// An image in use, and the workloads that use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MovedEntry {
-    /// The image.
     pub image: String,
     /// How many containers use it.
     pub containers: usize,

@@ -34,7 +34,6 @@ const CATALOG_PAGES: usize = 100;
 /// Answers by repository and version.
 type Artifacts = BTreeMap<(String, String), Fact<Option<Artifact>>>;
 
-/// One registry.
 pub struct DataPlane {
     pipeline: Pipeline,
     credential: Arc<dyn TokenCredential>,

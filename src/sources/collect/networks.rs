@@ -71,7 +71,6 @@ impl Collector {
         join_all(read).await.into_iter().collect()
     }
 
-    /// Networks by id.
     pub(super) async fn virtual_networks(
         &self,
         ids: BTreeSet<ResourceId>,

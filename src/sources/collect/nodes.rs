@@ -1,7 +1,7 @@
 //! Nodes and failed pulls, and the proof that they are this cluster's.
 
 use super::{Collector, left_out};
-use crate::evidence::calls::kubernetes::Permission;
+use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::cluster::ManagedCluster;
 use crate::evidence::id::ResourceId;
 use crate::evidence::kubernetes::{KubernetesFacts, Node, ScaleUpProblem};
@@ -111,7 +111,7 @@ fn other_cluster(nodes: &[Node], cluster: &ManagedCluster) -> Option<Gap> {
     let detail = format!(
         "the Kubernetes API belongs to another cluster: its nodes lie {place}, those of this cluster in {group}"
     );
-    Some(Permission::NODES.gap(Reason::WrongCluster, detail))
+    Some(KubernetesCall::NODES.gap(Reason::WrongCluster, detail))
 }
 
 #[cfg(test)]

@@ -51,7 +51,6 @@ impl Collector {
         )
     }
 
-    /// Cluster extensions.
     pub(super) async fn extensions(&self, evidence: &Evidence) -> Fact<Vec<Extension>> {
         if !self.wants(Section::Extensions) {
             return Fact::default();

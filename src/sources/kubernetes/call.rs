@@ -7,7 +7,7 @@ use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
 
-use crate::evidence::calls::kubernetes::Permission;
+use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::{Fact, Gap, Reason};
 use crate::sources::azure::arm::Limits;
 use crate::sources::azure::error::Failure;
@@ -42,7 +42,7 @@ impl Unanswered {
     }
 
     /// The gap that it leaves where every cluster has what was asked for, so that absence is no answer either.
-    pub(super) fn gap(self, permission: Permission) -> Gap {
+    pub(super) fn gap(self, permission: KubernetesCall) -> Gap {
         match self {
             Self::Absent => permission.gap(Reason::NotFound, "404: the Kubernetes API has no such object"),
             Self::Failed(failure) => permission.gap(failure.reason, failure.detail),
@@ -50,7 +50,7 @@ impl Unanswered {
     }
 
     /// The fact that it leaves where not every cluster has what was asked for.
-    pub(super) fn or_none<T>(self, permission: Permission) -> Fact<Vec<T>> {
+    pub(super) fn or_none<T>(self, permission: KubernetesCall) -> Fact<Vec<T>> {
         match self {
             Self::Absent => Fact::Known(Vec::new()),
             failed @ Self::Failed(_) => Fact::Missing(failed.gap(permission)),
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn absence_is_an_answer_only_where_it_can_be_one() {
-        let permission = Permission::AUTOSCALER;
+        let permission = KubernetesCall::AUTOSCALER;
         assert_eq!(Unanswered::Absent.or_none::<()>(permission), Fact::Known(Vec::new()));
         assert_eq!(Unanswered::Absent.gap(permission).reason, Reason::NotFound);
         let proxy = || Unanswered::Failed(Failure::from_status(404, b"<html>not here</html>"));

@@ -10,7 +10,7 @@ use kube::{Client, Config};
 use serde::Deserialize;
 
 use crate::evidence::calls::azure as api;
-use crate::evidence::calls::kubernetes::Permission;
+use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::cluster::ManagedCluster;
 use crate::evidence::{Gap, Reason};
 use crate::sources::azure::arm::{Arm, Limits};
@@ -76,9 +76,7 @@ pub struct Connector<'c> {
     pub arm: &'c Arm,
     /// Our own sign-in, for clusters that use Entra ID.
     pub credential: &'c Arc<dyn TokenCredential>,
-    /// Time limits.
     pub limits: Limits,
-    /// Progress and log.
     pub progress: &'c Progress,
 }
 
@@ -157,7 +155,7 @@ impl Connector<'_> {
             }
         }
         let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-        let unusable = |what: &str| Permission::NODES.gap(Reason::Unreachable, what);
+        let unusable = |what: &str| KubernetesCall::NODES.gap(Reason::Unreachable, what);
         let mut config = Config::from_custom_kubeconfig(config, &options).await.map_err(|_| {
             unusable("the kubeconfig's context cannot be used (a file or field that it names is missing)")
         })?;
@@ -172,7 +170,8 @@ impl Connector<'_> {
             Ok(Ok(Err(error))) => Err(unusable(&client_error(&error))),
             Ok(Err(_)) => Err(unusable("the Kubernetes client could not be built")),
             Err(_) => {
-                Err(Permission::NODES.gap(Reason::TimedOut, "the kubeconfig's sign-in plug-in did not answer in time"))
+                Err(KubernetesCall::NODES
+                    .gap(Reason::TimedOut, "the kubeconfig's sign-in plug-in did not answer in time"))
             }
         }
     }

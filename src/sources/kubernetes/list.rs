@@ -13,7 +13,7 @@ use super::call::{self, Question, Unanswered};
 use super::pulls::{FailedPulls, ImagesOfPods, PodPulls};
 use super::raw::{RawEvent, RawNode, RawPod};
 use super::scale;
-use crate::evidence::calls::kubernetes::Permission;
+use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::kubernetes::{MirrorFailure, Node, ScaleUpProblem};
 use crate::evidence::{Fact, Gap};
 use crate::model::message::mirror_host;
@@ -25,13 +25,9 @@ const PAGE: u32 = 500;
 /// Most pages of one list; a server that never stops would otherwise be followed to the deadline.
 const PAGES: usize = 2_000;
 
-/// One Kubernetes API.
 pub struct Lister<'l> {
-    /// The client.
     pub client: &'l Client,
-    /// Time limits.
     pub limits: Limits,
-    /// Progress and log.
     pub progress: &'l Progress,
 }
 
@@ -49,12 +45,11 @@ struct PageMetadata {
 }
 
 impl Lister<'_> {
-    /// All nodes.
     pub async fn nodes(&self) -> Fact<Vec<Node>> {
         let path = <core::Node as kube::Resource>::url_path(&(), None);
         let keep = |nodes: &mut Vec<Node>, node: RawNode| nodes.push(node.into());
-        let nodes = self.each(Permission::NODES, &path, None, keep).await;
-        nodes.map_or_else(|none| Fact::Missing(none.gap(Permission::NODES)), Fact::Known)
+        let nodes = self.each(KubernetesCall::NODES, &path, None, keep).await;
+        nodes.map_or_else(|none| Fact::Missing(none.gap(KubernetesCall::NODES)), Fact::Known)
     }
 
     /// Events of failed pulls: mirror hosts once per node and host, and the newest message per pod and image.
@@ -69,8 +64,8 @@ impl Lister<'_> {
             }
             found.keep(event, seen);
         };
-        let events = self.each(Permission::EVENTS, &path, Some("reason=Failed"), keep).await;
-        let (mut found, newest) = events.map_err(|none| none.gap(Permission::EVENTS))?;
+        let events = self.each(KubernetesCall::EVENTS, &path, Some("reason=Failed"), keep).await;
+        let (mut found, newest) = events.map_err(|none| none.gap(KubernetesCall::EVENTS))?;
         let failures = newest.into_iter().map(|((node, host), last_seen)| MirrorFailure { node, host, last_seen });
         found.mirrors = failures.collect();
         Ok(found)
@@ -80,13 +75,13 @@ impl Lister<'_> {
     pub async fn images(&self) -> Result<Vec<PodPulls>, Gap> {
         let path = <core::Pod as kube::Resource>::url_path(&(), None);
         let keep = |pods: &mut ImagesOfPods, pod: RawPod| pods.add(&pod);
-        let pods = self.each(Permission::PODS, &path, None, keep).await;
-        Ok(pods.map_err(|none| none.gap(Permission::PODS))?.finish())
+        let pods = self.each(KubernetesCall::PODS, &path, None, keep).await;
+        Ok(pods.map_err(|none| none.gap(KubernetesCall::PODS))?.finish())
     }
 
     /// What the cluster autoscaler could not do; nothing where there is no autoscaler.
     pub async fn autoscaler(&self) -> Fact<Vec<ScaleUpProblem>> {
-        let permission = Permission::AUTOSCALER;
+        let permission = KubernetesCall::AUTOSCALER;
         self.progress.asking("Kubernetes cluster-autoscaler-status");
         let maps = Request::new("/api/v1/namespaces/kube-system/configmaps");
         let question = maps.get("cluster-autoscaler-status", &GetParams::default());
@@ -100,7 +95,7 @@ impl Lister<'_> {
 
     /// NodeClaims that have not become nodes.
     pub async fn node_claims(&self) -> Fact<Vec<ScaleUpProblem>> {
-        let permission = Permission::NODE_CLAIMS;
+        let permission = KubernetesCall::NODE_CLAIMS;
         let keep = |claims: &mut Vec<ScaleUpProblem>, claim: scale::RawNodeClaim| claims.extend(claim.problem());
         let claims = self.each(permission, "/apis/karpenter.sh/v1/nodeclaims", None, keep).await;
         claims.map_or_else(|none| none.or_none(permission), Fact::Known)
@@ -111,7 +106,7 @@ impl Lister<'_> {
     /// list's length.
     async fn each<T: DeserializeOwned + Send + 'static, K: Default>(
         &self,
-        permission: Permission,
+        permission: KubernetesCall,
         path: &str,
         selector: Option<&str>,
         mut keep: impl FnMut(&mut K, T),

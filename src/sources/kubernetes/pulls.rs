@@ -23,12 +23,10 @@ pub enum PodPulls {
     Used {
         /// The node; empty = not scheduled yet.
         node: String,
-        /// The image.
         usage: ImageUse,
     },
     /// The workloads that use an image.
     Workloads {
-        /// The image.
         image: String,
         /// The first of them.
         workloads: Vec<String>,
@@ -41,7 +39,6 @@ pub(super) struct ImagesOfPods {
     waiting: Vec<WaitingPull>,
     /// By node, then by image.
     used: HashMap<String, HashMap<String, ImageUse>>,
-    /// By image.
     workloads: HashMap<String, BTreeSet<String>>,
 }
 

@@ -5,7 +5,7 @@ use super::kinds;
 use super::mentions::means_image;
 use super::objects::{Object, Reader};
 use super::paths;
-use super::yaml::Node;
+use super::yaml::YamlNode;
 use crate::evidence::image::{self, Image};
 
 /// Lists of a pod specification that have been looked at with it.
@@ -14,7 +14,7 @@ const OF_PODS: [&str; 4] = ["containers", "initContainers", "ephemeralContainers
 impl Reader<'_> {
     /// Fields that are known to name images, pod templates, and whatever looks like an image and was not looked at;
     /// what was found of the object begins at `first`.
-    pub(super) fn custom(&mut self, root: &Node, kind: &str, group: &str, object: &Object<'_>, first: usize) {
+    pub(super) fn custom(&mut self, root: &YamlNode, kind: &str, group: &str, object: &Object<'_>, first: usize) {
         for path in kinds::known(kind, group) {
             self.at_path(root, path, object);
         }
@@ -38,7 +38,7 @@ impl Reader<'_> {
     }
 
     /// The images at a path: texts, or maps that give registry, repository and tag apart.
-    pub(super) fn at_path(&mut self, root: &Node, path: &str, object: &Object<'_>) {
+    pub(super) fn at_path(&mut self, root: &YamlNode, path: &str, object: &Object<'_>) {
         for (path, node) in paths::walk(root, path) {
             if let Some((image, line)) = written(node) {
                 let place = self.place(&image, line, path, object);
@@ -48,11 +48,12 @@ impl Reader<'_> {
     }
 
     /// Anything that has containers with images is a pod specification, under whatever key it stands.
-    fn templates(&mut self, node: &Node, metadata: Option<&Node>, object: &Object<'_>) {
+    fn templates(&mut self, node: &YamlNode, metadata: Option<&YamlNode>, object: &Object<'_>) {
         match node {
-            Node::Map(entries) => {
+            YamlNode::Map(entries) => {
                 let containers = ["containers", "initContainers"].iter().filter_map(|key| node.get(key));
-                let is_pod = containers.flat_map(Node::items).any(|container| container.text_at(&["image"]).is_some());
+                let is_pod =
+                    containers.flat_map(YamlNode::items).any(|container| container.text_at(&["image"]).is_some());
                 if is_pod {
                     self.pod(node, metadata, false, object);
                 }
@@ -62,13 +63,13 @@ impl Reader<'_> {
                     }
                 }
             }
-            Node::List(items) => items.iter().for_each(|item| self.templates(item, None, object)),
-            Node::Scalar { .. } => {}
+            YamlNode::List(items) => items.iter().for_each(|item| self.templates(item, None, object)),
+            YamlNode::Scalar { .. } => {}
         }
     }
 
     /// What looks like an image, and was not named by anything so far.
-    fn leftovers(&mut self, node: &Node, path: &str, judged: &[(String, usize)], object: &Object<'_>) {
+    fn leftovers(&mut self, node: &YamlNode, path: &str, judged: &[(String, usize)], object: &Object<'_>) {
         let key = path.rsplit('.').next().unwrap_or_default().trim_end_matches("[]");
         if let Some((image, line)) = written(node).filter(|(image, _)| looks_like_an_image(key, image)) {
             let place = self.place(&image, line, path.to_owned(), object);
@@ -78,34 +79,34 @@ impl Reader<'_> {
             return;
         }
         match node {
-            Node::Map(_) if node.text_at(&["enabled"]) == Some("false") => {}
-            Node::Map(entries) => {
+            YamlNode::Map(_) if node.text_at(&["enabled"]) == Some("false") => {}
+            YamlNode::Map(entries) => {
                 entries.iter().for_each(|(key, value)| self.leftovers(value, &format!("{path}.{key}"), judged, object));
             }
-            Node::List(items) => {
+            YamlNode::List(items) => {
                 items.iter().for_each(|item| self.leftovers(item, &format!("{path}[]"), judged, object));
             }
-            Node::Scalar { .. } => {}
+            YamlNode::Scalar { .. } => {}
         }
     }
 }
 
 /// The fields of an object in which its owner says what he wants.
-fn fields(root: &Node) -> Vec<(&str, &Node)> {
+fn fields(root: &YamlNode) -> Vec<(&str, &YamlNode)> {
     const OTHERS: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
-    let Node::Map(entries) = root else { return Vec::new() };
+    let YamlNode::Map(entries) = root else { return Vec::new() };
     let own = entries.iter().filter(|(key, _)| !OTHERS.contains(&key.as_str()));
     own.map(|(key, value)| (key.as_str(), value)).collect()
 }
 
 /// An image as it is written: in one text, or in the fields of a map.
-fn written(node: &Node) -> Option<(String, usize)> {
+fn written(node: &YamlNode) -> Option<(String, usize)> {
     node.text().map(|(text, line)| (text.to_owned(), line)).or_else(|| composed(node))
 }
 
 /// An image of which registry, repository and tag stand apart, as values of charts and some operators have it:
 /// `{registry, repository, tag}`, `{repository, image, version}`, `{name, tag, digest}`.
-fn composed(node: &Node) -> Option<(String, usize)> {
+fn composed(node: &YamlNode) -> Option<(String, usize)> {
     if node.text_at(&["enabled"]) == Some("false") {
         return None;
     }

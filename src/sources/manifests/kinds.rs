@@ -1,10 +1,10 @@
 //! What is known of kinds: which are Kubernetes' own and where their pods stand, and which fields of operators'
 //! resources name images.
 
-use super::yaml::Node;
+use super::yaml::YamlNode;
 
 /// The pod, with metadata and specification, of a built-in kind.
-pub fn pod<'n>(kind: &str, group: &str, root: &'n Node) -> Option<&'n Node> {
+pub fn pod<'n>(kind: &str, group: &str, root: &'n YamlNode) -> Option<&'n YamlNode> {
     let path: &[&str] = match (group, kind) {
         ("", "Pod") => &[],
         ("", "PodTemplate") => &["template"],

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::kinds;
 use super::mentions::Scanner;
-use super::yaml::{self, Document, Node};
+use super::yaml::{self, Document, YamlNode};
 use crate::evidence::image;
 use crate::evidence::manifests::ImagePath;
 use crate::evidence::manifests::{Place, ServiceAccount};
@@ -62,15 +62,15 @@ impl<'r> Reader<'r> {
         self.object(&document.root, source.as_ref(), DEEPEST);
     }
 
-    fn object(&mut self, root: &Node, source: Option<&Arc<str>>, depth: usize) {
+    fn object(&mut self, root: &YamlNode, source: Option<&Arc<str>>, depth: usize) {
         if depth == 0 {
             return;
         }
-        if let Node::List(items) = root {
+        if let YamlNode::List(items) = root {
             // A JSON array of objects, as some tools print it.
             return items.iter().for_each(|item| self.object(item, source, depth - 1));
         }
-        if matches!(root, Node::Scalar { .. }) && root.text().is_none() {
+        if matches!(root, YamlNode::Scalar { .. }) && root.text().is_none() {
             // A template that rendered to nothing.
             return;
         }
@@ -78,7 +78,7 @@ impl<'r> Reader<'r> {
             self.found.others += 1;
             return;
         };
-        if kind.ends_with("List") && matches!(root.get("items"), Some(Node::List(_))) {
+        if kind.ends_with("List") && matches!(root.get("items"), Some(YamlNode::List(_))) {
             let items = items(root, "items");
             self.found.count += usize::from(items.is_empty());
             return items.iter().for_each(|item| self.object(item, source, depth - 1));
@@ -114,7 +114,7 @@ impl<'r> Reader<'r> {
     }
 
     /// A pod's images; `whole` = nobody adds to the specification, so that a container without image is wrong.
-    pub(super) fn pod(&mut self, spec: &Node, metadata: Option<&Node>, whole: bool, object: &Object<'_>) {
+    pub(super) fn pod(&mut self, spec: &YamlNode, metadata: Option<&YamlNode>, whole: bool, object: &Object<'_>) {
         let first = self.found.places.len();
         for (list, word) in
             [("initContainers", "init container "), ("containers", ""), ("ephemeralContainers", "ephemeral container ")]
@@ -125,7 +125,7 @@ impl<'r> Reader<'r> {
             }
         }
         for volume in items(spec, "volumes") {
-            if let Some((image, line)) = volume.at(&["image", "reference"]).and_then(Node::text) {
+            if let Some((image, line)) = volume.at(&["image", "reference"]).and_then(YamlNode::text) {
                 let name = format!("volume {}", volume.text_at(&["name"]).unwrap_or("(unnamed)"));
                 let mut place = self.place(image, line, name, object);
                 place.never = volume.text_at(&["image", "pullPolicy"]) == Some("Never");
@@ -142,8 +142,15 @@ impl<'r> Reader<'r> {
         self.annotations(metadata, object);
     }
 
-    fn container(&mut self, node: &Node, name: &str, metadata: Option<&Node>, whole: bool, object: &Object<'_>) {
-        let image = node.get("image").and_then(Node::text);
+    fn container(
+        &mut self,
+        node: &YamlNode,
+        name: &str,
+        metadata: Option<&YamlNode>,
+        whole: bool,
+        object: &Object<'_>,
+    ) {
+        let image = node.get("image").and_then(YamlNode::text);
         // What stands nowhere stands where its container does.
         let nothing = || whole.then(|| ("", node.first_line()));
         if let Some((image, line)) = image.or_else(nothing) {
@@ -156,7 +163,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Operators are told by argument or variable which images to start.
-    fn arguments(&mut self, container: &Node, name: &str, object: &Object<'_>) {
+    fn arguments(&mut self, container: &YamlNode, name: &str, object: &Object<'_>) {
         let mut scanner = Scanner::default();
         for list in ["command", "args"] {
             for text in items(container, list) {
@@ -171,8 +178,10 @@ impl<'r> Reader<'r> {
     }
 
     /// Injectors are told by annotation which images to add to a pod.
-    fn annotations(&mut self, metadata: Option<&Node>, object: &Object<'_>) {
-        let Some(Node::Map(annotations)) = metadata.and_then(|metadata| metadata.get("annotations")) else { return };
+    fn annotations(&mut self, metadata: Option<&YamlNode>, object: &Object<'_>) {
+        let Some(YamlNode::Map(annotations)) = metadata.and_then(|metadata| metadata.get("annotations")) else {
+            return;
+        };
         for (key, value) in annotations {
             let short = value.text().is_some_and(|(text, _)| !text.contains(char::is_whitespace));
             if short && !key.starts_with("kubectl.kubernetes.io/") {
@@ -182,8 +191,8 @@ impl<'r> Reader<'r> {
     }
 
     /// Pods that something makes of a template in a ConfigMap, or images that it is told there.
-    fn config_map(&mut self, root: &Node, object: &Object<'_>, depth: usize) {
-        let Some(Node::Map(data)) = root.get("data") else { return };
+    fn config_map(&mut self, root: &YamlNode, object: &Object<'_>, depth: usize) {
+        let Some(YamlNode::Map(data)) = root.get("data") else { return };
         // Entries that begin with _ hold examples.
         for (key, value) in data.iter().filter(|(key, _)| !key.starts_with('_')) {
             if !self.embedded(key, value, object, depth) {
@@ -193,7 +202,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Manifests in an entry; whether there were any.
-    fn embedded(&mut self, key: &str, value: &Node, object: &Object<'_>, depth: usize) -> bool {
+    fn embedded(&mut self, key: &str, value: &YamlNode, object: &Object<'_>, depth: usize) -> bool {
         let Some((text, line)) = value.text() else { return false };
         if !(text.contains("apiVersion") && text.contains("kind")) {
             return false;
@@ -214,7 +223,7 @@ impl<'r> Reader<'r> {
     }
 
     /// The images that a text names.
-    fn mentions(&mut self, scanner: &mut Scanner, name: &str, node: &Node, container: &str, object: &Object<'_>) {
+    fn mentions(&mut self, scanner: &mut Scanner, name: &str, node: &YamlNode, container: &str, object: &Object<'_>) {
         let Some((text, start)) = node.text() else { return };
         for (image, line) in scanner.scan(name, text) {
             let mut place = self.place(image, start + line, container.to_owned(), object);
@@ -244,8 +253,8 @@ impl<'r> Reader<'r> {
     }
 }
 
-fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
-    node.get(key).map_or(&[], Node::items)
+fn items<'n>(node: &'n YamlNode, key: &str) -> &'n [YamlNode] {
+    node.get(key).map_or(&[], YamlNode::items)
 }
 
 /// When Helm applies an object that it does not apply with the release.
@@ -258,7 +267,7 @@ fn other_time(hooks: &str) -> Option<&'static str> {
 }
 
 /// Whether Istio's injector writes a pod's image: a gateway's reference is `auto`.
-fn is_injected(metadata: Option<&Node>) -> bool {
+fn is_injected(metadata: Option<&YamlNode>) -> bool {
     let marks = ["inject.istio.io/templates", "sidecar.istio.io/inject", "istio.io/rev"];
     let has = |place: &str| {
         metadata

@@ -1,22 +1,22 @@
 //! Paths of keys in an object, as operators give them for images in custom resources.
 
-use super::yaml::Node;
+use super::yaml::YamlNode;
 
 /// The nodes at a path, each with the path on which it really stands.
-pub fn walk<'n>(node: &'n Node, path: &str) -> Vec<(String, &'n Node)> {
+pub fn walk<'n>(node: &'n YamlNode, path: &str) -> Vec<(String, &'n YamlNode)> {
     let mut found = Vec::new();
     below(node, path, "", &mut found);
     found
 }
 
-fn below<'n>(node: &'n Node, path: &str, before: &str, found: &mut Vec<(String, &'n Node)>) {
+fn below<'n>(node: &'n YamlNode, path: &str, before: &str, found: &mut Vec<(String, &'n YamlNode)>) {
     // What is switched off is not started.
     if node.text_at(&["enabled"]) == Some("false") {
         return;
     }
     let (step, rest) = path.split_once('.').map_or((path, None), |(step, rest)| (step, Some(rest)));
     let (key, lists) = step.strip_suffix("[]").map_or((step, false), |key| (key, true));
-    let Node::Map(entries) = node else { return };
+    let YamlNode::Map(entries) = node else { return };
     for (own, value) in entries.iter().filter(|(own, _)| key == "*" || own == key) {
         let at = format!("{before}{own}{}", if lists { "[]" } else { "" });
         for node in if lists { value.items() } else { std::slice::from_ref(value) } {

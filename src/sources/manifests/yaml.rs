@@ -9,9 +9,8 @@ const MOST_COPIES: usize = 1_000_000;
 /// Deepest nesting that is read.
 const DEEPEST: usize = 200;
 
-/// One node.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Node {
+pub enum YamlNode {
     /// A text, number, boolean or null, as it is written.
     Scalar {
         /// What is written.
@@ -21,13 +20,12 @@ pub enum Node {
         /// Whether it stands without quotes, so that `null` and `~` are nothing.
         plain: bool,
     },
-    /// A list.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// A map, in the order of the file.
-    Map(Vec<(String, Node)>),
+    Map(Vec<(String, YamlNode)>),
 }
 
-impl Node {
+impl YamlNode {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
@@ -80,7 +78,7 @@ impl Node {
 #[derive(Debug)]
 pub struct Document {
     /// What is in it.
-    pub root: Node,
+    pub root: YamlNode,
     /// The template that Helm says it was rendered from (`# Source: chart/templates/web.yaml`).
     pub source: Option<String>,
 }
@@ -105,8 +103,8 @@ impl From<ScanError> for Unreadable {
 
 /// A list or map that is being read.
 enum Open {
-    List(Vec<Node>),
-    Map(Vec<(String, Node)>, Option<String>),
+    List(Vec<YamlNode>),
+    Map(Vec<(String, YamlNode)>, Option<String>),
 }
 
 /// Reads a file document by document: none is kept once it has been looked at.
@@ -147,7 +145,7 @@ pub fn documents(text: &str, mut each: impl FnMut(Document)) -> Result<(), Unrea
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let empty = if block { text.bytes().take_while(|byte| *byte == b'\n').count() } else { 0 };
                 let line = line.saturating_sub(empty);
-                builder.add(Node::Scalar { text: text.into_owned(), line, plain }, anchor);
+                builder.add(YamlNode::Scalar { text: text.into_owned(), line, plain }, anchor);
             }
             Event::SequenceStart(_, anchor, _) => builder.open(Open::List(Vec::new()), anchor, line)?,
             Event::MappingStart(_, anchor, _) => builder.open(Open::Map(Vec::new(), None), anchor, line)?,
@@ -161,8 +159,8 @@ pub fn documents(text: &str, mut each: impl FnMut(Document)) -> Result<(), Unrea
 #[derive(Default)]
 struct Builder {
     stack: Vec<(Open, usize)>,
-    anchors: HashMap<usize, Node>,
-    root: Option<Node>,
+    anchors: HashMap<usize, YamlNode>,
+    root: Option<YamlNode>,
     copies: usize,
 }
 
@@ -178,14 +176,14 @@ impl Builder {
     fn close(&mut self) {
         let Some((open, anchor)) = self.stack.pop() else { return };
         let node = match open {
-            Open::List(items) => Node::List(items),
-            Open::Map(entries, _) => Node::Map(merged(entries)),
+            Open::List(items) => YamlNode::List(items),
+            Open::Map(entries, _) => YamlNode::Map(merged(entries)),
         };
         self.add(node, anchor);
     }
 
     /// Puts a finished node where it belongs.
-    fn add(&mut self, node: Node, anchor: usize) {
+    fn add(&mut self, node: YamlNode, anchor: usize) {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -195,19 +193,19 @@ impl Builder {
             Some((Open::Map(entries, key), _)) => match key.take() {
                 Some(key) => entries.push((key, node)),
                 // A key that is no scalar is nothing that Kubernetes knows.
-                None => *key = Some(if let Node::Scalar { text, .. } = node { text } else { String::new() }),
+                None => *key = Some(if let YamlNode::Scalar { text, .. } = node { text } else { String::new() }),
             },
         }
     }
 }
 
 /// A map with what `<<` brings in; its own keys win.
-fn merged(mut entries: Vec<(String, Node)>) -> Vec<(String, Node)> {
+fn merged(mut entries: Vec<(String, YamlNode)>) -> Vec<(String, YamlNode)> {
     while let Some(at) = entries.iter().position(|(key, _)| key == "<<") {
         let (_, from) = entries.remove(at);
-        let maps = if let Node::List(maps) = from { maps } else { vec![from] };
+        let maps = if let YamlNode::List(maps) = from { maps } else { vec![from] };
         for map in maps {
-            let Node::Map(more) = map else { continue };
+            let YamlNode::Map(more) = map else { continue };
             let new: Vec<_> = more.into_iter().filter(|(key, _)| !entries.iter().any(|(own, _)| own == key)).collect();
             entries.extend(new);
         }
@@ -215,11 +213,11 @@ fn merged(mut entries: Vec<(String, Node)>) -> Vec<(String, Node)> {
     entries
 }
 
-fn size(node: &Node) -> usize {
+fn size(node: &YamlNode) -> usize {
     match node {
-        Node::Scalar { .. } => 1,
-        Node::List(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Node::Map(entries) => 1 + entries.iter().map(|(_, value)| size(value)).sum::<usize>(),
+        YamlNode::Scalar { .. } => 1,
+        YamlNode::List(items) => 1 + items.iter().map(size).sum::<usize>(),
+        YamlNode::Map(entries) => 1 + entries.iter().map(|(_, value)| size(value)).sum::<usize>(),
     }
 }
 
@@ -239,7 +237,7 @@ mod tests {
         let all = read(text);
         let sources: Vec<Option<&str>> = all.iter().map(|document| document.source.as_deref()).collect();
         assert_eq!(sources, [Some("web/templates/a.yaml"), None, None, None]);
-        assert_eq!(all[1].root.get("b").expect("b").items()[1].get("y").and_then(Node::text), Some(("z", 7)));
+        assert_eq!(all[1].root.get("b").expect("b").items()[1].get("y").and_then(YamlNode::text), Some(("z", 7)));
         for block in ["a: |\n  x\n  y\n", "a: >-\n  x\n", "a: |-\n\n  x\n", "- |2\n   x\n"] {
             let all = read(block);
             let node = all[0].root.get("a").unwrap_or_else(|| &all[0].root.items()[0]);

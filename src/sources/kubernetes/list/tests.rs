@@ -70,7 +70,7 @@ fn absent() -> (u16, String) {
 }
 
 async fn numbers(fake: &Fake) -> Result<Vec<usize>, Unanswered> {
-    fake.lister().each(Permission::PODS, "/api/v1/pods", None, |kept: &mut Vec<usize>, item| kept.push(item)).await
+    fake.lister().each(KubernetesCall::PODS, "/api/v1/pods", None, |kept: &mut Vec<usize>, item| kept.push(item)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,7 +89,7 @@ async fn the_next_page_is_asked_for_before_this_one_is_folded() {
         }
         kept.push(item);
     };
-    let kept = fake.lister().each(Permission::PODS, "/api/v1/pods", Some("a=b"), keep).await;
+    let kept = fake.lister().each(KubernetesCall::PODS, "/api/v1/pods", Some("a=b"), keep).await;
     assert_eq!(kept, Ok(vec![1, 2, 3, 4, 5]), "in the order in which they came");
     assert_eq!(early, [1, 2, 3, 4]);
     let asked = fake.asked.lock().expect("a lock").clone();
