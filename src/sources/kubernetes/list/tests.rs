@@ -74,7 +74,7 @@ async fn numbers(fake: &Fake) -> Result<Vec<usize>, Unanswered> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_next_page_is_asked_for_before_this_one_is_folded() {
+async fn the_next_page_is_on_its_way_while_this_one_is_folded() {
     let fake = Fake::start(vec![page(&[1, 2], "b"), page(&[3, 4], "c"), page(&[5], "")]).await;
     let mut early = Vec::new();
     let keep = |kept: &mut Vec<usize>, item: usize| {
@@ -97,6 +97,21 @@ async fn the_next_page_is_asked_for_before_this_one_is_folded() {
     assert_eq!(asked, [first.to_owned(), format!("{first}&continue=b"), format!("{first}&continue=c")]);
 }
 
+#[test]
+fn the_next_page_is_known_wherever_the_list_names_it() {
+    let next = |body: &str| next_page(body.as_bytes());
+    let known = Some("abc".to_owned());
+    assert_eq!(next(r#"{"kind":"PodList","metadata":{"x":1,"continue":"abc"},"items":[{}]}"#), known);
+    assert_eq!(next(r#"{"metadata":{"continue":"abc"},"items":[{"cut"#), known, "the items are not looked at");
+    assert_eq!(next(r#"{"items":[{"metadata":{"continue":"no"}}],"metadata":{"continue":"abc"}}"#), known);
+    for none in [r#"{"metadata":{"continue":""},"items":[]}"#, r#"{"metadata":{},"items":[]}"#, r#"{"items":[]}"#] {
+        assert_eq!(next(none), None, "{none}");
+    }
+    for other in ["<html>", "", "[]", "7", r#"{"metadata":7}"#] {
+        assert_eq!(next(other), None, "{other}");
+    }
+}
+
 #[tokio::test]
 async fn a_list_that_does_not_go_on_is_malformed() {
     let fake = Fake::start(vec![page(&[1], "again")]).await;
@@ -107,7 +122,9 @@ async fn a_list_that_does_not_go_on_is_malformed() {
 #[tokio::test]
 async fn half_a_list_is_no_list() {
     let malformed = Unanswered::malformed("the answer is not a list of the Kubernetes API");
-    for other in ["<html>", "{}", r#"{"items":"none"}"#, r#"{"items":[2,{}]}"#, r#"{"items":[2"#] {
+    let unreadable_next = [r#"{"metadata":7,"items":[2]}"#, r#"{"metadata":{"continue":7},"items":[2]}"#];
+    let no_lists = ["<html>", "{}", r#"{"items":"none"}"#, r#"{"items":[2,{}]}"#, r#"{"items":[2"#];
+    for other in no_lists.into_iter().chain(unreadable_next) {
         let fake = Fake::start(vec![page(&[1], "b"), (200, other.to_owned())]).await;
         assert_eq!(numbers(&fake).await, Err(malformed.clone()), "{other}");
     }
