@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # One Jira issue a root cause, found again by its label; moved to done when the finding is gone.
 # usage: jira.sh REPORT.json PROJECT     (needs jq and curl; JIRA_URL, JIRA_USER, JIRA_TOKEN, JIRA_DONE = id of the
-# transition to done; DRY_RUN=1 prints the requests instead of sending them)
+# transition to done; DRY_RUN=1 prints the requests instead of sending them). Jira Cloud; on Data Center the search is
+# at search, not search/jql.
 set -euo pipefail
 report=$1 project=$2
 jira() { # METHOD PATH BODY
@@ -17,7 +18,7 @@ if [ -n "${ISSUES_FILE:-}" ]; then
   open=$(cat "$ISSUES_FILE")
 else
   jql="project = \"$project\" AND labels = aksiso AND statusCategory != Done"
-  open=$(jira POST search "$(jq -n --arg jql "$jql" '{jql: $jql, fields: ["labels"], maxResults: 500}')")
+  open=$(jira POST search/jql "$(jq -n --arg jql "$jql" '{jql: $jql, fields: ["labels"], maxResults: 500}')")
 fi
 
 jq -c '.findings[] | select(.severity != "info" and (.causedBy | length) == 0)' "$report" | while read -r finding; do

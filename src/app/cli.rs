@@ -53,7 +53,8 @@ pub enum Subcommand {
     /// Say whether the images of manifests would be pulled by the cluster's nodes, before they are applied
     ///
     /// Reads files, folders and standard input: what helm template or kustomize build prints, for example. Each image
-    /// gets one verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown.
+    /// gets one verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown; invalid;
+    /// not-pulled.
     #[command(after_help = help::DIAGNOSE_CODES, after_long_help = help::both(help::DIAGNOSE_CODES, help::PREFLIGHT))]
     Preflight(Box<PreflightArgs>),
     /// Say where a cluster stands on the way to isolation, which step is next, and whether it is safe

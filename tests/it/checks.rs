@@ -322,7 +322,6 @@ fn with_noise(mut snapshot: serde_json::Value) -> serde_json::Value {
     snapshot
 }
 
-/// Registry, rule, endpoint, zone, record, role, reconcile, reimage; and egress is closed last.
 /// `cutover` alone has seen what must be true before egress is closed.
 #[test]
 fn no_finding_closes_egress() {
@@ -336,6 +335,7 @@ fn no_finding_closes_egress() {
     }
 }
 
+/// Registry, rule, endpoint, zone, record, role, reconcile, reimage.
 #[test]
 fn plans_keep_their_order_and_leave_nothing_out() {
     const ORDER: [&str; 16] = [

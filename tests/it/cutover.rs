@@ -328,7 +328,7 @@ proptest! {
             simulation.tick();
             // Things happen that nobody planned.
             match event {
-                // A pool that is enlarged from nothing before it is reimaged cannot be told from one that was: see the README.
+                // A pool that is enlarged from nothing before it is reimaged cannot be told from one that was: see docs/cutover.md.
                 0 if simulation.model["apps"] == simulation.evidence.uses_cache() || simulation.has_nodes("apps") => {
                     simulation.add_node("apps");
                 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use aksiso::app::exit::{Exit, FailOn};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::server::{Fault, KUBE_TOKEN, SECRET, TOKEN};
 use crate::site::{Site, ended, report, stderr};
@@ -134,6 +134,29 @@ fn a_forbidden_list_names_the_permission_and_the_role() {
     assert!(gap["scope"].as_str().expect("a scope").contains("/registries/contosoboot"));
     assert!(gap["detail"].as_str().expect("a detail").starts_with("403 AuthorizationFailed"));
     assert_eq!(site.diagnose(&["--allow-incomplete"]).status.code(), Some(0));
+}
+
+/// A cluster whose own answer lists no pools is asked for them; a refusal is named, and what rests on them is not known.
+#[test]
+fn pools_that_the_cluster_does_not_list_are_asked_for() {
+    let mut snapshot = fixtures::healthy_json("byo");
+    let pools = snapshot["evidence"]["pools"]["agentPools"]["known"].take();
+    let properties = snapshot["evidence"]["cluster"]["properties"].as_object_mut().expect("properties");
+    properties.remove("agentPoolProfiles");
+    snapshot["evidence"]["pools"]["agentPools"]["known"] = json!([]);
+    let site = Site::new(&snapshot);
+    let path = format!("{}/agentPools", site.cluster);
+    site.server.fault(&path, Fault::Status(403));
+    let refused = report(&site.diagnose(&["--check", "outbound"]));
+    assert_eq!(refused["checks"][0]["gaps"][0]["needed"], "Microsoft.ContainerService/managedClusters/agentPools/read");
+    assert_eq!(refused["checks"][0]["status"], "undetermined");
+
+    let site = Site::new(&snapshot);
+    let item = |pool: &Value| json!({ "name": pool["name"], "properties": pool });
+    let items: Vec<Value> = pools.as_array().expect("pools").iter().map(item).collect();
+    site.server.route(&path, &json!(items));
+    let seen = report(&site.diagnose(&["--check", "outbound"]));
+    assert_eq!(seen["checks"][0]["status"], "passed", "{seen}");
 }
 
 #[test]

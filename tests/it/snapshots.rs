@@ -18,7 +18,7 @@ fn the_example_is_the_case_of_three_faults() {
     assert!(shipped == rendered, "fixtures/example.json is not the case: run the tests once with AKSISO_UPDATE=1");
 }
 
-/// A cut-over that is half done: what the README shows of `cutover`.
+/// A cut-over that is half done: what docs/cutover.md shows.
 pub fn half_way() -> std::path::PathBuf {
     fixtures::folder().join("story/5-half-reimaged.json")
 }

@@ -37,7 +37,7 @@ pub const MANAGED_CLUSTERS: Api = Api {
     role: "Azure Kubernetes Service Cluster User Role",
     sections: &Section::ALL,
 };
-/// The credential that a user of the cluster gets; the only POST, and a read all the same.
+/// The credential that a user of the cluster gets; a POST that reads. (Signing in to a registry is two more.)
 pub const CLUSTER_USER_CREDENTIAL: Api = Api {
     version: CONTAINER_SERVICE,
     action: "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action",
