@@ -183,7 +183,7 @@ impl<'e> Cutover<'e> {
         }
     }
 
-    /// What will stand in the way of closing egress is worth knowing while nodes are made anew.
+    /// What will stand in the way of closing egress is worth knowing while nodes are reimaged.
     fn look_ahead(&mut self) {
         if self.after.contains(&StepKind::CloseEgress) && self.evidence.uses_cache() {
             let gates = gates::of_isolation(&self.present, &self.goal);
@@ -201,7 +201,7 @@ impl<'e> Cutover<'e> {
         Gate { remediation: Some(remediation), ..Gate::new(GateName::FormerChangeUnfinished, pass, why) }
     }
 
-    /// Makes anew what is stale or cannot be told.
+    /// Reimages what is stale, or may be.
     fn renew(&self, goal: &Goal) -> CutoverStep {
         let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();
         let why = match self.state {
@@ -214,7 +214,7 @@ impl<'e> Cutover<'e> {
                  last of them is done."
             }
             State::S2OrS3 | State::S4OrS5 => {
-                "Whether these nodes have the present configuration cannot be told; once they are made anew it can."
+                "Whether these nodes have the present configuration is not known; once they are reimaged it is."
             }
             _ => "These nodes still have the former configuration.",
         };
@@ -233,7 +233,7 @@ impl<'e> Cutover<'e> {
         step
     }
 
-    /// Conservative: nodes older than the registry or its rule are made anew, although their configuration holds
+    /// Conservative: nodes older than the registry or its rule are reimaged, although their configuration holds
     /// neither.
     fn wiring_round(&self, times: &Times, goal: &Goal) -> Option<CutoverStep> {
         let wired = times.created.filter(|_| self.policy == ReimagePolicy::Conservative)?;
@@ -266,7 +266,7 @@ impl<'e> Cutover<'e> {
             }
             ReimagePolicy::Documented => {
                 "The images of these nodes are from before 2025-08: such nodes go on testing egress until they are \
-                 made anew after it was closed."
+                 reimaged after it was closed."
             }
         };
         let mut step = (!pools.is_empty()).then(|| steps::reimage(self.evidence, goal, &pools, why))?;
@@ -278,7 +278,7 @@ impl<'e> Cutover<'e> {
     fn closing_unknown(&self, times: &Times) -> Option<Gate> {
         let unknown = self.policy == ReimagePolicy::Conservative && times.closed.is_none();
         unknown.then(|| {
-            let why = "No write in the Activity Log says when egress was closed: if nodes were not made anew since, \
+            let why = "No write in the Activity Log says when egress was closed: if nodes were not reimaged since, \
                        the conservative policy wants that done.";
             Gate::new(GateName::ClosingTimeUnknown, Pass::Caution, why)
         })

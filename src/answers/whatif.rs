@@ -36,7 +36,7 @@ pub enum Change {
     SetArtifactSource(String),
     /// The bootstrap registry is another.
     ChangeRegistry(ResourceId),
-    /// The nodes of a pool, or of all, are made anew.
+    /// The nodes of a pool, or of all, are reimaged.
     Reimage(Option<String>),
 }
 

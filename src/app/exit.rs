@@ -37,7 +37,7 @@ impl Exit {
     }
 
     /// The exit code of a cut-over: findings where something is broken or stands in the way, incomplete where something
-    /// could not be told.
+    /// is not known.
     pub fn of_cutover(cutover: &Cutover<'_>) -> Self {
         match (cutover.state, cutover.safety) {
             (State::S5, _) | (_, Safety::Unsafe) => Self::Findings,

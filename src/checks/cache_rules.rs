@@ -197,7 +197,7 @@ impl<'e> Case<'e> {
             remediation.script.extend(reimages.clone());
         }
         remediation.commands.extend(reimages);
-        // The contract names this kind for managed registries too: the rule is what must be made anew.
+        // The contract names this kind for managed registries too: the rule is what must be recreated.
         remediation.kind = RemediationKind::RecreateCacheRule;
         let mut finding = self.on_rule(
             rule,
@@ -225,7 +225,7 @@ impl<'e> Case<'e> {
         );
         let remediation = remedy(
             RemediationKind::Investigate,
-            "Nothing to do. Should you create the rule anew one day, use the documented name.",
+            "Nothing to do. If you ever recreate the rule, use the documented name.",
             Vec::new(),
             DOCS_CACHE,
         );

@@ -246,7 +246,7 @@ impl<'e> Case<'e> {
             |pool: &str| self.nodes.iter().any(|node| nodes.contains(&node.name) && is(node.agent_pool.as_ref(), pool));
         let commands =
             pools.filter(|pool| hit(&pool.name)).map(|pool| remedy::upgrade_pool(self.evidence, &pool.name)).collect();
-        let summary = "Reimage the nodes, unless check cache-rules has a finding: then mend the rule.";
+        let summary = "Reimage the nodes, unless check cache-rules has a finding: then fix the rule.";
         remedy(RemediationKind::Reimage, summary, commands, DOCS_TROUBLESHOOT)
     }
 }

@@ -1,4 +1,4 @@
-//! The nodes: were they made anew since the bootstrap configuration changed, and how old are their images.
+//! The nodes: were they reimaged since the bootstrap configuration changed, and how old are their images.
 
 mod stale;
 
@@ -89,7 +89,7 @@ fn subject(group: &Group<'_>, evidence: &Evidence) -> Subject {
 /// How the nodes are reimaged: an ARM pool by a node image upgrade, a NodePool by replacing its NodeClaims.
 fn renew(group: &Group<'_>, evidence: &Evidence, kind: RemediationKind, why: &str, docs: &'static str) -> Remediation {
     let (how, command) = if group.pool.is_some() {
-        let how = "Upgrade the pool's node image: nodes are cordoned, drained and made anew one surge at a time, so \
+        let how = "Upgrade the pool's node image: nodes are cordoned, drained and reimaged one surge at a time, so \
                    mind disruption budgets and quota. Verify by the nodes' creation times: if they stay old, add a \
                    pool and drain this one.";
         (how, remedy::upgrade_pool(evidence, group.name))

@@ -82,7 +82,8 @@ fn default_outbound(evidence: &Evidence, id: &ResourceId, subnet: &SubnetPropert
         Subject::new("Microsoft.Network/virtualNetworks/subnets", id),
         format!(
             "outboundType is {}, but subnet {} does not turn off Azure's default outbound access, and neither a NAT \
-             gateway nor a default route takes its place: nodes may still get out, over an address that nobody owns.",
+             gateway nor a default route takes its place: nodes may still get out, over a public IP address that \
+             Azure picks.",
             evidence.outbound_type(),
             id.name()
         ),
@@ -94,7 +95,7 @@ fn default_outbound(evidence: &Evidence, id: &ResourceId, subnet: &SubnetPropert
     )])
     .with_remediation(remedy(
         RemediationKind::Investigate,
-        "Make the subnet private. Nodes keep their way out until they are stopped and started, or made anew.",
+        "Make the subnet private. Nodes keep their way out until they are stopped and started, or replaced.",
         vec![remedy::in_subscription(command, id)],
         "https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access",
     ))

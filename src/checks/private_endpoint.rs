@@ -162,7 +162,7 @@ fn missing(evidence: &Evidence, registry: &Registry) -> Finding {
     let mut stale = Vec::new();
     for endpoint in dangling {
         detail.push_str(&format!(
-            " Endpoint {} still names the registry, but the registry does not know it (it was probably created anew): \
+            " Endpoint {} still names the registry, but the registry does not know it (it was probably recreated): \
              delete it and create it again.",
             endpoint.name()
         ));

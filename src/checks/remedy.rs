@@ -90,7 +90,7 @@ pub fn reconcile(evidence: &Evidence, why: &str) -> Remediation {
     Remediation { kind: RemediationKind::Reconcile, summary, commands, script, docs: DOCS_TROUBLESHOOT }
 }
 
-/// A managed registry that lost its rule: delete it, and AKS makes it anew.
+/// A managed registry that lost its rule: delete it, and AKS recreates it.
 pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId) -> Remediation {
     let locked = evidence.cluster.properties.node_resource_group_profile.as_ref();
     let locked = locked
@@ -129,7 +129,7 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
     }
 }
 
-/// Makes the nodes of a pool anew.
+/// Reimages the nodes of a pool.
 pub fn upgrade_pool(evidence: &Evidence, pool: &str) -> Command {
     let command =
         Command::new("az aks nodepool upgrade").with("-g", evidence.cluster.id.resource_group().unwrap_or_default());
@@ -137,7 +137,7 @@ pub fn upgrade_pool(evidence: &Evidence, pool: &str) -> Command {
     in_subscription(command, &evidence.cluster.id)
 }
 
-/// Makes the nodes of every pool anew; returns before they are.
+/// Reimages the nodes of every pool; returns before they are.
 pub fn upgrade_all_pools(evidence: &Evidence) -> Command {
     let command = addressed(Command::new("az aks upgrade"), &evidence.cluster.id);
     in_subscription(command.word("--node-image-only").word("--yes"), &evidence.cluster.id)

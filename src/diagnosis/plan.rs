@@ -43,7 +43,7 @@ fn disturbs(kind: RemediationKind) -> &'static str {
         }
         RemediationKind::Reconcile => "nothing that runs; no node is cordoned",
         RemediationKind::AssignRole => "nothing; it takes minutes to spread",
-        RemediationKind::RewriteImage => "the workload is rolled out anew",
+        RemediationKind::RewriteImage => "the workload is rolled out again",
         RemediationKind::UpdateRegistry => "whoever relied on the former setting (CI agents, anonymous pulls)",
         RemediationKind::Investigate => "nothing by itself",
         _ => "nothing that runs; new connections take the new path",

@@ -45,7 +45,7 @@ pub struct AgentPool {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UpgradeSettings {
-    /// Nodes that are added while others are made anew: a number or a percentage.
+    /// Nodes that are added while others are reimaged: a number or a percentage.
     #[serde(deserialize_with = "text_or_number")]
     pub max_surge: Option<String>,
 }

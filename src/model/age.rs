@@ -63,7 +63,7 @@ pub struct PoolAge {
     pub age: Age,
     pub why: String,
     pub nodes: Vec<NodeAge>,
-    /// Nodes that are added while others are made anew, as the pool says; `None` = AKS' default.
+    /// Nodes that are added while others are reimaged, as the pool says; `None` = AKS' default.
     pub max_surge: Option<String>,
     /// Whether a node's image is older than the fixes for network isolated bootstrap (2025-08).
     pub old_image: bool,
@@ -145,7 +145,7 @@ fn pool(evidence: &Evidence, times: &Times, group: &Group<'_>, proved: &BTreeSet
     if nodes.iter().any(|node| node.age > Age::Empty) {
         for node in nodes.iter_mut().filter(|node| node.age == Age::Fresh) {
             node.age = Age::Unknown;
-            "it was added since, while its pool was not made anew: it may have the former configuration"
+            "it was added since, while its pool was not reimaged: it may have the former configuration"
                 .clone_into(&mut node.why);
         }
     }

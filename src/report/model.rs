@@ -46,7 +46,7 @@ pub struct Report {
     pub checks: Vec<CheckEntry>,
     /// What is wrong: causes first, worst first.
     pub findings: Vec<FindingEntry>,
-    /// The steps that mend the findings, in their order.
+    /// The steps that fix the findings, in their order.
     pub plan: Vec<StepEntry>,
     /// Findings that the policy or the baseline takes out; they count nowhere else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -26,7 +26,7 @@ fn step(out: &mut String, title: &str, step: &PlanStep, shell: Shell) {
     out.push('\n');
     comment(out, title);
     for finding in &step.fixes {
-        comment(out, &format!("mends {} of {}: {}", finding.rule.id, finding.subject.name, finding.detail));
+        comment(out, &format!("fixes {} of {}: {}", finding.rule.id, finding.subject.name, finding.detail));
     }
     comment(out, &format!("do: {}", step.remediation.summary));
     comment(out, &format!("disturbs: {}", step.disturbs));

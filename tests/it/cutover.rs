@@ -377,7 +377,7 @@ proptest! {
     }
 }
 
-/// What stands in the way of closing egress is told while nodes are still being made anew.
+/// What stands in the way of closing egress is told while nodes are still being reimaged.
 #[test]
 fn what_is_ahead_is_told_early() {
     let (_, snapshot) = stage(&fixtures::folder().join("cutover/story-5-half-reimaged.json"));

@@ -158,7 +158,7 @@ fn of_egress(evidence: &Evidence) -> Vec<Gate> {
             GateName::ActivityLogSilent,
             Pass::Caution,
             "The Activity Log of the last 89 days shows no write of the bootstrap profile. If the switch to Cache was \
-             made within them all the same (the log does not always keep what was written), compare its time with the \
+             made within them anyway (the log does not always keep what was written), compare its time with the \
              nodes' own before you go on.",
         ));
     }
@@ -207,7 +207,7 @@ fn is_for_switch(check: &'static RuleSet) -> bool {
     CHAIN.contains(&check) || FOR_SWITCH.contains(&check)
 }
 
-/// The gates of the way back, which begins with an update: that is what mends a failed cluster, too.
+/// The gates of the way back, which begins with an update: that is what fixes a failed cluster, too.
 pub fn of_return(present: &Diagnosis<'_>) -> Vec<Gate> {
     of_beginning(present).into_iter().filter(|gate| !gate.name.is(&bootstrap_profile::FAILED)).collect()
 }

@@ -31,7 +31,7 @@ impl Goal {
     }
 }
 
-/// How many times nodes are made anew.
+/// How many times nodes are reimaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReimagePolicy {
     /// One reimage, after the switch to Cache: today's documentation
@@ -86,9 +86,9 @@ pub enum State {
     ChangingRegistry,
     /// S0 or S1: not every prerequisite could be told.
     S0OrS1,
-    /// S2 or S3: the nodes' age could not be told.
+    /// S2 or S3: the nodes' age is not known.
     S2OrS3,
-    /// S4 or S5: the nodes' age could not be told.
+    /// S4 or S5: the nodes' age is not known.
     S4OrS5,
 }
 
@@ -120,8 +120,8 @@ impl State {
             Self::S5 => "isolated, with nodes that cannot pull: broken",
             Self::ChangingRegistry => "isolated, with nodes that still pull through the former registry",
             Self::S0OrS1 => "Direct, with egress; not every prerequisite could be told",
-            Self::S2OrS3 => "Cache, with egress; whether every node was reimaged could not be told",
-            Self::S4OrS5 => "isolated; whether every node was reimaged could not be told",
+            Self::S2OrS3 => "Cache, with egress; whether every node was reimaged is not known",
+            Self::S4OrS5 => "isolated; whether every node was reimaged is not known",
         }
     }
 }
@@ -131,7 +131,7 @@ impl State {
 pub enum Safety {
     /// Everything that it rests on was seen, and is right.
     Safe,
-    /// It rests on something that could not be told.
+    /// It rests on something that is not known.
     Undetermined,
     /// Something stands in the way.
     Unsafe,

@@ -11,7 +11,7 @@ use crate::model::age::{Age, PoolAge};
 use crate::model::cluster::Ownership;
 use crate::text::count;
 
-/// How long making one node anew takes, in minutes: what timestamps of AKS upgrades show (Azure/AKS#5580), drains left
+/// How long reimaging one node takes, in minutes: what timestamps of AKS upgrades show (Azure/AKS#5580), drains left
 /// aside.
 const MINUTES_PER_ROUND: usize = 10;
 
@@ -127,7 +127,7 @@ pub fn switch(evidence: &Evidence, goal: &Goal) -> CutoverStep {
     }
 }
 
-/// Makes nodes anew: of these pools.
+/// Reimages the nodes of these pools.
 pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) -> CutoverStep {
     let commands = pools.iter().filter(|pool| !pool.stopped).map(|pool| renew(evidence, pool)).collect();
     let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
@@ -143,7 +143,7 @@ pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) 
         title: format!("Reimage {}: {}", if pools.len() == 1 { "pool" } else { "pools" }, names.join(", ")),
         why,
         commands,
-        disturbs: "Nodes are cordoned, drained and made anew, one surge at a time: pods move, disruption budgets may \
+        disturbs: "Nodes are cordoned, drained and reimaged, one surge at a time: pods move, disruption budgets may \
                    hold it up, and the surge needs quota and addresses."
             .to_owned(),
         takes: durations(pools),
@@ -193,7 +193,7 @@ fn duration(pool: &PoolAge) -> String {
     )
 }
 
-/// How many nodes are made anew at a time.
+/// How many nodes are reimaged at a time.
 fn surge(nodes: usize, max_surge: Option<&str>) -> usize {
     let text = max_surge.unwrap_or("10%");
     let number = match text.strip_suffix('%') {

@@ -22,7 +22,7 @@ pub(super) fn over_own_way(image: &Image, way: &str, secret: bool) -> Answer {
         return Answer::unknown(vec![Gap::new(Reason::NotVisible, detail)], why);
     }
     let identity = if secret {
-        "The pod names an imagePullSecret, which nobody has tried."
+        "The pod names an imagePullSecret, which was not tried."
     } else {
         "The pod names no imagePullSecret, so the registry must let everybody pull."
     };
@@ -59,8 +59,8 @@ impl Puller<'_> {
             gaps.push(Gap::new(
                 Reason::NotVisible,
                 format!(
-                    "whether the operator's own way out (a default route, NAT gateway, virtual WAN or proxy) \
-                         leads to {host}: no call shows it (--reachable HOST, if it does)"
+                    "whether the operator's own way out (a default route, NAT gateway, virtual WAN or proxy) leads to \
+                     {host}: no call shows it (--reachable HOST, if it does)"
                 ),
             ));
         }
@@ -159,7 +159,7 @@ impl Puller<'_> {
         let import = remedy::in_subscription(import, registry);
         let managed = self.evidence.ownership() == Ownership::Managed;
         let own = if managed {
-            " AKS may make its registry anew, without the copy: one of your own is a better place for it."
+            " AKS may recreate its registry, without the copy: one of your own is a better place for it."
         } else {
             ""
         };

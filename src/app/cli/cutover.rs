@@ -26,7 +26,7 @@ pub struct CutoverArgs {
     /// that AKS manages]
     #[arg(long, value_name = "ARM_ID", value_parser = registry_id)]
     pub to_registry: Option<ResourceId>,
-    /// How many times nodes are made anew
+    /// How many times nodes are reimaged
     #[arg(long, value_enum, default_value = "documented")]
     pub policy: ReimagePolicy,
     /// Look from where the cluster would stand after a change, such as 'reimage all' (see aksiso diagnose --help); may

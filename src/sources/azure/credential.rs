@@ -254,7 +254,7 @@ fn environment(options: ClientOptions, endpoints: &Endpoints) -> Result<Arc<dyn 
 fn managed_identity(forced: bool, options: ClientOptions) -> Result<Arc<dyn TokenCredential>, String> {
     let announced = ["IDENTITY_ENDPOINT", "MSI_ENDPOINT"].iter().any(|name| std::env::var_os(name).is_some());
     if !forced && !announced && !on_azure_machine() {
-        return Err("this is no Azure machine (--auth managed-identity asks all the same)".to_owned());
+        return Err("this is no Azure machine (--auth managed-identity asks anyway)".to_owned());
     }
     let user_assigned_id = std::env::var("AZURE_CLIENT_ID").ok().map(UserAssignedId::ClientId);
     ready(ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
