@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
 # One Jira issue a root cause, found again by its label; moved to done when the finding is gone.
 # usage: jira.sh REPORT.json PROJECT     (needs jq and curl; JIRA_URL, JIRA_USER, JIRA_TOKEN, JIRA_DONE = id of the
-# transition to done; DRY_RUN=1 prints the requests instead of sending them). Jira Cloud; on Data Center the search is
-# at search, not search/jql.
+# transition to done; DRY_RUN=1 prints the requests instead of sending them). For Jira Cloud: the search of Data Center
+# is POST search, version 2.
 set -euo pipefail
 report=$1 project=$2
-jira() { # METHOD PATH BODY
+jira() { # METHOD PATH BODY [VERSION OF THE API]
   if [ -n "${DRY_RUN:-}" ]; then
     printf '%s %s %s\n' "$1" "$2" "$3"
     return
   fi
   curl --fail --silent --show-error --user "$JIRA_USER:$JIRA_TOKEN" --request "$1" \
-    --header 'Content-Type: application/json' --data "$3" "$JIRA_URL/rest/api/2/$2"
+    --header 'Content-Type: application/json' --data "$3" "$JIRA_URL/rest/api/${4:-2}/$2"
 }
 
 if [ -n "${ISSUES_FILE:-}" ]; then
   open=$(cat "$ISSUES_FILE")
 else
   jql="project = \"$project\" AND labels = aksiso AND statusCategory != Done"
-  open=$(jira POST search/jql "$(jq -n --arg jql "$jql" '{jql: $jql, fields: ["labels"], maxResults: 500}')")
+  open=$(jira POST search/jql "$(jq -n --arg jql "$jql" '{jql: $jql, fields: ["labels"], maxResults: 500}')" 3)
 fi
 
 jq -c '.findings[] | select(.severity != "info" and (.causedBy | length) == 0)' "$report" | while read -r finding; do

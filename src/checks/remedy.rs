@@ -16,10 +16,10 @@ pub const DOCS_ISOLATED: &str = "https://learn.microsoft.com/azure/aks/network-i
 /// Troubleshooting of network isolated clusters.
 pub const DOCS_TROUBLESHOOT: &str =
     "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/extensions/troubleshoot-network-isolated-cluster";
-pub const DOCS_NODE_IMAGE: &str = "https://learn.microsoft.com/azure/aks/node-image-upgrade";
+pub const DOCS_NODE_IMAGE: &str = "https://learn.microsoft.com/azure/aks/upgrade-node-image";
 /// ACR and private endpoints.
 pub const DOCS_PRIVATE_LINK: &str =
-    "https://learn.microsoft.com/azure/container-registry/container-registry-private-link";
+    "https://learn.microsoft.com/azure/container-registry/container-registry-private-endpoints";
 /// Roles and permissions of a registry.
 pub const DOCS_ROLES: &str =
     "https://learn.microsoft.com/azure/container-registry/container-registry-rbac-built-in-roles-overview";

@@ -69,7 +69,7 @@ fn command_line(line: &str) -> Option<Vec<String>> {
         at == 0 || ["|", "&&", ";", "kubectl"].contains(&words[at - 1].as_str()) || words[at - 1].contains('=')
     };
     let own = |at: &usize| NAMES.contains(&words[*at].as_str()) && begins(*at) && *at + 1 < words.len();
-    let cargo = words.iter().position(|word| word == "--").filter(|_| line.starts_with("cargo run"));
+    let cargo = words.iter().position(|word| word == "--").filter(|_| line.starts_with("cargo run --release"));
     let start = cargo.or_else(|| (0..words.len()).find(own))?;
     let ends = |word: &str| ["|", "||", ">", ">>", "<", "&&", ";"].contains(&word);
     let rest = words[start + 1..].iter().take_while(|word| !ends(word)).cloned();
