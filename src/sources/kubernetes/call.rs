@@ -27,7 +27,7 @@ const HOST: &str = "the Kubernetes API";
 pub(super) type Question = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
 
 /// What came of it: the body, or why there is none.
-pub(super) type Answer = Result<Vec<u8>, Unanswered>;
+pub(super) type PageAnswer = Result<Vec<u8>, Unanswered>;
 
 /// Why a question brought nothing to read.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +75,7 @@ enum Reply {
 }
 
 /// Asks until there is an answer, the tries are used up, or the time of a call is.
-pub(super) async fn ask(client: &Client, limits: Limits, question: Question) -> Answer {
+pub(super) async fn ask(client: &Client, limits: Limits, question: Question) -> PageAnswer {
     let question = question.map_err(|_| Unanswered::malformed("no valid request"))?;
     let tries = async {
         for _ in 0..RETRIES {

@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer as _};
 use tokio::task::JoinHandle;
 
-use super::call::{self, Answer, Question, Unanswered};
+use super::call::{self, PageAnswer, Question, Unanswered};
 use super::pulls::{FailedPulls, ImagesOfPods, PodPulls};
 use super::raw::{RawEvent, RawNode, RawPod};
 use super::scale;
@@ -146,7 +146,7 @@ impl Lister<'_> {
     }
 
     /// Asks for a page in a task of its own: else nothing would be sent while the page before it is parsed.
-    fn page(&self, permission: KubernetesCall, number: usize, question: Question) -> JoinHandle<Answer> {
+    fn page(&self, permission: KubernetesCall, number: usize, question: Question) -> JoinHandle<PageAnswer> {
         self.progress.asking(&format!("Kubernetes {} (page {number})", permission.resource));
         let (client, limits) = (self.client.clone(), self.limits);
         tokio::spawn(async move { call::ask(&client, limits, question).await })
