@@ -10,10 +10,9 @@ pub mod steps;
 use std::collections::BTreeSet;
 
 use crate::checks::finding::RemediationKind;
-use crate::checks::image_pulls;
 use crate::checks::remedy::{self, DOCS_NODE_IMAGE};
 use crate::diagnosis::Diagnosis;
-use crate::diagnosis::links::on_modern_nodes;
+use crate::diagnosis::links::proving_stale;
 use crate::evidence::{Evidence, Gap};
 use crate::model::age::{self, Age, PoolAge, Times};
 use crate::model::cluster::Ownership;
@@ -214,7 +213,7 @@ impl<'e> Cutover<'e> {
                  last of them is done."
             }
             State::S2OrS3 | State::S4OrS5 => {
-                "Whether these nodes have the present configuration is not known; once they are reimaged it is."
+                "Whether these nodes have the present configuration could not be determined; reimaging settles it."
             }
             _ => "These nodes still have the former configuration.",
         };
@@ -342,10 +341,7 @@ impl<'e> Cutover<'e> {
     }
 }
 
-/// Nodes of which the diagnosis proves by their pulls that they were not reimaged: with containerd 2, a node that asks
-/// Microsoft's registry itself has no mirror.
+/// Nodes of which the diagnosis proves by their pulls that they were not reimaged.
 fn proved(present: &Diagnosis<'_>) -> BTreeSet<String> {
-    let bypassing = present.findings.iter().filter(|finding| finding.is(&image_pulls::rules::BYPASSES_CACHE));
-    let proving = bypassing.filter(|finding| on_modern_nodes(finding, present.evidence));
-    proving.flat_map(|finding| finding.facts.nodes.clone()).collect()
+    proving_stale(&present.findings, present.evidence).flat_map(|finding| finding.facts.nodes.clone()).collect()
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::pull::{Answer, ImageVerdict, Puller};
 use crate::checks::finding::{Finding, Observation, RemediationKind, Subject};
-use crate::checks::judge::Outcome;
+use crate::checks::judge::{Judge, Outcome};
 use crate::checks::remedy::{DOCS_CACHE, remedy};
 use crate::checks::rule::{Rule, Severity};
 use crate::diagnosis::Diagnosis;
@@ -88,15 +88,11 @@ impl<'m> Preflight<'m> {
 
     /// The findings and gaps, as a check would give them.
     pub fn outcome(&self, evidence: &Evidence) -> Outcome {
-        let findings = self.images.iter().filter_map(|result| Some(finding(result.rule?, result).bounded()));
-        let findings = findings.map(|finding| Finding { check: &RULES, ..finding }).collect();
-        let mut gaps: Vec<Gap> = Vec::new();
-        for gap in self.gaps(evidence).into_iter().map(Gap::bounded) {
-            if !gaps.contains(&gap) {
-                gaps.push(gap);
-            }
-        }
-        Outcome { check: &RULES, findings, gaps, suspicions: Vec::new(), not_applicable: None }
+        let mut judge = Judge::new(&RULES, evidence);
+        let findings = self.images.iter().filter_map(|result| Some(finding(result.rule?, result)));
+        findings.for_each(|finding| judge.report(finding));
+        self.gaps(evidence).into_iter().for_each(|gap| judge.note(gap));
+        judge.finish()
     }
 
     /// What could not be seen, of the cluster and in the manifests.

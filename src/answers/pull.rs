@@ -284,7 +284,7 @@ fn in_other_registry(name: &str, chain: &Chain, secret: bool) -> Answer {
         let why = format!("The way from the nodes to registry {name} could not be seen whole: {}.", gap.detail);
         return Answer::unknown(chain.unseen.clone(), why);
     }
-    let by = if secret { "the pod's imagePullSecret, which was not tried," } else { "the kubelet identity" };
+    let by = if secret { "the pod's imagePullSecret, which was not verified," } else { "the kubelet identity" };
     Answer::new(
         ImageVerdict::Pullable,
         format!(

@@ -9,12 +9,11 @@ use super::session::Session;
 use super::whatif::Changes;
 use super::{chosen, output, pseudonyms, read_or_ask};
 use crate::answers::whatif::Effect;
-use crate::checks::catalogue;
 use crate::checks::rule::Severity;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::plan::Plan;
 use crate::diagnosis::policy::Ruling;
-use crate::evidence::{Evidence, anonymize};
+use crate::evidence::anonymize;
 use crate::report::model::Results;
 use crate::report::script;
 use crate::sources::progress::Progress;
@@ -47,7 +46,7 @@ pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow
         let after = changes.apply(&evidence)?;
         let evidence_now = after.as_ref().unwrap_or(&evidence);
         let diagnosis = Diagnosis::of(evidence_now, &asked);
-        let effect = after.is_some().then(|| effect(&evidence, &diagnosis, &changes));
+        let effect = after.is_some().then(|| changes.effect(&evidence, &diagnosis));
         let ruling = reporting.rule(diagnosis);
         let diagnosis = &ruling.diagnosis;
         if diagnosis.throttled() {
@@ -64,17 +63,6 @@ pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow
         } else {
             return finish(args, &reporting, &ruling, effect.as_ref());
         }
-    }
-}
-
-/// What the changes do to the whole cluster, whichever checks were asked for.
-fn effect(before: &Evidence, after: &Diagnosis<'_>, changes: &Changes) -> Effect {
-    let whole = |evidence| Diagnosis::of(evidence, catalogue::ALL);
-    let before = whole(before);
-    if after.checks.len() == catalogue::ALL.len() {
-        Effect::of(&before, after, changes.texts())
-    } else {
-        Effect::of(&before, &whole(after.evidence), changes.texts())
     }
 }
 

@@ -7,7 +7,6 @@ use super::session::Session;
 use super::whatif::Changes;
 use super::{live, read_or_ask};
 use crate::answers::preflight::Preflight;
-use crate::answers::whatif::Effect;
 use crate::checks::catalogue;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::plan::Plan;
@@ -32,10 +31,7 @@ pub(super) async fn preflight(args: &PreflightArgs, progress: &Progress) -> anyh
     let evidence = read_or_ask(args.from.as_deref(), &session, catalogue::ALL, &args.other_registry).await?;
     let after = changes.apply(&evidence)?;
     let whole = Diagnosis::of(after.as_ref().unwrap_or(&evidence), catalogue::ALL);
-    let effect = after.as_ref().map(|_| {
-        let before = Diagnosis::of(&evidence, catalogue::ALL);
-        Effect::of(&before, &whole, changes.texts())
-    });
+    let effect = after.is_some().then(|| changes.effect(&evidence, &whole));
     if args.registry {
         let wanted = Preflight::of(&whole, &manifests).wanted(whole.evidence);
         manifests.registry = Some(live::ask_registry(&session, whole.evidence, wanted).await?);

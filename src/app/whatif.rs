@@ -1,6 +1,8 @@
 //! `--what-if`: the changes that were given, made in the evidence and nowhere else.
 
-use crate::answers::whatif::Change;
+use crate::answers::whatif::{Change, Effect};
+use crate::checks::catalogue;
+use crate::diagnosis::Diagnosis;
 use crate::evidence::Evidence;
 use crate::text::{self, problem::Problem};
 
@@ -19,9 +21,15 @@ impl<'a> Changes<'a> {
         Ok(Self { texts, changes: texts.iter().map(read).collect::<Result<_, _>>()? })
     }
 
-    /// The changes as they were given.
-    pub(super) fn texts(&self) -> &'a [String] {
-        self.texts
+    /// What the changes do to the whole cluster, whichever checks the diagnosis after them was asked for.
+    pub(super) fn effect(&self, before: &Evidence, after: &Diagnosis<'_>) -> Effect {
+        let whole = |evidence| Diagnosis::of(evidence, catalogue::ALL);
+        let before = whole(before);
+        if after.checks.len() == catalogue::ALL.len() {
+            Effect::of(&before, after, self.texts)
+        } else {
+            Effect::of(&before, &whole(after.evidence), self.texts)
+        }
     }
 
     /// The changed evidence; none where there is no change.

@@ -47,6 +47,17 @@ impl Subject {
         Self { kind, id: SubjectId::Resource(id.clone()), name: id.name().to_owned() }
     }
 
+    /// A node pool of a cluster.
+    pub fn pool(cluster: &ResourceId, name: &str) -> Self {
+        let id = cluster.child("agentPools").child(name);
+        Self::new("Microsoft.ContainerService/managedClusters/agentPools", &id)
+    }
+
+    /// A NodePool of node auto-provisioning, which has no ARM id of its own.
+    pub fn node_pool(cluster: &ResourceId, name: &str) -> Self {
+        Self::new("NodePool", &cluster.child("nodePools").child(name))
+    }
+
     pub fn image(reference: &str, name: &str) -> Self {
         Self { kind: "image", id: SubjectId::Image(id::bounded(reference)), name: name.to_owned() }
     }
@@ -128,7 +139,6 @@ impl Observation {
 
 /// The kinds of remediation. Public and stable: what a runbook keys on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are the documentation")]
 pub enum RemediationKind {
     UpdateCluster,
     Reconcile,

@@ -138,10 +138,9 @@ fn not_on(
     let reimage = remedy::upgrade_pool(evidence, &pool.name);
     remediation.commands.push(reimage.clone());
     remediation.script.push(reimage);
-    let id = evidence.cluster.id.child("agentPools").child(&pool.name);
     Finding::new(
         &NOT_ON_SCALE_SET,
-        Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id),
+        Subject::pool(&evidence.cluster.id, &pool.name),
         format!(
             "{} of pool {} does not carry the kubelet identity {}: its nodes cannot sign in to the registry, whatever \
              roles the identity has.",

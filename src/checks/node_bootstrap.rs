@@ -29,7 +29,7 @@ pub const SCALE_UP: Rule = Rule::warning("scale-up-failing", "A pool does not ge
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "node-bootstrap",
-        title: "Whether nodes come up",
+        title: "Node bootstrap",
         doc: include_str!("node-bootstrap.md"),
         rules: &[&BOOTSTRAP_FAILED, &POOL_FAILED, &NOT_READY, &SCALE_UP],
     },
@@ -66,10 +66,9 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     Ok(())
 }
 
-fn subject(evidence: &Evidence, folder: &str, name: &str) -> Subject {
-    let kind =
-        if folder == "agentPools" { "Microsoft.ContainerService/managedClusters/agentPools" } else { "NodePool" };
-    Subject::new(kind, &evidence.cluster.id.child(folder).child(name))
+fn subject(evidence: &Evidence, is_node_pool: bool, name: &str) -> Subject {
+    let cluster = &evidence.cluster.id;
+    if is_node_pool { Subject::node_pool(cluster, name) } else { Subject::pool(cluster, name) }
 }
 
 /// Where an exit code was found.
@@ -95,7 +94,7 @@ fn pool_state(judge: &mut Judge<'_>, pool: &AgentPool) {
         judge.report(
             Finding::new(
                 &POOL_FAILED,
-                subject(evidence, "agentPools", &pool.name),
+                Subject::pool(&evidence.cluster.id, &pool.name),
                 format!("provisioningState of pool {} is {state}: {said}.", pool.name),
             )
             .seen(vec![Observation::new(
@@ -180,7 +179,7 @@ fn bootstrap_failed(evidence: &Evidence, pool: &str, windows: bool, number: u32,
              of the extension vmssCSE says more."
         ),
     };
-    Finding::new(&BOOTSTRAP_FAILED, subject(evidence, "agentPools", pool), detail)
+    Finding::new(&BOOTSTRAP_FAILED, Subject::pool(&evidence.cluster.id, pool), detail)
         .seen(vec![seen])
         .with_facts(Facts { exit_code: Some(number), ..Facts::default() })
         .with_remediation(by_code(evidence, pool, known))
@@ -242,20 +241,20 @@ fn not_ready(judge: &mut Judge<'_>, pools: &[AgentPool], nodes: &[Node]) {
     let evidence = judge.evidence;
     let old_enough =
         |node: &&Node| node.created.is_none_or(|created| evidence.collected_at.duration_since(created) > READY);
-    let mut groups: BTreeMap<(&str, &str), Vec<&Node>> = BTreeMap::new();
+    let mut groups: BTreeMap<(bool, &str), Vec<&Node>> = BTreeMap::new();
     for node in nodes.iter().filter(|node| !node.is_virtual && !node.ready).filter(old_enough) {
         if let Some(name) = &node.node_pool {
-            groups.entry(("nodePools", name)).or_default().push(node);
+            groups.entry((true, name)).or_default().push(node);
         } else if let Some(pool) = pools.iter().find(|pool| is(node.agent_pool.as_ref(), &pool.name)) {
             let ordinary = pool.stopped()
                 || pool.state() == PoolState::Transient
                 || is(pool.scale_down_mode.as_ref(), "Deallocate");
             if !ordinary {
-                groups.entry(("agentPools", &pool.name)).or_default().push(node);
+                groups.entry((false, &pool.name)).or_default().push(node);
             }
         }
     }
-    for ((folder, name), nodes) in groups {
+    for ((is_node_pool, name), nodes) in groups {
         let detail = format!(
             "{} of pool {name} {} not ready.",
             count(nodes.len(), "node"),
@@ -266,7 +265,7 @@ fn not_ready(judge: &mut Judge<'_>, pools: &[AgentPool], nodes: &[Node]) {
         let summary =
             "See the node's conditions and events. Where its system pods wait for images, the other findings say why.";
         let remediation = remedy(RemediationKind::Investigate, summary, vec![describe], DOCS_NOT_READY);
-        let finding = Finding::new(&NOT_READY, subject(evidence, folder, name), detail).about_nodes(nodes);
+        let finding = Finding::new(&NOT_READY, subject(evidence, is_node_pool, name), detail).about_nodes(nodes);
         judge.report(finding.seen(seen).with_remediation(remediation));
     }
 }
@@ -318,7 +317,6 @@ fn scale_up_failing(evidence: &Evidence, problem: &ScaleUpProblem, pool: Option<
     };
     let said = text::bounded(&said, 600);
     let value = number.map_or_else(|| said.clone(), |number| format!("exit status={number}"));
-    let folder = if problem.is_node_pool { "nodePools" } else { "agentPools" };
     let detail = format!("{what} {name}{how}: {}.{meaning}", said.trim_end_matches('.'));
     let remediation = match number {
         Some(_) => by_code(evidence, name, code),
@@ -329,7 +327,7 @@ fn scale_up_failing(evidence: &Evidence, problem: &ScaleUpProblem, pool: Option<
             "https://learn.microsoft.com/azure/aks/cluster-autoscaler",
         ),
     };
-    Finding::new(&SCALE_UP, subject(evidence, folder, name), detail)
+    Finding::new(&SCALE_UP, subject(evidence, problem.is_node_pool, name), detail)
         .with_severity(if number.is_some() { Severity::Error } else { SCALE_UP.severity })
         .seen(vec![Observation::new(source, path, value)])
         .with_facts(Facts { exit_code: number, ..Facts::default() })

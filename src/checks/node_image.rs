@@ -79,11 +79,8 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
 
 /// The pool or NodePool.
 fn subject(group: &Group<'_>, evidence: &Evidence) -> Subject {
-    let (kind, folder) = match group.pool {
-        Some(_) => ("Microsoft.ContainerService/managedClusters/agentPools", "agentPools"),
-        None => ("NodePool", "nodePools"),
-    };
-    Subject::new(kind, &evidence.cluster.id.child(folder).child(group.name))
+    let cluster = &evidence.cluster.id;
+    if group.pool.is_some() { Subject::pool(cluster, group.name) } else { Subject::node_pool(cluster, group.name) }
 }
 
 /// How the nodes are reimaged: an ARM pool by a node image upgrade, a NodePool by replacing its NodeClaims.

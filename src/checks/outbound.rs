@@ -25,7 +25,7 @@ pub const PUBLIC_API: Rule =
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "outbound",
-        title: "Ways out of the cluster's network",
+        title: "Egress paths",
         doc: include_str!("outbound.md"),
         rules: &[&DEFAULT_OUTBOUND, &PUBLIC_IP, &PROXY, &PUBLIC_API],
     },
@@ -82,8 +82,8 @@ fn default_outbound(evidence: &Evidence, id: &ResourceId, subnet: &SubnetPropert
         Subject::new("Microsoft.Network/virtualNetworks/subnets", id),
         format!(
             "outboundType is {}, but subnet {} does not turn off Azure's default outbound access, and neither a NAT \
-             gateway nor a default route takes its place: nodes may still get out, over a public IP address that \
-             Azure picks.",
+             gateway nor a default route takes its place: nodes may still get out, over Azure's shared \
+             default outbound IP.",
             evidence.outbound_type(),
             id.name()
         ),
@@ -105,7 +105,6 @@ fn public_addresses(judge: &mut Judge<'_>) {
     let evidence = judge.evidence;
     let pools = evidence.pools.agent_pools.known().into_iter().flatten();
     for pool in pools.filter(|pool| pool.enable_node_public_ip == Some(true)) {
-        let id = evidence.cluster.id.child("agentPools").child(&pool.name);
         let path = format!("properties.agentPoolProfiles[{}].enableNodePublicIP", pool.name);
         let detail = format!(
             "enableNodePublicIP gives each node of pool {} a public address, and with it a way out whatever the \
@@ -115,7 +114,7 @@ fn public_addresses(judge: &mut Judge<'_>) {
         judge.report(
             Finding::new(
                 &PUBLIC_IP,
-                Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id),
+                Subject::pool(&evidence.cluster.id, &pool.name),
                 detail,
             )
             .seen(vec![Observation::new(evidence.cluster.source(), path, "true")])

@@ -92,10 +92,6 @@ pub fn reconcile(evidence: &Evidence, why: &str) -> Remediation {
 
 /// A managed registry that lost its rule: delete it, and AKS recreates it.
 pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId) -> Remediation {
-    let locked = evidence.cluster.properties.node_resource_group_profile.as_ref();
-    let locked = locked
-        .and_then(|profile| profile.restriction_level.as_deref())
-        .is_some_and(|level| level.eq_ignore_ascii_case("ReadOnly"));
     let automatic = evidence
         .cluster
         .sku
@@ -110,7 +106,7 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
     if automatic {
         summary
             .push_str(" On AKS Automatic the node resource group is locked: open a support request for the deletion.");
-    } else if locked {
+    } else if evidence.node_group_locked() {
         summary.push_str(" The node resource group is locked (ReadOnly): the first command unlocks it.");
         steps.push(aks_update(evidence, &[("--nrg-lockdown-restriction-level", "Unrestricted")]));
     }

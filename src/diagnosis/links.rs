@@ -6,6 +6,7 @@ use crate::checks::rule::Rule;
 use crate::checks::{bootstrap_profile, private_dns};
 use crate::evidence::Evidence;
 use crate::evidence::cloud;
+use crate::evidence::id::ResourceId;
 use crate::evidence::image::Image;
 use crate::model::bootstrap_code::{self, Fault};
 use crate::model::cluster::is;
@@ -113,11 +114,17 @@ fn containerd_hides(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> 
 }
 
 /// Whether every node that a finding is about runs containerd 2 or newer.
-pub fn on_modern_nodes(finding: &Finding, evidence: &Evidence) -> bool {
+fn on_modern_nodes(finding: &Finding, evidence: &Evidence) -> bool {
     let nodes = evidence.kubernetes.nodes.known().into_iter().flatten();
     let mut hit = nodes.filter(|node| finding.facts.nodes.contains(&node.name)).peekable();
     let modern = |runtime: &str| !runtime.contains("://1.");
     hit.peek().is_some() && hit.all(|node| node.container_runtime.as_deref().is_some_and(modern))
+}
+
+/// Findings that prove by their pulls that nodes were not reimaged: with containerd 2, a node that asks Microsoft's
+/// registry itself has no mirror.
+pub fn proving_stale<'f>(findings: &'f [Finding], evidence: &'f Evidence) -> impl Iterator<Item = &'f Finding> {
+    findings.iter().filter(|finding| finding.is(&pulls::BYPASSES_CACHE) && on_modern_nodes(finding, evidence))
 }
 
 /// The same pool by subject, or nodes of the cause's pool among the symptom's.
@@ -125,7 +132,7 @@ fn same_pool(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
     if cause.subject.id == symptom.subject.id {
         return true;
     }
-    let Some(pool) = cause.subject.resource().map(super::super::evidence::id::ResourceId::name) else { return false };
+    let Some(pool) = cause.subject.resource().map(ResourceId::name) else { return false };
     let nodes = evidence.kubernetes.nodes.known().into_iter().flatten();
     let mut own = nodes.filter(|node| {
         [&node.agent_pool, &node.node_pool].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(pool))

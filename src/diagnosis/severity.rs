@@ -1,7 +1,7 @@
 //! What findings say of each other's severity, and of what a 403 means.
 
 use super::causes::ENDPOINT_AND_DNS;
-use super::links::on_modern_nodes;
+use super::links::proving_stale;
 use crate::checks::finding::Finding;
 use crate::checks::image_pulls::{self, rules as pulls};
 use crate::checks::judge::Outcome;
@@ -30,15 +30,12 @@ pub(super) fn confirm(outcomes: &mut [Outcome]) {
     }
 }
 
-/// Nodes that are only older than the registry are proved stale where, with containerd 2, they ask Microsoft's registry
-/// itself: their mirror is not configured.
+/// Nodes that are only older than the registry may be proved stale by what they pull.
 pub(super) fn prove(findings: &mut [Finding], evidence: &Evidence) {
     if !evidence.egress_closed() {
         return;
     }
-    let bypassing = findings.iter().filter(|finding| finding.is(&pulls::BYPASSES_CACHE));
-    let proving = bypassing.filter(|finding| on_modern_nodes(finding, evidence));
-    let proved: Vec<_> = proving.flat_map(|finding| finding.caused_by.clone()).collect();
+    let proved: Vec<_> = proving_stale(findings, evidence).flat_map(|finding| finding.caused_by.clone()).collect();
     for finding in findings.iter_mut().filter(|finding| finding.is(&node_image::NOT_REIMAGED)) {
         if proved.contains(&finding.fingerprint()) {
             finding.severity = Severity::Error;

@@ -132,6 +132,12 @@ impl Evidence {
         self.cloud().mcr_hosts
     }
 
+    /// Whether the node resource group is locked (`ReadOnly`): nothing in it can be changed by hand.
+    pub fn node_group_locked(&self) -> bool {
+        let profile = self.cluster.properties.node_resource_group_profile.as_ref();
+        profile.is_some_and(|profile| is(profile.restriction_level.as_ref(), "ReadOnly"))
+    }
+
     /// Whether the cluster is stopped; then there are no nodes to look at.
     pub fn stopped(&self) -> bool {
         self.cluster.properties.power_state.as_ref().is_some_and(|state| is(state.code.as_ref(), "Stopped"))

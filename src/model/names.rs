@@ -52,14 +52,16 @@ impl RegistryNames {
             if head.is_empty() { Some("@".to_owned()) } else { head.strip_suffix('.').map(str::to_owned) }
         })
     }
+
+    /// Whether a zone of this name could answer: for the login server, or for the home region's data endpoint.
+    pub fn could_be_in(&self, zone: &str) -> bool {
+        [&self.server, &self.data(&self.home)].into_iter().any(|name| self.record(zone, name).is_some())
+    }
 }
 
-/// Whether a zone of this name could answer for a registry of this login server: its login server or a data endpoint.
+/// Whether a zone of this name could answer for a registry, where the registry has names.
 pub fn could_answer(zone: &str, registry: &Registry) -> bool {
-    RegistryNames::of(registry).is_some_and(|names| {
-        let data = names.data(&names.home);
-        names.record(zone, &names.server).or_else(|| names.record(zone, &data)).is_some()
-    })
+    RegistryNames::of(registry).is_some_and(|names| names.could_be_in(zone))
 }
 
 /// A region as ARM writes it in names: `West Europe` is `westeurope`.

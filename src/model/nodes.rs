@@ -7,12 +7,12 @@ use jiff::civil::{Date, date};
 use super::cluster::{PoolState, is};
 use crate::evidence::exit_code;
 use crate::evidence::kubernetes::Node;
-use crate::evidence::pools::AgentPool;
-use crate::evidence::pools::Machine;
+use crate::evidence::pools::{AgentPool, Machine};
 use crate::evidence::resource::ErrorDetail;
 
 /// Images from before this day lack the fixes (AgentBaker's change of 2025-08-14 ships with the images of August).
 pub const FIXED: Date = date(2025, 8, 1);
+
 /// Nodes that are made and remade together.
 #[derive(Debug)]
 pub struct Group<'e> {

@@ -63,11 +63,8 @@ pub struct Sites<'e> {
 impl<'e> Zones<'e> {
     /// The zones in the evidence whose name could answer.
     pub fn of(evidence: &'e Evidence, names: &RegistryNames) -> Self {
-        let data = names.data(&names.home);
-        let could = |id: &ResourceId| {
-            names.record(id.name(), &names.server).or_else(|| names.record(id.name(), &data)).is_some()
-        };
-        let zones = evidence.network.dns_zones.iter().filter(|(id, _)| could(id)).map(|(id, facts)| Zone { id, facts });
+        let all = evidence.network.dns_zones.iter();
+        let zones = all.filter(|(id, _)| names.could_be_in(id.name())).map(|(id, facts)| Zone { id, facts });
         let mut zones: Vec<Zone<'e>> = zones.collect();
         zones.sort_by_key(|zone| std::cmp::Reverse(zone.name().len()));
         Self { evidence, zones }

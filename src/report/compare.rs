@@ -9,7 +9,7 @@ use super::model::{FindingEntry, Report};
 use super::old::Since;
 use crate::text;
 
-/// ComparisonFormat of a comparison.
+/// What a comparison is printed as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ComparisonFormat {
     /// For people

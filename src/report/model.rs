@@ -247,6 +247,8 @@ impl Report {
             let finding = FindingEntry { caused_by: Vec::new(), ..entry(finding) };
             SuppressedEntry { finding, suppressed_by: by.clone() }
         });
+        let suppressed = suppressed.collect();
+        let findings = diagnosis.findings.iter().map(entry).collect();
         let steps = results.plan.steps.iter().enumerate();
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
@@ -261,12 +263,12 @@ impl Report {
                 undetermined: diagnosis.undetermined(),
             },
             checks: diagnosis.checks.iter().map(check_entry).collect(),
-            findings: diagnosis.findings.iter().map(entry).collect(),
+            findings,
             plan: steps.map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
-            suppressed: suppressed.collect(),
+            suppressed,
             policy: notices.clone(),
             what_if: results.effect.map(what_if_entry),
-            preflight: preflight.clone(),
+            preflight,
             unsettled: Vec::new(),
         }
     }

@@ -120,8 +120,8 @@ impl State {
             Self::S5 => "isolated, with nodes that cannot pull: broken",
             Self::ChangingRegistry => "isolated, with nodes that still pull through the former registry",
             Self::S0OrS1 => "Direct, with egress; not every prerequisite could be told",
-            Self::S2OrS3 => "Cache, with egress; whether every node was reimaged is not known",
-            Self::S4OrS5 => "isolated; whether every node was reimaged is not known",
+            Self::S2OrS3 => "Cache, with egress; whether every node was reimaged could not be determined",
+            Self::S4OrS5 => "isolated; whether every node was reimaged could not be determined",
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn over_own_way(image: &Image, way: &str, secret: bool) -> Answer {
         return Answer::unknown(vec![Gap::new(Reason::NotVisible, detail)], why);
     }
     let identity = if secret {
-        "The pod names an imagePullSecret, which was not tried."
+        "The pod names an imagePullSecret, which was not verified."
     } else {
         "The pod names no imagePullSecret, so the registry must let everybody pull."
     };

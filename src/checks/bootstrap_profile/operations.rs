@@ -105,11 +105,10 @@ pub(super) fn pools(judge: &mut Judge<'_>) {
 }
 
 fn windows(evidence: &Evidence, pool: &str) -> Finding {
-    let id = evidence.cluster.id.child("agentPools").child(pool);
     let path = format!("properties.agentPoolProfiles[{pool}].osType");
     Finding::new(
         &WINDOWS,
-        Subject::new("Microsoft.ContainerService/managedClusters/agentPools", &id),
+        Subject::pool(&evidence.cluster.id, pool),
         format!(
             "Pool {pool} runs Windows. Microsoft's page says \"not yet supported\", although newer node images have \
              the code for it: check the page before you rely on it."

@@ -145,7 +145,7 @@ pub(super) const FAILURES: &[PullFailure] = &[
     },
     PullFailure {
         rule: &NETWORK_FAILURE,
-        meaning: "The name resolves, but no connection is established.",
+        meaning: "The name resolves, but the connection fails.",
         advice: advice(
             RemediationKind::Investigate,
             "See checks private-endpoint and outbound. Where both pass, look at firewalls on the way from the node \

@@ -5,7 +5,7 @@ use crate::checks::command::Command;
 use crate::evidence::Evidence;
 use crate::evidence::id::ResourceId;
 use crate::model::cache::{Credentials, Proposal};
-use crate::model::cluster::{Ownership, is};
+use crate::model::cluster::Ownership;
 
 impl Proposal {
     /// The commands that make the rule, and the credential set before it.
@@ -38,8 +38,7 @@ impl Proposal {
         }
         if evidence.ownership() == Ownership::Managed {
             advice.push_str(" A registry that AKS manages keeps rules that you add.");
-            let profile = evidence.cluster.properties.node_resource_group_profile.as_ref();
-            if profile.is_some_and(|profile| is(profile.restriction_level.as_ref(), "ReadOnly")) {
+            if evidence.node_group_locked() {
                 advice.push_str(
                     " The node resource group is locked (ReadOnly), which refuses the new rule: unlock it first, or \
                      use a registry of your own.",

@@ -135,7 +135,7 @@ fn notes(page: &mut Page, cutover: &Cutover<'_>) {
 fn next(page: &mut Page, cutover: &Cutover<'_>, step: &CutoverStep, shell: Shell) {
     let (word, color) = match cutover.safety {
         Safety::Safe => ("safe", AnsiColor::Green),
-        Safety::Undetermined => ("NOT CALLED SAFE: it rests on something that is not known", AnsiColor::Yellow),
+        Safety::Undetermined => ("NOT VERIFIED SAFE: required data is missing", AnsiColor::Yellow),
         Safety::Unsafe => ("gates are closed; this one first", AnsiColor::Red),
     };
     let title = text::clean(&text::bounded(&step.title, 300));
