@@ -8,6 +8,7 @@ pub mod check;
 pub mod command;
 pub mod finding;
 pub mod image_pulls;
+pub mod impact;
 pub mod judge;
 pub mod kubelet_acrpull;
 pub mod node_bootstrap;

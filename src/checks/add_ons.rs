@@ -46,7 +46,7 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         let kind = extension.properties.extension_type.as_deref().unwrap_or_default();
         let Some((_, title)) = EXTENSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)) else { continue };
         let id = &evidence.cluster.id;
-        let command = Command::new("az k8s-extension delete").with("-g", id.resource_group().unwrap_or_default());
+        let command = Command::new("az k8s-extension show").with("-g", id.resource_group().unwrap_or_default());
         let command = command.with("-c", id.name()).with("-t", "managedClusters").with("-n", extension.name());
         judge.report(
             Finding::new(
@@ -60,8 +60,11 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
             .seen(vec![Observation::new(extension.source(), "properties.extensionType", kind)])
             .with_remediation(remedy(
                 RemediationKind::Investigate,
-                "Check the page's limitations; where the extension is still listed and does not work, remove it with \
-                 this command.",
+                format!(
+                    "Check the page's limitations; where the extension is still listed and does not work, delete \
+                     extension {} of the cluster. az k8s-extension needs: az extension add -n k8s-extension.",
+                    extension.name()
+                ),
                 vec![remedy::in_subscription(command, id)],
                 DOCS_ISOLATED,
             )),

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 
 use super::check::Check;
 use super::judge::{Judge, NotApplicable};
-use super::remedy::{self, DOCS_CACHE, remedy};
+use super::remedy::{self, DOCS_CACHE, RuleWords, remedy};
 use super::rule::RuleSet;
 use crate::checks::command::Command;
 use crate::checks::finding::{Facts, Finding, Observation, Remediation, RemediationKind, Subject};
 use crate::checks::rule::{Rule, Severity};
+use crate::evidence::id::ResourceId;
 use crate::evidence::registry::{CacheRule, CredentialSet, Registry};
 use crate::evidence::{Evidence, Section};
 use crate::model::cluster::Ownership;
@@ -76,6 +77,11 @@ struct Case<'e> {
     evidence: &'e Evidence,
     registry: &'e Registry,
     rules: &'e [CacheRule],
+}
+
+fn words(rule: &CacheRule) -> RuleWords<'_> {
+    let credentials = rule.properties.credential_set_resource_id.as_ref().map(ResourceId::name);
+    RuleWords { name: rule.name(), source: source(rule), target: target(rule), credentials }
 }
 
 fn source(rule: &CacheRule) -> &str {
@@ -242,7 +248,7 @@ impl<'e> Case<'e> {
     }
 
     fn conflict(&self, rule: &CacheRule) -> Option<Finding> {
-        let delete = || vec![remedy::delete_cache_rule(&self.registry.id, rule.name())];
+        let delete = || vec![self.delete(rule)];
         let drop = |summary: &str| remedy(RemediationKind::RecreateCacheRule, summary, delete(), DOCS_CACHE);
         if target(rule) == "*" {
             let detail = format!(
@@ -294,16 +300,8 @@ impl<'e> Case<'e> {
         let remediation = if main {
             self.recreate(Some(rule))
         } else {
-            let create = remedy::acr("az acr cache create", &self.registry.id).with("-n", rule.name());
-            let create =
-                remedy::in_subscription(create.with("-s", source(rule)).with("-t", target(rule)), &self.registry.id);
-            let commands = vec![remedy::delete_cache_rule(&self.registry.id, rule.name()), create];
-            remedy(
-                RemediationKind::RecreateCacheRule,
-                "Delete the rule and create it again; add its credential set (-c) if it had one.",
-                commands,
-                DOCS_CACHE,
-            )
+            let commands = vec![self.delete(rule), remedy::create_cache_rule(&self.registry.id, &words(rule))];
+            remedy(RemediationKind::RecreateCacheRule, "Delete the rule and create it again.", commands, DOCS_CACHE)
         };
         let mut finding = self.on_rule(
             rule,
@@ -363,11 +361,8 @@ impl<'e> Case<'e> {
     fn grant_secrets(&self, set: &CredentialSet) -> Remediation {
         let show = remedy::acr("az acr credential-set show", &self.registry.id).with("-n", set.name());
         let principal = set.identity.as_ref().and_then(|identity| identity.principal_id.clone());
-        let grant = Command::new("az role assignment create")
-            .with("--role", "Key Vault Secrets User")
-            .with("--assignee-object-id", principal.unwrap_or_else(|| "<PRINCIPAL_ID>".to_owned()))
-            .with("--assignee-principal-type", "ServicePrincipal")
-            .with("--scope", "<KEY_VAULT_ID>");
+        let principal = principal.unwrap_or_else(|| "<PRINCIPAL_ID>".to_owned());
+        let grant = remedy::assign_role("Key Vault Secrets User", &principal, "<KEY_VAULT_ID>");
         remedy(
             RemediationKind::FixUpstreamCredentials,
             "See which secrets the set names, and let its identity read them in their Key Vault (put the vault's id \
@@ -378,15 +373,18 @@ impl<'e> Case<'e> {
         )
     }
 
+    fn delete(&self, rule: &CacheRule) -> Command {
+        remedy::delete_cache_rule(&self.registry.id, &words(rule))
+    }
+
     /// Managed: delete the registry, then reconcile. BYO: delete the wrong rule, create the right one.
     fn recreate(&self, wrong: Option<&CacheRule>) -> Remediation {
         if self.evidence.ownership() == Ownership::Managed {
             return remedy::delete_registry_and_reconcile(self.evidence, &self.registry.id);
         }
         let registry = &self.registry.id;
-        let mut commands: Vec<Command> =
-            wrong.map(|rule| remedy::delete_cache_rule(registry, rule.name())).into_iter().collect();
-        commands.push(remedy::create_cache_rule(self.evidence, registry));
+        let mut commands: Vec<Command> = wrong.map(|rule| self.delete(rule)).into_iter().collect();
+        commands.push(remedy::create_documented_rule(self.evidence, registry));
         let summary = "Create the documented rule (a rule's source and target cannot be changed, so a wrong one is \
                        deleted first). If it is refused with TargetRepositoryPrefixMatchesExistingRegistries, \
                        repositories are left under aks-managed-repository/: delete each with az acr repository delete \

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use super::impact::Impact;
+use crate::evidence::id::ResourceId;
 use crate::text;
 
 /// The shell that commands are printed for.
@@ -16,20 +18,49 @@ pub enum Shell {
 /// Longest word of a command, in bytes.
 const LONGEST: usize = 4_096;
 
-/// One command line, as words.
+/// One command line, as words, and what it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Command(Vec<String>);
+pub struct Command {
+    words: Vec<String>,
+    change: Option<Change>,
+}
 
 impl Command {
-    /// A command from its fixed words: `Command::new("az aks update")`.
+    /// A command from its fixed words: `Command::new("az aks show")`. It only looks, unless it says what it changes.
     pub fn new(words: &str) -> Self {
-        Self(words.split_whitespace().map(str::to_owned).collect())
+        Self { words: words.split_whitespace().map(str::to_owned).collect(), change: None }
+    }
+
+    /// Says what the command does, to which resource, and how that is undone.
+    #[must_use]
+    pub fn changing(self, impact: Impact, target: &ResourceId, undo: impl Into<Undo>) -> Self {
+        Self { change: Some(Change { impact, target: target.clone(), undo: undo.into() }), ..self }
+    }
+
+    /// What it changes; `None` where it only looks.
+    pub fn change(&self) -> Option<&Change> {
+        self.change.as_ref()
+    }
+
+    /// What it does to what runs.
+    pub fn impact(&self) -> Impact {
+        self.change.as_ref().map_or(Impact::None, |change| change.impact)
+    }
+
+    /// The worst that several commands do.
+    pub fn worst(commands: &[Self]) -> Impact {
+        commands.iter().map(Self::impact).max().unwrap_or(Impact::None)
+    }
+
+    /// Whether a place in it is left open, for a person to fill in.
+    pub fn is_open(&self) -> bool {
+        self.words.iter().any(|word| word.starts_with('<') && word.ends_with('>'))
     }
 
     /// Adds one word as it is.
     #[must_use]
     pub fn word(mut self, word: impl Into<String>) -> Self {
-        self.0.push(word.into());
+        self.words.push(word.into());
         self
     }
 
@@ -41,7 +72,7 @@ impl Command {
 
     /// The words.
     pub fn words(&self) -> &[String] {
-        &self.0
+        &self.words
     }
 
     /// The line for a POSIX shell.
@@ -52,7 +83,7 @@ impl Command {
     /// The line for a shell. A character that steers terminals, which no Azure name can hold, becomes `?`, so that a
     /// line stays one line.
     pub fn line(&self, shell: Shell) -> String {
-        let words = self.0.iter().map(|word| {
+        let words = self.words.iter().map(|word| {
             // No value that Azure takes is that long: the place stays open.
             let word = if word.len() > LONGEST { "<VALUE_THAT_IS_TOO_LONG>" } else { word };
             let printable: String = word.chars().map(|c| if text::is_hostile(c) { '?' } else { c }).collect();
@@ -62,6 +93,46 @@ impl Command {
             }
         });
         words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What a command that does not only look changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Change {
+    pub impact: Impact,
+    /// The resource that it writes to; of a resource that it creates, the id to be.
+    pub target: ResourceId,
+    pub undo: Undo,
+}
+
+/// The way back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Undo {
+    /// A command takes it back.
+    Command(Box<Command>),
+    /// No command does; why, or what does instead.
+    Words(&'static str),
+}
+
+impl Undo {
+    /// The way back on one line.
+    pub fn line(&self, shell: Shell) -> String {
+        match self {
+            Self::Command(command) => command.line(shell),
+            Self::Words(words) => (*words).to_owned(),
+        }
+    }
+}
+
+impl From<Command> for Undo {
+    fn from(command: Command) -> Self {
+        Self::Command(Box::new(command))
+    }
+}
+
+impl From<&'static str> for Undo {
+    fn from(words: &'static str) -> Self {
+        Self::Words(words)
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Facts {
     pub mirror: Option<String>,
     /// For a DNS record: whether its name is a data endpoint's, which only layers and artifacts need.
     pub data_endpoint: Option<bool>,
+    /// Whether it rests on something that cannot be seen, until a failed pull confirms it.
+    pub unsure: bool,
     /// The cache rules that it concerns, by name.
     pub cache_rules: Vec<String>,
     /// The repository of the registry that gets other images than it should.

@@ -79,9 +79,7 @@ fn on_registry(
 }
 
 fn no_identity(evidence: &Evidence, registry: &Registry) -> Finding {
-    let command =
-        remedy::addressed(Command::new("az aks update"), &evidence.cluster.id).word("--enable-managed-identity");
-    let commands = vec![remedy::in_subscription(command, &evidence.cluster.id)];
+    let commands = vec![remedy::with_managed_identity(evidence)];
     let seen = vec![Observation::new(
         evidence.cluster.source(),
         "properties.identityProfile.kubeletidentity.objectId",
@@ -324,11 +322,9 @@ impl Case<'_> {
         )
     }
 
+    /// The object id, never the client id.
     fn assignment(&self, role: &str) -> Command {
-        let command =
-            Command::new("az role assignment create").with("--role", role).with("--scope", self.registry.id.as_str());
-        // The object id, never the client id; and with the type no look-up in Microsoft Graph is needed.
-        let command = command.with("--assignee-object-id", self.identity.object_id.as_deref().unwrap_or_default());
-        command.with("--assignee-principal-type", "ServicePrincipal")
+        let principal = self.identity.object_id.as_deref().unwrap_or_default();
+        remedy::assign_role(role, principal, self.registry.id.as_str())
     }
 }

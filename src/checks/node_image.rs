@@ -5,7 +5,6 @@ mod stale;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Check;
-use super::command::Command;
 use super::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
 use super::judge::{Judge, NotApplicable};
 use super::observe::observe_nodes;
@@ -93,8 +92,7 @@ fn renew(group: &Group<'_>, evidence: &Evidence, kind: RemediationKind, why: &st
     } else {
         let how = "Node auto-provisioning makes these nodes and a node image upgrade does not touch them: delete the \
                    NodePool's NodeClaims, and new nodes take their place (their pods are drained first).";
-        let selector = format!("karpenter.sh/nodepool={}", group.name);
-        (how, Command::new("kubectl delete nodeclaims").with("-l", selector))
+        (how, remedy::delete_node_claims(evidence, group.name))
     };
     remedy(kind, format!("{why} {how}").trim_start(), vec![command], docs)
 }

@@ -4,8 +4,10 @@ use super::check::Check;
 use super::judge::{Judge, NotApplicable};
 use super::remedy::{self, DOCS_ISOLATED, remedy};
 use super::rule::RuleSet;
+use super::{cache_rules, kubelet_acrpull, node_image, private_dns, private_endpoint};
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, RemediationKind, Subject};
+use crate::checks::impact::Impact;
 use crate::checks::rule::{GateRole, Rule};
 use crate::evidence::id::ResourceId;
 use crate::evidence::network::SubnetProperties;
@@ -14,9 +16,18 @@ use crate::evidence::{Evidence, Fact, Section};
 use crate::model::egress::own_default_route;
 use crate::model::names::RegistryNames;
 
+/// What pulls without a way out rest on.
+const PULLS: &[&RuleSet] = &[
+    &cache_rules::CHECK.about,
+    &private_endpoint::CHECK.about,
+    &private_dns::CHECK.about,
+    &kubelet_acrpull::CHECK.about,
+    &node_image::CHECK.about,
+];
+
 pub const DEFAULT_OUTBOUND: Rule =
-    Rule::warning("subnet-default-outbound", "A node subnet still has Azure's default way out");
-pub const PUBLIC_IP: Rule = Rule::warning("node-public-ip", "A pool's nodes have public addresses");
+    Rule::warning("subnet-default-outbound", "A node subnet still has Azure's default way out").hardening(PULLS);
+pub const PUBLIC_IP: Rule = Rule::warning("node-public-ip", "A pool's nodes have public addresses").hardening(PULLS);
 pub const PROXY: Rule =
     Rule::warning("proxy-covers-registry", "The nodes' proxy gets the traffic to the registry").risking_pulls();
 pub const PUBLIC_API: Rule =
@@ -75,8 +86,8 @@ fn subnets(judge: &mut Judge<'_>) {
 fn default_outbound(evidence: &Evidence, id: &ResourceId, subnet: &SubnetProperties) -> Finding {
     let access = subnet.default_outbound_access.map_or_else(|| "(unset)".to_owned(), |access| access.to_string());
     let network = id.up_to("virtualNetworks").unwrap_or_default();
-    let command = Command::new("az network vnet subnet update").with("-g", id.resource_group().unwrap_or_default());
-    let command = command.with("--vnet-name", network.name()).with("-n", id.name()).with("--default-outbound", "false");
+    let show = Command::new("az network vnet subnet show").with("-g", id.resource_group().unwrap_or_default());
+    let show = show.with("--vnet-name", network.name()).with("-n", id.name());
     Finding::new(
         &DEFAULT_OUTBOUND,
         Subject::new("Microsoft.Network/virtualNetworks/subnets", id),
@@ -95,8 +106,14 @@ fn default_outbound(evidence: &Evidence, id: &ResourceId, subnet: &SubnetPropert
     )])
     .with_remediation(remedy(
         RemediationKind::Investigate,
-        "Make the subnet private. Nodes keep their way out until they are stopped and started, or replaced.",
-        vec![remedy::in_subscription(command, id)],
+        format!(
+            "Make subnet {} of network {} private: set defaultOutboundAccess to false (az network vnet subnet update \
+             --default-outbound false), once pulls over the private path are seen to work. Nodes keep their way out \
+             until they are stopped and started, or replaced.",
+            id.name(),
+            network.name()
+        ),
+        vec![remedy::in_subscription(show, id)],
         "https://learn.microsoft.com/azure/virtual-network/ip-services/default-outbound-access",
     ))
 }
@@ -150,6 +167,8 @@ fn proxy(judge: &mut Judge<'_>) {
         .map_or(evidence.cloud().registry_suffix, |(_, suffix)| suffix)
         .to_owned();
     let update = remedy::aks_update(evidence, &[("--http-proxy-config", "proxy.json")]);
+    let undo = "the same command with the former proxy configuration";
+    let update = update.changing(Impact::RollsNodes, &evidence.cluster.id, undo);
     judge.report(
         Finding::new(
             &PROXY,

@@ -8,6 +8,7 @@ use super::remedy::{self, DOCS_PRIVATE_LINK, remedy};
 use super::rule::RuleSet;
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
+use crate::checks::impact::Impact;
 use crate::checks::rule::Rule;
 use crate::evidence::id::ResourceId;
 use crate::evidence::network::{NetworkLink, VirtualNetwork};
@@ -15,6 +16,7 @@ use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
 use crate::model::cluster::Ownership;
 use crate::model::names::RegistryNames;
 use crate::model::networks::{AZURE_DNS, own_servers};
+use crate::model::zones::choice::Chain;
 use crate::model::zones::{Zone, Zones};
 
 pub const ZONE_MISSING: Rule =
@@ -78,9 +80,10 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         .into_iter()
         .filter_map(|candidate| candidate.facts.zone_groups.gap());
     groups.for_each(|gap| judge.note(gap.clone().about("the endpoint's zone groups")));
+    let chain = Chain::of(evidence, registry, &names);
     for network in &networks {
-        let answering = Resolver { evidence, names: &names, zones: &zones, network }.judge(judge);
-        records::judge(judge, registry, &names, &answering);
+        let answering = Resolver { evidence, names: &names, zones: &zones, chain: &chain, network }.judge(judge);
+        records::judge(judge, registry, &names, &chain, &answering);
     }
     Ok(())
 }
@@ -90,22 +93,36 @@ struct Resolver<'a, 'e> {
     evidence: &'e Evidence,
     names: &'a RegistryNames,
     zones: &'a Zones<'e>,
+    chain: &'a Chain<'a, 'e>,
     network: &'a ResourceId,
 }
 
-impl<'e> Resolver<'_, 'e> {
+/// The zones that answer a network's queries.
+struct Answering<'a, 'e> {
+    network: &'a ResourceId,
+    zones: Vec<Zone<'e>>,
+    /// Whether it is certain that they answer: behind servers of the operator's own that sit elsewhere it is not.
+    certain: bool,
+}
+
+impl<'a, 'e> Resolver<'a, 'e> {
     /// Judges zone and link, and gives the zones that answer the network's queries.
-    fn judge(&self, judge: &mut Judge<'e>) -> Vec<Zone<'e>> {
-        match self.evidence.network(self.network) {
+    fn judge(&self, judge: &mut Judge<'e>) -> Answering<'a, 'e> {
+        let (zones, certain) = match self.evidence.network(self.network) {
             Fact::Known(network) => {
                 let servers: Vec<&str> = own_servers(network);
-                if servers.is_empty() { self.azure_dns(judge, true) } else { self.own_dns(judge, network, &servers) }
+                if servers.is_empty() {
+                    (self.azure_dns(judge, true), true)
+                } else {
+                    self.own_dns(judge, network, &servers)
+                }
             }
             Fact::Missing(gap) => {
                 judge.note(gap.about("the node network"));
-                self.azure_dns(judge, false)
+                (self.azure_dns(judge, false), true)
             }
-        }
+        };
+        Answering { network: self.network, zones, certain }
     }
 
     /// Azure-provided DNS: a zone must be linked. `certain` = that it is Azure's DNS is known.
@@ -124,17 +141,17 @@ impl<'e> Resolver<'_, 'e> {
         }
         let existing = self.zones.existing();
         judge.report(match existing.first() {
-            Some(zone) => self.not_linked(zone, &existing),
+            Some(_) => self.not_linked(&existing),
             None => self.zone_missing(),
         });
         Vec::new()
     }
 
     /// The operator's own servers must sit in a network that the zone is linked to, or forward into one.
-    fn own_dns(&self, judge: &mut Judge<'e>, network: &VirtualNetwork, servers: &[&str]) -> Vec<Zone<'e>> {
+    fn own_dns(&self, judge: &mut Judge<'e>, network: &VirtualNetwork, servers: &[&str]) -> (Vec<Zone<'e>>, bool) {
         let sites = self.zones.networks_of(servers, network, self.evidence);
         if sites.unplaced.is_empty() {
-            return sites.zones;
+            return (sites.zones, true);
         }
         let mut unseen = self.zones.unreadable();
         unseen.extend(sites.gaps);
@@ -144,7 +161,7 @@ impl<'e> Resolver<'_, 'e> {
             unseen.into_iter().for_each(|gap| judge.note(gap));
         }
         // The servers most likely forward into a network that the zone is linked to, so its records still count.
-        self.zones.existing().into_iter().filter(Zone::has_links).collect()
+        (self.zones.existing().into_iter().filter(Zone::has_links).collect(), false)
     }
 
     fn on_network(
@@ -162,7 +179,15 @@ impl<'e> Resolver<'_, 'e> {
         let command = Command::new("az network private-dns link vnet create")
             .with("-g", zone.resource_group().unwrap_or_default());
         let command = command.with("-z", zone.name()).with("-n", format!("{}-link", self.network.name()));
-        remedy::in_subscription(command.with("-v", self.network.as_str()).with("-e", "false"), zone)
+        let create = remedy::in_subscription(command.with("-v", self.network.as_str()).with("-e", "false"), zone);
+        let name = format!("{}-link", self.network.name());
+        let delete = Command::new("az network private-dns link vnet delete")
+            .with("-g", zone.resource_group().unwrap_or_default())
+            .with("-z", zone.name())
+            .with("-n", &name)
+            .word("--yes");
+        let id = zone.child("virtualNetworkLinks").child(&name);
+        create.changing(Impact::Access, &id, remedy::in_subscription(delete, zone))
     }
 
     fn zone_missing(&self) -> Finding {
@@ -185,10 +210,9 @@ impl<'e> Resolver<'_, 'e> {
                 self.network.subscription().unwrap_or_default(),
                 self.network.resource_group().unwrap_or_default()
             ));
-            let create = remedy::in_subscription(
-                remedy::addressed(Command::new("az network private-dns zone create"), &zone),
-                &zone,
-            );
+            let words = |verb: &str| remedy::addressed(Command::new("az network private-dns zone").word(verb), &zone);
+            let delete = remedy::in_subscription(words("delete").word("--yes"), &zone);
+            let create = remedy::in_subscription(words("create"), &zone).changing(Impact::Access, &zone, delete);
             remedy(
                 RemediationKind::CreateDnsZone,
                 "Create the zone and link it to the node network, then give it the endpoint's records (a DNS zone \
@@ -206,7 +230,8 @@ impl<'e> Resolver<'_, 'e> {
         self.on_network(&ZONE_MISSING, detail, seen, remediation)
     }
 
-    fn not_linked(&self, zone: &Zone<'e>, existing: &[Zone<'e>]) -> Finding {
+    fn not_linked(&self, existing: &[Zone<'e>]) -> Finding {
+        let own = self.chain.zone(existing);
         let seen = existing.iter().map(|zone| {
             let links = zone.linked_networks().map(ResourceId::name).collect::<Vec<_>>().join(", ");
             Observation::new(
@@ -218,18 +243,22 @@ impl<'e> Resolver<'_, 'e> {
         let remediation = if self.evidence.ownership() == Ownership::Managed {
             remedy::reconcile(self.evidence, "AKS links the zone of its registry again.")
         } else {
-            remedy(
-                RemediationKind::LinkDnsZone,
-                "Link the zone to the node network. A network can be linked to one zone of a name only: if the link \
-                 is refused for that reason, put the registry's records into the zone that is linked.",
-                vec![self.link(zone.id)],
-                DOCS_PRIVATE_LINK,
-            )
+            let (summary, commands) = match own {
+                Some(zone) => {
+                    (format!("Link zone {} to the node network. {ONE_OF_A_NAME}", zone.id), vec![self.link(zone.id)])
+                }
+                None => (format!("{} {ONE_OF_A_NAME}", ambiguous(existing)), Vec::new()),
+            };
+            remedy(RemediationKind::LinkDnsZone, format!("{summary} {LOCAL_DNS}"), commands, DOCS_PRIVATE_LINK)
+        };
+        let zone = match (own, existing) {
+            (Some(zone), _) => format!("Zone {} exists", zone.name()),
+            (None, [zone]) => format!("Zone {} exists", zone.name()),
+            (None, _) => format!("{} zones that could answer exist", existing.len()),
         };
         let detail = format!(
-            "Zone {} exists, but network {} is not linked to it: nodes get the registry's public address, which they \
-             cannot reach.",
-            zone.name(),
+            "{zone}, but network {} is linked to none: nodes get the registry's public address, which they cannot \
+             reach.",
             self.network.name()
         );
         self.on_network(&NOT_LINKED, detail, seen.collect(), remediation)
@@ -273,17 +302,22 @@ impl<'e> Resolver<'_, 'e> {
         )];
         let mut commands =
             vec![Command::new("nslookup").word(&self.names.server).word(unplaced.first().map_or("", String::as_str))];
-        if let Some(zone) = self.zones.existing().first() {
+        let existing = self.zones.existing();
+        let own = self.chain.zone(&existing);
+        if let Some(zone) = own {
             let list = Command::new("az network private-dns link vnet list")
                 .with("-g", zone.id.resource_group().unwrap_or_default())
                 .with("-z", zone.name());
             commands.push(remedy::in_subscription(list, zone.id));
         }
-        let summary = format!(
+        let mut summary = format!(
             "Ask the servers, from inside the network, for {}: a private address is right. Else link the zone to the \
-             servers' network and let them forward {} to {AZURE_DNS}.",
+             servers' network and let them forward {} to {AZURE_DNS}. {LOCAL_DNS} {NEW_SERVERS}",
             self.names.server, self.names.suffix
         );
+        if own.is_none() && !existing.is_empty() {
+            summary = format!("{summary} {}", ambiguous(&existing));
+        }
         self.on_network(
             &CUSTOM_SERVERS,
             detail,
@@ -291,6 +325,31 @@ impl<'e> Resolver<'_, 'e> {
             remedy(RemediationKind::Investigate, summary, commands, DOCS_PRIVATE_LINK),
         )
     }
+}
+
+const ONE_OF_A_NAME: &str = "A network can be linked to one zone of a name only: if the link is refused for that \
+                             reason, put the registry's records into the zone that is linked.";
+/// What LocalDNS keeps.
+const LOCAL_DNS: &str =
+    "Nodes with LocalDNS (the default from Kubernetes 1.36) may serve the old answer for up to an hour.";
+/// When nodes learn of other DNS servers.
+const NEW_SERVERS: &str = "Where the network's DNS servers are changed, nodes with LocalDNS need a reimage.";
+
+/// Most zones that are listed.
+const LISTED: usize = 8;
+
+/// Says that none of these zones is known to be the cluster's own; with their whole ids, which tell them apart.
+fn ambiguous(zones: &[Zone<'_>]) -> String {
+    let mut ids: Vec<&str> = zones.iter().map(|zone| zone.id.as_str()).collect();
+    ids.sort_unstable();
+    let more = ids.len().saturating_sub(LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    ids.truncate(LISTED);
+    format!(
+        "No command is printed, because it cannot be seen which zone is this cluster's: exactly one must hold the \
+         registry's records, or be named by the DNS zone group of its endpoint. Candidates: {}{more}.",
+        ids.join(", ")
+    )
 }
 
 fn incomplete(link: &NetworkLink) -> bool {

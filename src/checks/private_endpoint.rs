@@ -1,12 +1,12 @@
 //! The registry's private endpoint: is there an approved one that the nodes can reach.
 
 mod blocked;
+mod create;
 
 use super::check::Check;
 use super::judge::{Judge, NotApplicable};
 use super::remedy::{self, DOCS_PRIVATE_LINK, remedy};
 use super::rule::RuleSet;
-use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
 use crate::checks::rule::Rule;
 use crate::evidence::id::ResourceId;
@@ -31,6 +31,7 @@ pub const OTHER_NETWORK: Rule = Rule::error(
 .breaking_pulls();
 
 pub use blocked::PATH_BLOCKED;
+use create::{create, delete_endpoint};
 
 pub const CHECK: Check = Check {
     about: RuleSet {
@@ -162,9 +163,9 @@ fn missing(evidence: &Evidence, registry: &Registry) -> Finding {
     let mut stale = Vec::new();
     for endpoint in dangling {
         detail.push_str(&format!(
-            " Endpoint {} still names the registry, but the registry does not know it (it was probably recreated): \
-             delete it and create it again.",
-            endpoint.name()
+            " Endpoint {} still names the registry, but the registry does not know it (it was probably recreated): if \
+             it is this cluster's, delete it and create it again.",
+            endpoint.id
         ));
         let states = endpoint.properties.connections().filter_map(|connection| {
             connection.properties.private_link_service_connection_state.as_ref()?.status.clone()
@@ -175,7 +176,10 @@ fn missing(evidence: &Evidence, registry: &Registry) -> Finding {
             "properties.privateLinkServiceConnections[].properties.privateLinkServiceConnectionState.status",
             state,
         ));
-        stale.push(delete_endpoint(&endpoint.id));
+        // One in a network that is not the nodes' own may be anybody's.
+        if endpoints::reach(evidence, endpoint) == Reach::Serves {
+            stale.push(delete_endpoint(&endpoint.id));
+        }
     }
     Finding::new(&MISSING, Subject::new("Microsoft.ContainerRegistry/registries", &registry.id), detail)
         .seen(seen)
@@ -245,22 +249,30 @@ fn approve(
     if evidence.ownership() == Ownership::Managed {
         return remedy::reconcile(evidence, "AKS owns this endpoint and approves it.");
     }
+    // Whoever may read the registry may ask it for a connection: only one that lies where the nodes reach it is ours.
+    let facts = evidence.network.private_endpoints.get(endpoint).and_then(|facts| facts.endpoint.known());
+    let ours = facts.and_then(Option::as_ref).is_some_and(|own| endpoints::reach(evidence, own) == Reach::Serves);
     if !status.eq_ignore_ascii_case("Pending") {
-        let mut remediation = create(evidence, registry, vec![delete_endpoint(endpoint)]);
+        let first = if ours { vec![delete_endpoint(endpoint)] } else { Vec::new() };
+        let mut remediation = create(evidence, registry, first);
         remediation.summary = format!(
-            "A {status} connection cannot be approved: delete the endpoint and create it again. {}",
+            "A {status} connection cannot be approved: delete endpoint {endpoint}, if it is this cluster's, and create \
+             one again. {}",
             remediation.summary
         );
         return remediation;
     }
-    let approve = remedy::acr("az acr private-endpoint-connection approve", &registry.id).with("-n", connection.name());
-    let commands = vec![remedy::in_subscription(approve, &registry.id)];
-    remedy(
-        RemediationKind::ApprovePrivateEndpoint,
-        "Approve the connection on the registry.",
-        commands,
-        DOCS_PRIVATE_LINK,
-    )
+    let (summary, commands) = if ours {
+        ("Approve the connection on the registry.".to_owned(), vec![create::approve(registry, connection)])
+    } else {
+        let summary = format!(
+            "Approve connection {} on the registry, if it is this cluster's. No command is printed, because it cannot \
+             be seen that its endpoint, {endpoint}, lies in a network that the nodes reach.",
+            connection.name()
+        );
+        (summary, Vec::new())
+    };
+    remedy(RemediationKind::ApprovePrivateEndpoint, summary, commands, DOCS_PRIVATE_LINK)
 }
 
 fn gone(evidence: &Evidence, registry: &Registry, endpoint: &ResourceId) -> Finding {
@@ -312,63 +324,5 @@ fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>
         home.name(),
         names.join(", ")
     );
-    on_endpoint(&OTHER_NETWORK, id, detail, seen, endpoint_commands(evidence, registry, Vec::new()))
-}
-
-fn delete_endpoint(id: &ResourceId) -> Command {
-    remedy::in_subscription(remedy::addressed(Command::new("az network private-endpoint delete"), id), id)
-}
-
-/// Managed: reconcile. BYO: create an endpoint in the node network, after deleting what is in the way.
-fn create(evidence: &Evidence, registry: &Registry, first: Vec<Command>) -> Remediation {
-    if evidence.ownership() == Ownership::Managed {
-        return remedy::reconcile(evidence, "AKS creates the endpoint of its registry again.");
-    }
-    endpoint_commands(evidence, registry, first)
-}
-
-fn endpoint_commands(evidence: &Evidence, registry: &Registry, mut commands: Vec<Command>) -> Remediation {
-    let mut pools = evidence.pools.agent_pools.known().into_iter().flatten();
-    let subnet = pools.find_map(|pool| pool.vnet_subnet_id.clone());
-    let (nodes, _) = evidence.node_networks();
-    let network = nodes.into_iter().next();
-    let home = network.as_ref().unwrap_or(&registry.id);
-    let name = format!("{}-pe", registry.name());
-    let endpoint = ResourceId::new(format!(
-        "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Network/privateEndpoints/{name}",
-        home.subscription().unwrap_or_default(),
-        home.resource_group().unwrap_or_default()
-    ));
-    let location = evidence.cluster.location.clone().unwrap_or_else(|| "<LOCATION>".to_owned());
-    let subnet = subnet.map_or_else(|| "<SUBNET_ID>".to_owned(), |subnet| subnet.to_string());
-    let command = remedy::addressed(Command::new("az network private-endpoint create"), &endpoint).with("-l", location);
-    let command = command.with("--subnet", subnet).with("--private-connection-resource-id", registry.id.as_str());
-    let command = command.with("--group-id", "registry").with("--connection-name", format!("{name}-connection"));
-    commands.push(remedy::in_subscription(command, &endpoint));
-    let mut summary = "Create an endpoint in the node network (in its subnet or another one). Without the right to \
-                       approve on the registry add --manual-request true and have it approved."
-        .to_owned();
-    match evidence
-        .network
-        .dns_zones
-        .iter()
-        .find(|(id, facts)| id.name().starts_with("privatelink.") && facts.zone.known().is_some_and(Option::is_some))
-    {
-        Some((zone, _)) => {
-            let group = Command::new("az network private-endpoint dns-zone-group create")
-                .with("-g", endpoint.resource_group().unwrap_or_default());
-            let group = group
-                .with("--endpoint-name", name)
-                .with("-n", "default")
-                .with("--private-dns-zone", zone.as_str())
-                .with("--zone-name", "azurecr");
-            commands.push(remedy::in_subscription(group, &endpoint));
-            summary.push_str(
-                " The zone group writes its addresses into the zone and overwrites those of another endpoint that \
-                 shares it; leave it out where a policy adds it.",
-            );
-        }
-        None => summary.push_str(" Then see to its private DNS zone (check private-dns)."),
-    }
-    remedy(RemediationKind::CreatePrivateEndpoint, summary, commands, DOCS_PRIVATE_LINK)
+    on_endpoint(&OTHER_NETWORK, id, detail, seen, create::endpoint(evidence, registry, Vec::new()))
 }

@@ -2,18 +2,23 @@
 
 use jiff::civil::{Date, date};
 
+mod settings;
+
 use super::check::Check;
 use super::judge::{Judge, NotApplicable};
 use super::remedy::{self, DOCS_ISOLATED, DOCS_PRIVATE_LINK, remedy};
 use super::rule::RuleSet;
+use super::{kubelet_acrpull, private_dns, private_endpoint};
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
+use crate::checks::impact::Impact;
 use crate::checks::rule::{GateRole, Rule, Severity};
 use crate::evidence::registry::{PolicyStatus, Registry, RegistryProperties};
 use crate::evidence::{Evidence, Section};
 use crate::model::cluster::is;
 use crate::model::cluster::{Ownership, PoolState};
 use crate::model::image_version::ImageVersion;
+use settings::Setting;
 
 pub const NOT_PREMIUM: Rule =
     Rule::error("registry-not-premium", "The registry is not of the Premium tier").breaking_pulls();
@@ -24,10 +29,12 @@ pub const ARM_AUDIENCE: Rule = Rule::error(
 .breaking_pulls();
 pub const FAILED: Rule =
     Rule::error("registry-provisioning-failed", "The last operation on the registry failed").breaking_pulls();
-pub const PUBLIC: Rule =
-    Rule::warning("registry-public-access", "The registry can be reached over its public address").breaking_pulls();
-pub const ANONYMOUS: Rule =
-    Rule::warning("registry-anonymous-pull", "Anybody may pull from the registry").breaking_pulls();
+pub const PUBLIC: Rule = Rule::warning("registry-public-access", "The registry can be reached over its public address")
+    .breaking_pulls()
+    .hardening(&[&private_endpoint::CHECK.about, &private_dns::CHECK.about, &kubelet_acrpull::CHECK.about]);
+pub const ANONYMOUS: Rule = Rule::warning("registry-anonymous-pull", "Anybody may pull from the registry")
+    .breaking_pulls()
+    .hardening(&[&kubelet_acrpull::CHECK.about]);
 pub const NOT_ZONE_REDUNDANT: Rule = Rule::info("registry-not-zone-redundant", "The registry is not zone redundant")
     .breaking_pulls()
     .gate(GateRole::Aside);
@@ -116,26 +123,6 @@ impl Case<'_> {
             .with_remediation(remediation)
     }
 
-    /// `az acr update -n NAME …` for one's own registry; a managed one is AKS's to repair.
-    fn update(&self, summary: &str, options: &[(&str, &str)], docs: &'static str) -> Remediation {
-        if !self.byo() {
-            return remedy::reconcile(self.evidence, summary);
-        }
-        let command = remedy::addressed(Command::new("az acr update"), &self.registry.id);
-        let command = options.iter().fold(command, |command, (option, value)| command.with(option, *value));
-        let commands =
-            if options.is_empty() { Vec::new() } else { vec![remedy::in_subscription(command, &self.registry.id)] };
-        remedy(RemediationKind::UpdateRegistry, summary, commands, docs)
-    }
-
-    fn config(&self, words: &str, summary: &str, docs: &'static str) -> Remediation {
-        // These commands take the registry's name only.
-        let command = Command::new(words).with("-r", self.registry.name());
-        let status = if words.contains("authentication-as-arm") { "enabled" } else { "disabled" };
-        let command = remedy::in_subscription(command.with("--status", status), &self.registry.id);
-        remedy(RemediationKind::UpdateRegistry, summary, vec![command], docs)
-    }
-
     /// Who can reach the registry, and whether it can reach its upstream.
     fn reachability(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -154,7 +141,12 @@ impl Case<'_> {
                 self.update(
                     "First see that check kubelet-acrpull passes: without its role the kubelet pulls only as anybody. \
                      Then turn anonymous pull off.",
-                    &[("--anonymous-pull-enabled", "false")],
+                    Setting {
+                        option: "--anonymous-pull-enabled",
+                        value: "false",
+                        former: "true",
+                        impact: Impact::CutsTraffic,
+                    },
                     DOCS_ISOLATED,
                 ),
             ));
@@ -169,7 +161,12 @@ impl Case<'_> {
                 "None",
                 self.update(
                     "Let trusted services pass the registry's firewall.",
-                    &[("--allow-trusted-services", "true")],
+                    Setting {
+                        option: "--allow-trusted-services",
+                        value: "true",
+                        former: "false",
+                        impact: Impact::Access,
+                    },
                     "https://learn.microsoft.com/azure/container-registry/artifact-cache-cli",
                 ),
             ));
@@ -191,9 +188,12 @@ impl Case<'_> {
              registry."
                 .to_owned()
         };
-        let summary =
-            "Turn public access off. CI agents and ACR Tasks that push from outside then need a private path too.";
-        let remediation = self.update(summary, &[("--public-network-enabled", "false")], DOCS_PRIVATE_LINK);
+        let summary = "First see that checks private-endpoint and private-dns pass: without them nodes reach the \
+                       registry only over its public address. Then turn public access off. CI agents and ACR Tasks \
+                       that push from outside need a private path too.";
+        let setting =
+            Setting { option: "--public-network-enabled", value: "false", former: "true", impact: Impact::CutsTraffic };
+        let remediation = self.update(summary, setting, DOCS_PRIVATE_LINK);
         let mut finding = self.finding(&PUBLIC, &detail, "properties.publicNetworkAccess", "Enabled", remediation);
         if denies {
             finding.severity = Severity::Info;
@@ -231,13 +231,17 @@ impl Case<'_> {
     fn encryption(&self) -> Option<Finding> {
         self.lost_encryption_identity().map(|client| {
             let summary = "Put the identity back on the registry, and see that it may still use the key.";
-            let command = remedy::addressed(Command::new("az acr identity assign"), &self.registry.id)
-                .with("--identities", "<IDENTITY_ID>");
+            let words = |verb: &str| {
+                let command = Command::new("az acr identity").word(verb);
+                let command = remedy::addressed(command, &self.registry.id).with("--identities", "<IDENTITY_ID>");
+                remedy::in_subscription(command, &self.registry.id)
+            };
+            let command = words("assign").changing(Impact::Access, &self.registry.id, words("remove"));
             let remediation = if self.byo() {
                 remedy(
                     RemediationKind::UpdateRegistry,
                     summary,
-                    vec![remedy::in_subscription(command, &self.registry.id)],
+                    vec![command],
                     "https://learn.microsoft.com/azure/container-registry/tutorial-troubleshoot-customer-managed-keys",
                 )
             } else {
@@ -281,7 +285,11 @@ impl Case<'_> {
                 &format!("The registry is of the {tier} tier; private endpoints need Premium."),
                 "sku.name",
                 tier,
-                self.update("Raise the tier.", &[("--sku", "Premium")], DOCS_ISOLATED),
+                self.update(
+                    "Raise the tier.",
+                    Setting { option: "--sku", value: "Premium", former: tier, impact: Impact::Access },
+                    DOCS_ISOLATED,
+                ),
             )
         })
     }
@@ -314,7 +322,8 @@ impl Case<'_> {
                 "properties.policies.softDeletePolicy.status",
                 "enabled",
                 self.config(
-                    "az acr config soft-delete update",
+                    "soft-delete",
+                    ("disabled", "enabled"),
                     "Turn soft delete off.",
                     "https://learn.microsoft.com/azure/container-registry/container-registry-soft-delete-policy",
                 ),
@@ -326,9 +335,11 @@ impl Case<'_> {
         self.policy(|policies| policies.quarantine_policy.as_ref(), "enabled").then(|| {
             let summary = "Turn quarantine off for this registry (it has no az command of its own: az resource \
                            update, or the portal), or prove that cached images are released.";
-            let command = Command::new("az resource update")
-                .with("--ids", self.registry.id.as_str())
-                .with("--set", "properties.policies.quarantinePolicy.status=disabled");
+            let set = |status: &str| {
+                let command = Command::new("az resource update").with("--ids", self.registry.id.as_str());
+                command.with("--set", format!("properties.policies.quarantinePolicy.status={status}"))
+            };
+            let command = set("disabled").changing(Impact::Access, &self.registry.id, set("enabled"));
             let remediation = remedy(
                 RemediationKind::UpdateRegistry,
                 summary,
@@ -360,7 +371,7 @@ impl Case<'_> {
         };
         let summary = "Accept tokens for Azure Resource Manager. An Azure Policy may turn it off again: look for one \
                        that audits or modifies this setting.";
-        let remediation = self.config("az acr config authentication-as-arm update", summary, DOCS_ISOLATED);
+        let remediation = self.config("authentication-as-arm", ("enabled", "disabled"), summary, DOCS_ISOLATED);
         let mut finding = self.finding(
             &ARM_AUDIENCE,
             detail,

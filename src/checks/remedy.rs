@@ -7,6 +7,7 @@ mod cache;
 
 use super::command::Command;
 use super::finding::{Remediation, RemediationKind};
+use super::impact::Impact;
 use crate::evidence::Evidence;
 use crate::evidence::id::ResourceId;
 use crate::model::cluster::Ownership;
@@ -42,7 +43,11 @@ pub fn addressed(command: Command, id: &ResourceId) -> Command {
 
 /// `aksiso COMMAND -g GROUP -n NAME -s SUB`: how one sees what became of a step.
 pub fn aksiso(subcommand: &str, evidence: &Evidence) -> Command {
-    let cluster = &evidence.cluster.id;
+    aksiso_on(subcommand, &evidence.cluster.id)
+}
+
+/// The same for a cluster of which only the id is at hand.
+pub fn aksiso_on(subcommand: &str, cluster: &ResourceId) -> Command {
     let command = addressed(Command::new("aksiso").word(subcommand), cluster);
     command.with("-s", cluster.subscription().unwrap_or_default())
 }
@@ -60,11 +65,24 @@ pub fn in_subscription(command: Command, id: &ResourceId) -> Command {
     }
 }
 
-/// `az aks update -g GROUP -n NAME …`.
+/// What a reconcile leaves as it was.
+const RECONCILED: &str = "nothing to undo: the cluster's settings stay as they are";
+
+/// `az aks update -g GROUP -n NAME …`: settings only; a caller whose options do more says so.
 pub fn aks_update(evidence: &Evidence, options: &[(&str, &str)]) -> Command {
-    let command = addressed(Command::new("az aks update"), &evidence.cluster.id);
+    let cluster = &evidence.cluster.id;
+    let command = addressed(Command::new("az aks update"), cluster);
     let command = options.iter().fold(command, |command, (option, value)| command.with(option, *value));
-    in_subscription(command, &evidence.cluster.id)
+    let undo = if options.is_empty() { RECONCILED } else { "the same command with the former values" };
+    in_subscription(command, cluster).changing(Impact::Access, cluster, undo)
+}
+
+/// Gives the cluster managed identities instead of a service principal.
+pub fn with_managed_identity(evidence: &Evidence) -> Command {
+    let cluster = &evidence.cluster.id;
+    let command = addressed(Command::new("az aks update"), cluster).word("--enable-managed-identity");
+    let undo = "not possible: there is no way back to a service principal";
+    in_subscription(command, cluster).changing(Impact::Access, cluster, undo)
 }
 
 /// The commands of a reconcile: for a person, and for a script without a terminal.
@@ -73,7 +91,11 @@ fn reconcile_commands(evidence: &Evidence) -> (Vec<Command>, Vec<Command>) {
     let script = match (evidence.ownership(), evidence.registry_id()) {
         (Ownership::Byo, Some(registry)) => aks_update(evidence, &use_cache(&registry)),
         // The bootstrap flag alone would write the registry's id as null.
-        _ => Command::new("az resource update").with("--ids", evidence.cluster.id.as_str()),
+        _ => Command::new("az resource update").with("--ids", evidence.cluster.id.as_str()).changing(
+            Impact::Access,
+            &evidence.cluster.id,
+            RECONCILED,
+        ),
     };
     (person, vec![script])
 }
@@ -108,10 +130,12 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
             .push_str(" On AKS Automatic the node resource group is locked: open a support request for the deletion.");
     } else if evidence.node_group_locked() {
         summary.push_str(" The node resource group is locked (ReadOnly): the first command unlocks it.");
-        steps.push(aks_update(evidence, &[("--nrg-lockdown-restriction-level", "Unrestricted")]));
+        let lockdown = |level| aks_update(evidence, &[("--nrg-lockdown-restriction-level", level)]);
+        steps.push(lockdown("Unrestricted").changing(Impact::Access, &evidence.cluster.id, lockdown("ReadOnly")));
     }
-    let delete = Command::new("az acr delete").with("-n", registry.name());
-    steps.push(in_subscription(in_group(delete, registry).word("--yes"), registry));
+    let delete = in_group(Command::new("az acr delete").with("-n", registry.name()), registry).word("--yes");
+    let undo = "not possible; the reconcile creates the registry again";
+    steps.push(in_subscription(delete, registry).changing(Impact::Deletes, registry, undo));
     let (person, script) = reconcile_commands(evidence);
     let show = in_subscription(addressed(Command::new("az aks show"), &evidence.cluster.id), &evidence.cluster.id)
         .with("--query", "bootstrapProfile.containerRegistryId");
@@ -125,18 +149,30 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
     }
 }
 
+/// What is said instead of undoing a reimage.
+const REIMAGED: &str = "not possible, and not needed: nodes get what the cluster is set to";
+
 /// Reimages the nodes of a pool.
 pub fn upgrade_pool(evidence: &Evidence, pool: &str) -> Command {
     let command =
         Command::new("az aks nodepool upgrade").with("-g", evidence.cluster.id.resource_group().unwrap_or_default());
     let command = command.with("--cluster-name", evidence.cluster.id.name()).with("-n", pool).word("--node-image-only");
-    in_subscription(command, &evidence.cluster.id)
+    let target = evidence.cluster.id.child("agentPools").child(pool);
+    in_subscription(command, &evidence.cluster.id).changing(Impact::RollsNodes, &target, REIMAGED)
+}
+
+/// Replaces the nodes of a NodePool of node auto-provisioning.
+pub fn delete_node_claims(evidence: &Evidence, node_pool: &str) -> Command {
+    let command = Command::new("kubectl delete nodeclaims").with("-l", format!("karpenter.sh/nodepool={node_pool}"));
+    let undo = "not possible, and not needed: node auto-provisioning makes new nodes";
+    command.changing(Impact::Deletes, &evidence.cluster.id.child("nodePools").child(node_pool), undo)
 }
 
 /// Reimages the nodes of every pool; returns before they are.
 pub fn upgrade_all_pools(evidence: &Evidence) -> Command {
     let command = addressed(Command::new("az aks upgrade"), &evidence.cluster.id);
-    in_subscription(command.word("--node-image-only").word("--yes"), &evidence.cluster.id)
+    let command = in_subscription(command.word("--node-image-only").word("--yes"), &evidence.cluster.id);
+    command.changing(Impact::RollsNodes, &evidence.cluster.id, REIMAGED)
 }
 
 /// `az acr cache … -r REGISTRY -g GROUP …`.
@@ -144,14 +180,52 @@ pub fn acr(words: &str, registry: &ResourceId) -> Command {
     in_group(Command::new(words).with("-r", registry.name()), registry)
 }
 
-/// The rule that the documentation prescribes.
-pub fn create_cache_rule(evidence: &Evidence, registry: &ResourceId) -> Command {
-    let create = acr("az acr cache create", registry).with("-n", "aks-managed-mcr");
-    let source = format!("{}/*", evidence.mcr_hosts()[0]);
-    in_subscription(create.with("-s", source).with("-t", "aks-managed-repository/*"), registry)
+/// Creates a cache rule, with a credential set where it needs one.
+pub fn create_cache_rule(registry: &ResourceId, rule: &RuleWords<'_>) -> Command {
+    let id = registry.child("cacheRules").child(rule.name);
+    written_rule(registry, rule).changing(Impact::Access, &id, removed_rule(registry, rule.name))
 }
 
 /// Deletes a cache rule.
-pub fn delete_cache_rule(registry: &ResourceId, rule: &str) -> Command {
-    in_subscription(acr("az acr cache delete", registry).with("-n", rule).word("--yes"), registry)
+pub fn delete_cache_rule(registry: &ResourceId, rule: &RuleWords<'_>) -> Command {
+    let id = registry.child("cacheRules").child(rule.name);
+    removed_rule(registry, rule.name).changing(Impact::Deletes, &id, written_rule(registry, rule))
+}
+
+/// What makes up a cache rule.
+#[derive(Debug, Clone, Copy)]
+pub struct RuleWords<'r> {
+    pub name: &'r str,
+    pub source: &'r str,
+    pub target: &'r str,
+    /// The name of its credential set.
+    pub credentials: Option<&'r str>,
+}
+
+fn written_rule(registry: &ResourceId, rule: &RuleWords<'_>) -> Command {
+    let create = acr("az acr cache create", registry).with("-n", rule.name);
+    let create = create.with("-s", rule.source).with("-t", rule.target);
+    let create = rule.credentials.into_iter().fold(create, |create, set| create.with("-c", set));
+    in_subscription(create, registry)
+}
+
+fn removed_rule(registry: &ResourceId, name: &str) -> Command {
+    in_subscription(acr("az acr cache delete", registry).with("-n", name).word("--yes"), registry)
+}
+
+/// The rule that the documentation prescribes.
+pub fn create_documented_rule(evidence: &Evidence, registry: &ResourceId) -> Command {
+    let source = format!("{}/*", evidence.mcr_hosts()[0]);
+    let (name, target) = ("aks-managed-mcr", "aks-managed-repository/*");
+    create_cache_rule(registry, &RuleWords { name, source: &source, target, credentials: None })
+}
+
+/// Assigns a role to a service principal by its object id; with the type no look-up in Microsoft Graph is needed.
+pub fn assign_role(role: &str, principal: &str, scope: &str) -> Command {
+    let words = |verb: &str| {
+        let command = Command::new("az role assignment").word(verb).with("--role", role).with("--scope", scope);
+        command.with("--assignee-object-id", principal)
+    };
+    let create = words("create").with("--assignee-principal-type", "ServicePrincipal");
+    create.changing(Impact::Access, &ResourceId::new(scope.to_owned()), words("delete"))
 }

@@ -55,6 +55,8 @@ pub struct Rule {
     pub risks_pulls: bool,
     /// What it means for a cut-over.
     pub gate: GateRole,
+    /// Where its remedy takes something away that pulls may still rest on: the checks that must pass before it.
+    pub hardens: Option<&'static [&'static RuleSet]>,
 }
 
 impl PartialEq for Rule {
@@ -68,7 +70,7 @@ impl Eq for Rule {}
 
 impl Rule {
     const fn new(severity: Severity, id: &'static str, title: &'static str) -> Self {
-        Self { id, severity, title, breaks_pulls: false, risks_pulls: false, gate: GateRole::Usual }
+        Self { id, severity, title, breaks_pulls: false, risks_pulls: false, gate: GateRole::Usual, hardens: None }
     }
 
     /// A rule whose findings are usually errors.
@@ -104,6 +106,13 @@ impl Rule {
     #[must_use]
     pub const fn gate(mut self, role: GateRole) -> Self {
         self.gate = role;
+        self
+    }
+
+    /// The same rule, whose remedy closes something: it comes after what restores, once these checks pass.
+    #[must_use]
+    pub const fn hardening(mut self, pass_first: &'static [&'static RuleSet]) -> Self {
+        self.hardens = Some(pass_first);
         self
     }
 

@@ -1,4 +1,4 @@
-//! The plan: the steps in the order in which they must be done, duplicates merged.
+//! The plan: first what restores, then what is to be looked at, then what hardens; duplicates merged.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::Diagnosis;
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Remediation, RemediationKind};
+use crate::checks::impact::Impact;
 use crate::checks::remedy;
-use crate::checks::rule::Severity;
+use crate::checks::rule::{RuleSet, Severity};
 use crate::evidence::id::ResourceId;
 
 /// The steps that fix what a diagnosis found, in their order.
@@ -22,12 +23,40 @@ pub struct Plan {
 
 #[derive(Debug, Clone)]
 pub struct PlanStep {
+    pub phase: Phase,
+    /// That of the first finding; its summary holds what those of the others say besides.
     pub remediation: Remediation,
     /// The findings that it fixes.
     pub fixes: Vec<Finding>,
     pub disturbs: &'static str,
-    /// How to see that it worked.
-    pub verify: Command,
+    /// The checks that must pass before it is taken.
+    pub pass_first: Vec<&'static RuleSet>,
+    /// Locks that stand in the way of its commands, and locks that could not be read, in words.
+    pub locks: Vec<String>,
+    /// The checks that show whether it worked.
+    checks: Vec<&'static RuleSet>,
+}
+
+/// When a step is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It lets pulls and bootstraps work again.
+    Restore,
+    /// It only looks.
+    Look,
+    /// It takes away what pulls may still rest on.
+    Harden,
+}
+
+impl Phase {
+    /// The word in every format.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Restore => "restore",
+            Self::Look => "look",
+            Self::Harden => "harden",
+        }
+    }
 }
 
 /// What a kind of step disturbs.
@@ -42,7 +71,7 @@ fn disturbs(kind: RemediationKind) -> &'static str {
             "an update of the cluster; nodes keep their configuration until they are reimaged"
         }
         RemediationKind::Reconcile => "nothing that runs; no node is cordoned",
-        RemediationKind::AssignRole => "nothing; it takes minutes to spread",
+        RemediationKind::AssignRole => "nothing; it takes minutes to propagate",
         RemediationKind::RewriteImage => "the workload is rolled out again",
         RemediationKind::UpdateRegistry => "whoever relied on the former setting (CI agents, anonymous pulls)",
         RemediationKind::Investigate => "nothing by itself",
@@ -50,8 +79,8 @@ fn disturbs(kind: RemediationKind) -> &'static str {
     }
 }
 
-/// The order of the steps: the registry, its rule, endpoint, zone, link, record, role, then the cluster, then its
-/// nodes.
+/// The order of the steps of a phase: the registry, its rule, endpoint, zone, link, record, role, then the cluster,
+/// then its nodes.
 fn rank(kind: RemediationKind) -> u8 {
     match kind {
         RemediationKind::UpdateRegistry => 0,
@@ -77,31 +106,106 @@ impl Plan {
     /// The plan of a diagnosis: a step for every root cause, and none for what a cause explains.
     pub fn of(diagnosis: &Diagnosis<'_>) -> Self {
         let mut steps: Vec<PlanStep> = Vec::new();
-        let mut known: HashMap<&[Command], usize> = HashMap::new();
+        let mut known: HashMap<Vec<&[String]>, usize> = HashMap::new();
         let symptoms = diagnosis.symptoms();
         for finding in diagnosis.roots() {
             let remediation = &finding.remediation;
-            let commands = remediation.commands.as_slice();
-            if finding.severity == Severity::Info && commands.is_empty() {
+            if finding.severity == Severity::Info && remediation.commands.is_empty() {
                 continue;
-            }
-            if let Some(step) = known.get(commands) {
-                steps[*step].fixes.push(finding.clone());
-                continue;
-            }
-            if !commands.is_empty() {
-                known.insert(commands, steps.len());
             }
             let explained = symptoms.get(&finding.fingerprint()).into_iter().flatten().copied();
-            steps.push(PlanStep {
-                remediation: remediation.clone(),
-                fixes: std::iter::once(finding).chain(explained).cloned().collect(),
-                disturbs: disturbs(remediation.kind),
-                verify: remedy::aksiso("diagnose", diagnosis.evidence).with("--check", finding.check.id),
-            });
+            let step = PlanStep::of(finding, explained);
+            let commands: Vec<&[String]> = remediation.commands.iter().map(Command::words).collect();
+            match known.get(&commands).filter(|_| !commands.is_empty()) {
+                Some(at) => steps[*at].merge(step),
+                None => {
+                    known.insert(commands, steps.len());
+                    steps.push(step);
+                }
+            }
         }
-        steps.sort_by_key(|step| rank(step.remediation.kind));
+        steps.sort_by_key(|step| (step.phase, rank(step.remediation.kind)));
         let evidence = diagnosis.evidence;
         Self { cluster: evidence.cluster.id.clone(), collected_at: evidence.collected_at, steps }
     }
+}
+
+impl PlanStep {
+    fn of<'f>(finding: &'f Finding, explained: impl Iterator<Item = &'f Finding>) -> Self {
+        let remediation = finding.remediation.clone();
+        let phase = match (finding.rule.hardens, remediation.kind) {
+            (Some(_), _) => Phase::Harden,
+            (None, RemediationKind::Investigate) => Phase::Look,
+            _ => Phase::Restore,
+        };
+        Self {
+            phase,
+            disturbs: disturbs(remediation.kind),
+            remediation,
+            fixes: std::iter::once(finding).chain(explained).cloned().collect(),
+            pass_first: finding.rule.hardens.unwrap_or_default().to_vec(),
+            locks: Vec::new(),
+            checks: vec![finding.check],
+        }
+    }
+
+    /// Takes over what another step with the same commands fixes and says.
+    fn merge(&mut self, other: Self) {
+        self.phase = self.phase.min(other.phase);
+        self.fixes.extend(other.fixes);
+        for sentence in other.remediation.summary.split_inclusive(". ") {
+            if !self.remediation.summary.contains(sentence.trim()) {
+                self.remediation.summary.push(' ');
+                self.remediation.summary.push_str(sentence.trim());
+            }
+        }
+        for check in other.checks {
+            if !self.checks.contains(&check) {
+                self.checks.push(check);
+            }
+        }
+        for check in other.pass_first {
+            if !self.pass_first.contains(&check) {
+                self.pass_first.push(check);
+            }
+        }
+        if self.phase != Phase::Harden {
+            self.pass_first.clear();
+        }
+    }
+
+    /// The worst that its commands do.
+    pub fn impact(&self) -> Impact {
+        Command::worst(&self.remediation.commands)
+    }
+
+    /// What its commands write to, each once.
+    pub fn targets(&self) -> Vec<&ResourceId> {
+        let mut targets: Vec<&ResourceId> = Vec::new();
+        for change in self.remediation.commands.iter().filter_map(Command::change) {
+            if !targets.contains(&&change.target) {
+                targets.push(&change.target);
+            }
+        }
+        targets
+    }
+
+    /// The command that shows whether it worked: it fails while a finding as bad as those of the step stands.
+    pub fn verify(&self, cluster: &ResourceId) -> Command {
+        let worst = self.fixes.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Error);
+        diagnose(cluster, &self.checks, worst)
+    }
+
+    /// The command that must succeed before the step is taken, where it hardens.
+    pub fn gate(&self, cluster: &ResourceId) -> Option<Command> {
+        // A warning counts: while anybody may pull, a missing role is no more than that.
+        (!self.pass_first.is_empty()).then(|| diagnose(cluster, &self.pass_first, Severity::Warning))
+    }
+}
+
+/// Some checks once more; a finding of the severity fails them.
+fn diagnose(cluster: &ResourceId, checks: &[&'static RuleSet], severity: Severity) -> Command {
+    let checks: Vec<&str> = checks.iter().map(|check| check.id).collect();
+    let command = remedy::aksiso_on("diagnose", cluster).with("--check", checks.join(","));
+    if severity == Severity::Error { command } else { command.with("--fail-on", severity.as_str()) }
 }

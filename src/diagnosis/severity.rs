@@ -52,11 +52,14 @@ pub(super) fn escalate(findings: &mut [Finding]) {
     let bootstrap = has(&[&node_bootstrap::BOOTSTRAP_FAILED, &node_bootstrap::POOL_FAILED, &node_bootstrap::SCALE_UP]);
     let unfilled = findings.iter().any(is_pull_of_microsoft) || coded(&UNFILLED);
     let proxied = has(&[&pulls::FORBIDDEN, &pulls::NETWORK_FAILURE]) || coded(&[UNREACHED]);
+    let unresolved = has(&[&pulls::DNS_FAILURE, &pulls::FORBIDDEN, &pulls::LAYER_FAILED, &pulls::NETWORK_FAILURE])
+        || coded(&[UNREACHED]);
     let public = has(ENDPOINT_AND_DNS);
     for finding in findings {
         let worse = finding.is(&bootstrap_profile::FAILED) && bootstrap
             || finding.is(&registry::TRUSTED_SERVICES) && unfilled
-            || finding.is(&outbound::PROXY) && proxied;
+            || finding.is(&outbound::PROXY) && proxied
+            || finding.facts.unsure && unresolved;
         if worse {
             finding.severity = Severity::Error;
         }

@@ -71,7 +71,8 @@ pub fn names(endpoint: &PrivateEndpoint, registry: &ResourceId) -> bool {
     })
 }
 
-fn reach(evidence: &Evidence, endpoint: &PrivateEndpoint) -> Reach {
+/// How an endpoint lies to the nodes, whatever became of its connection.
+pub fn reach(evidence: &Evidence, endpoint: &PrivateEndpoint) -> Reach {
     let unknown = |detail: &str| Reach::Unknown(Gap::new(Reason::Malformed, detail));
     let Some(home) = endpoint.properties.network_id() else {
         return unknown("the private endpoint names no subnet");

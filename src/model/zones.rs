@@ -1,5 +1,7 @@
 //! The private DNS zones that could answer for the registry, and which networks they answer.
 
+pub mod choice;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -40,6 +42,15 @@ impl<'e> Zone<'e> {
     /// Whether any network is linked.
     pub fn has_links(&self) -> bool {
         self.links().next().is_some()
+    }
+
+    /// The addresses that the zone has for a name of the registry, as far as its records were read.
+    pub fn addresses(&self, names: &RegistryNames, name: &str) -> BTreeSet<IpAddr> {
+        let Some(label) = names.record(self.name(), name) else { return BTreeSet::new() };
+        let records = self.facts.records.known().into_iter().flatten();
+        let own = records.filter(|record| record.name().eq_ignore_ascii_case(&label));
+        let addresses = own.flat_map(|record| &record.properties.a_records);
+        addresses.filter_map(|record| record.ipv4_address.as_deref()?.parse().ok()).collect()
     }
 }
 
@@ -143,12 +154,15 @@ impl<'e> Zones<'e> {
         let mut sites = Sites { zones: Vec::new(), unplaced: Vec::new(), gaps: Vec::new() };
         let mut homes = BTreeSet::new();
         for server in servers {
-            let home =
-                linked.iter().find(|id| address_space(id, node, evidence).is_some_and(|space| holds(&space, server)));
-            match home {
-                Some(home) => drop(homes.insert(*home)),
-                None => sites.unplaced.push((*server).to_owned()),
+            let holding =
+                |id: &&ResourceId| address_space(id, node, evidence).is_some_and(|space| holds(&space, server));
+            let all: Vec<&ResourceId> = linked.iter().copied().filter(holding).collect();
+            // Networks that do not know each other may use the same addresses: those that the nodes reach come first.
+            let near: Vec<&ResourceId> = all.iter().copied().filter(|id| **id == node.id || peers(node, id)).collect();
+            if all.is_empty() {
+                sites.unplaced.push((*server).to_owned());
             }
+            homes.extend(if near.is_empty() { all } else { near });
         }
         let unread = linked.iter().filter(|id| address_space(id, node, evidence).is_none());
         sites.gaps = unread.filter_map(|id| evidence.network(id).gap().cloned()).collect();
@@ -178,6 +192,10 @@ fn address_space(id: &ResourceId, node: &VirtualNetwork, evidence: &Evidence) ->
     let peerings = node.properties.virtual_network_peerings.iter().map(|peering| &peering.properties);
     let peering = peerings.into_iter().find(|peering| peering.remote_id() == Some(id))?;
     Some(peering.remote_address_space.clone()?.address_prefixes)
+}
+
+fn peers(node: &VirtualNetwork, other: &ResourceId) -> bool {
+    node.properties.virtual_network_peerings.iter().any(|peering| peering.properties.remote_id() == Some(other))
 }
 
 fn holds(prefixes: &[String], address: &str) -> bool {

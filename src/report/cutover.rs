@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::model::{Cluster, GapEntry, SCHEMA_VERSION, cluster, gap_entry, lines};
+use super::model::{Cluster, GapEntry, SCHEMA_VERSION, cluster, gap_entry, impacts, lines};
 use crate::answers::cutover::gates::Gate;
 use crate::answers::cutover::steps::CutoverStep;
 use crate::answers::cutover::{Cutover, Safety};
-use crate::checks::command::Shell;
+use crate::checks::command::{Command, Shell};
 use crate::evidence::snapshot::Tool;
 use crate::model::age::PoolAge;
 use crate::text;
@@ -138,6 +138,11 @@ pub struct NextStepEntry {
     pub why: String,
     /// The commands, in order.
     pub commands: Vec<String>,
+    /// The worst of `impacts`.
+    pub impact: String,
+    /// What each of `commands` does to what runs: `none`, `access`, `restarts`, `rolls-nodes`, `cuts-traffic` or
+    /// `deletes`.
+    pub impacts: Vec<String>,
     /// What it disturbs.
     pub disturbs: String,
     /// How long it takes.
@@ -207,6 +212,8 @@ fn entry(step: &CutoverStep, safety: Safety, shell: Shell) -> NextStepEntry {
         safety: safety.as_str().to_owned(),
         why: text::bounded(&step.why, 2_000),
         commands: lines(&step.commands, shell),
+        impact: Command::worst(&step.commands).as_str().to_owned(),
+        impacts: impacts(&step.commands),
         disturbs: step.disturbs.clone(),
         takes: text::bounded(&step.takes, 2_000),
         verify: lines(&step.verify, shell),

@@ -1,6 +1,7 @@
 //! Markdown for a step summary, a pull request or a ticket: at most 1 MiB, and nothing in it is obeyed.
 
 use super::model::{FindingEntry, Report};
+use super::table::impact_words;
 use crate::answers::pull::ImageVerdict;
 use crate::text;
 
@@ -102,6 +103,7 @@ fn section(finding: &FindingEntry, report: &Report) -> String {
         out.push_str(&format!("\n**Do** (`{}`): {}\n", finding.remediation.kind, escape(&finding.remediation.summary)));
         if !finding.remediation.commands.is_empty() {
             out.push_str(&fenced(&finding.remediation.commands.join("\n")));
+            out.push_str(&format!("\n**Impact**: {}\n", impact_words(&finding.remediation.impacts)));
         }
         out.push_str(&format!("\n[Documentation]({})\n", finding.remediation.docs));
     }

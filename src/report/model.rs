@@ -2,6 +2,7 @@
 //! own, so that what is inside may change while what is printed does not.
 
 mod images;
+mod plan;
 
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use crate::answers::whatif::Effect;
 use crate::checks::command::{Command, Shell};
 use crate::checks::finding::{Finding, Observation};
 use crate::checks::rule::Severity;
-use crate::diagnosis::plan::{Plan, PlanStep};
+use crate::diagnosis::plan::Plan;
 use crate::diagnosis::policy::{Notice, Ruling, SuppressedBy};
 use crate::diagnosis::{CheckResult, Diagnosis};
 use crate::evidence::snapshot::Tool;
@@ -22,6 +23,8 @@ use crate::evidence::{Evidence, Gap};
 use crate::text;
 pub use images::{ImageEntry, LocationEntry, MovedEntry, PreflightEntry, WhatIfEntry};
 use images::{LOCATIONS, preflight_entry, what_if_entry};
+pub use plan::StepEntry;
+use plan::step_entry;
 
 /// The version of the schema: additions keep it, everything else raises it.
 pub const SCHEMA_VERSION: &str = "1";
@@ -182,28 +185,15 @@ pub struct RemediationEntry {
     pub commands: Vec<String>,
     /// The same without a question to answer; empty where `commands` ask none.
     pub script_commands: Vec<String>,
+    /// The worst of `impacts`; absent in a report of an older version.
+    #[serde(default)]
+    pub impact: String,
+    /// What each of `commands` does to what runs, in their order: `none`, `access`, `restarts`, `rolls-nodes`,
+    /// `cuts-traffic` or `deletes`. Those of `scriptCommands` do the same.
+    #[serde(default)]
+    pub impacts: Vec<String>,
     /// Where it is documented.
     pub docs: String,
-}
-
-/// A step of the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StepEntry {
-    /// Its number, from 1.
-    pub step: usize,
-    /// The kind of remediation.
-    pub kind: String,
-    /// What to do.
-    pub summary: String,
-    /// Fingerprints of what the step mends.
-    pub mends: Vec<String>,
-    pub commands: Vec<String>,
-    /// The same without a question to answer.
-    pub script_commands: Vec<String>,
-    pub disturbs: String,
-    /// The command that shows whether it worked.
-    pub verify: String,
 }
 
 /// A finding that does not count.
@@ -264,7 +254,7 @@ impl Report {
             },
             checks: diagnosis.checks.iter().map(check_entry).collect(),
             findings,
-            plan: steps.map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
+            plan: steps.map(|(at, step)| step_entry(at + 1, step, results.plan, shell)).collect(),
             suppressed,
             policy: notices.clone(),
             what_if: results.effect.map(what_if_entry),
@@ -333,19 +323,9 @@ pub fn gap_entry(gap: &Gap) -> GapEntry {
     }
 }
 
-fn step_entry(number: usize, step: &PlanStep, shell: Shell) -> StepEntry {
-    let mut mends: Vec<String> = step.fixes.iter().map(|finding| finding.fingerprint().to_string()).collect();
-    mends.dedup();
-    StepEntry {
-        step: number,
-        kind: step.remediation.kind.as_str().to_owned(),
-        summary: step.remediation.summary.clone(),
-        mends,
-        commands: lines(&step.remediation.commands, shell),
-        script_commands: lines(&step.remediation.script, shell),
-        disturbs: step.disturbs.to_owned(),
-        verify: step.verify.line(shell),
-    }
+/// What each command does to what runs.
+pub fn impacts(commands: &[Command]) -> Vec<String> {
+    commands.iter().map(|command| command.impact().as_str().to_owned()).collect()
 }
 
 /// Commands as lines for a shell.
@@ -371,6 +351,8 @@ fn finding_entry(finding: &Finding, shell: Shell) -> FindingEntry {
             summary: finding.remediation.summary.clone(),
             commands: lines(&finding.remediation.commands, shell),
             script_commands: lines(&finding.remediation.script, shell),
+            impact: Command::worst(&finding.remediation.commands).as_str().to_owned(),
+            impacts: impacts(&finding.remediation.commands),
             docs: finding.remediation.docs.to_owned(),
         },
         fingerprint: finding.fingerprint().to_string(),

@@ -202,7 +202,12 @@ impl Page {
         self.field("What", &finding.detail, INDENT);
         self.field("About", &format!("{} {}", finding.subject.kind, finding.subject.name), INDENT);
         for (at, observation) in finding.evidence.iter().enumerate() {
-            self.field(if at == 0 { "Because" } else { "" }, &short(observation), INDENT);
+            // Ids are cut to what tells them apart; where that is the same, they are shown whole.
+            let twin = |other: &ObservationEntry| {
+                other.source != observation.source && short_source(&other.source) == short_source(&observation.source)
+            };
+            let line = if finding.evidence.iter().any(twin) { whole(observation) } else { short(observation) };
+            self.field(if at == 0 { "Because" } else { "" }, &line, INDENT);
         }
         let remediation = &finding.remediation;
         self.field("Do", &format!("[{}] {}", remediation.kind, remediation.summary), INDENT);
@@ -210,6 +215,7 @@ impl Page {
         if !remediation.script_commands.is_empty() {
             self.commands("without a terminal, which asks nothing:", &remediation.script_commands);
         }
+        self.field("Impact", &impact_words(&remediation.impacts), INDENT);
         let start = self.out.len();
         self.field("More", &format!("aksiso explain {}; {}", finding.rule, remediation.docs), INDENT);
         if self.links {
@@ -240,9 +246,15 @@ impl Page {
             let first = first.map(|finding| format!("{} of {}", finding.rule, finding.subject.name));
             let more = step.mends.len().saturating_sub(1);
             let more = if more > 0 { format!(" and {}", count(more, "other finding")) } else { String::new() };
-            let StepEntry { step: number, kind, disturbs, verify, .. } = step;
-            let line = format!("{number}. {kind} for {}{more}; disturbs: {disturbs}", first.unwrap_or_default());
+            let StepEntry { step: number, kind, disturbs, verify, impacts, .. } = step;
+            let impact = impact_words(impacts);
+            let line =
+                format!("{number}. {kind} for {}{more}; impact: {impact} ({disturbs})", first.unwrap_or_default());
             self.paragraph("  ", &line, 5);
+            if !step.pass_first.is_empty() {
+                self.paragraph("     ", &format!("only once these checks pass: {}", step.pass_first.join(", ")), 5);
+            }
+            step.locks.iter().for_each(|lock| self.paragraph("     ", lock, 5));
             self.line(&format!("     verify: {}", text::clean(verify)));
         }
     }
@@ -341,9 +353,21 @@ impl Page {
     }
 }
 
+/// What the commands of a step do, in their order, the same in a row once.
+pub(super) fn impact_words(impacts: &[String]) -> String {
+    let mut words: Vec<&str> = impacts.iter().map(String::as_str).collect();
+    words.dedup();
+    if words.is_empty() { "none".to_owned() } else { words.join(", then ") }
+}
+
 /// An observation on one line: the field, its value, and where it was read, cut down to the last names of the id.
 fn short(observation: &ObservationEntry) -> String {
     format!("{} = {} ({})", observation.path, observation.value, short_source(&observation.source))
+}
+
+/// The same with the whole id.
+fn whole(observation: &ObservationEntry) -> String {
+    format!("{} = {} ({})", observation.path, observation.value, observation.source)
 }
 
 fn short_source(source: &str) -> String {

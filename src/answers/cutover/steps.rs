@@ -5,6 +5,7 @@ use super::names::StepKind;
 use super::state::Goal;
 use crate::checks::bootstrap_profile;
 use crate::checks::command::Command;
+use crate::checks::impact::Impact;
 use crate::checks::remedy::{self, DOCS_ISOLATED, DOCS_NODE_IMAGE};
 use crate::evidence::Evidence;
 use crate::model::age::{Age, PoolAge};
@@ -50,7 +51,7 @@ pub fn verify(evidence: &Evidence, goal: &Goal) -> Command {
 pub fn open(evidence: &Evidence, goal: &Goal, gate: &Gate) -> CutoverStep {
     let commands = match gate.name {
         name if name.is(&bootstrap_profile::IN_PROGRESS) => vec![on_cluster(evidence, "az aks wait").word("--updated")],
-        name if name.is(&bootstrap_profile::STOPPED) => vec![on_cluster(evidence, "az aks start")],
+        name if name.is(&bootstrap_profile::STOPPED) => vec![start(evidence)],
         _ => gate.remediation.as_ref().map(|remediation| remediation.commands.clone()).unwrap_or_default(),
     };
     let summary = gate.remediation.as_ref().map_or_else(String::new, |remediation| format!(" {}", remediation.summary));
@@ -66,6 +67,11 @@ pub fn open(evidence: &Evidence, goal: &Goal, gate: &Gate) -> CutoverStep {
         back_commands: Vec::new(),
         docs: gate.remediation.as_ref().map_or(DOCS_ISOLATED, |remediation| remediation.docs),
     }
+}
+
+fn start(evidence: &Evidence) -> Command {
+    let start = on_cluster(evidence, "az aks start");
+    start.changing(Impact::Restarts, &evidence.cluster.id, on_cluster(evidence, "az aks stop"))
 }
 
 fn on_cluster(evidence: &Evidence, words: &str) -> Command {
@@ -157,8 +163,7 @@ pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) 
 
 fn renew(evidence: &Evidence, pool: &PoolAge) -> Command {
     if pool.provisioned {
-        let selector = format!("karpenter.sh/nodepool={}", pool.name);
-        return Command::new("kubectl delete nodeclaims").with("-l", selector);
+        return remedy::delete_node_claims(evidence, &pool.name);
     }
     remedy::upgrade_pool(evidence, &pool.name)
 }
@@ -208,7 +213,10 @@ pub fn close(evidence: &Evidence, goal: &Goal, pools: &[PoolAge]) -> CutoverStep
     let empty: Vec<&PoolAge> =
         pools.iter().filter(|pool| pool.age == Age::Empty && !pool.provisioned && !pool.stopped).collect();
     let mut commands: Vec<Command> = empty.iter().map(|pool| renew(evidence, pool)).collect();
-    commands.push(remedy::aks_update(evidence, &[("--outbound-type", "none")]));
+    let former = evidence.outbound_type().to_owned();
+    let back = remedy::aks_update(evidence, &[("--outbound-type", &former)]);
+    let close = remedy::aks_update(evidence, &[("--outbound-type", "none")]);
+    commands.push(close.changing(Impact::CutsTraffic, &evidence.cluster.id, back.clone()));
     let mut why = "Every node was made with the registry as its source, and nothing that runs needs egress, as far as \
                    the gates tell."
         .to_owned();
@@ -219,7 +227,6 @@ pub fn close(evidence: &Evidence, goal: &Goal, pools: &[PoolAge]) -> CutoverStep
             names.join(", ")
         ));
     }
-    let former = evidence.outbound_type().to_owned();
     CutoverStep {
         kind: StepKind::CloseEgress,
         title: "Close egress: outbound type none".to_owned(),
@@ -229,7 +236,7 @@ pub fn close(evidence: &Evidence, goal: &Goal, pools: &[PoolAge]) -> CutoverStep
         takes: "Some minutes (an update of the cluster).".to_owned(),
         verify: vec![verify(evidence, goal), remedy::aksiso("diagnose", evidence)],
         back: format!("Open egress again; nodes need no reimage for it. (The outbound type was {former}.)"),
-        back_commands: vec![remedy::aks_update(evidence, &[("--outbound-type", &former)])],
+        back_commands: vec![back],
         docs: DOCS_ISOLATED,
     }
 }

@@ -4,6 +4,7 @@ use super::{Answer, ImageVerdict, Puller};
 use crate::checks::cache_rules;
 use crate::checks::command::Command;
 use crate::checks::finding::RemediationKind;
+use crate::checks::impact::Impact;
 use crate::checks::remedy::{self, DOCS_CACHE, remedy};
 use crate::evidence::id::ResourceId;
 use crate::evidence::image::{self, Caching, Image, caching};
@@ -156,7 +157,8 @@ impl Puller<'_> {
             Some(_) => import.with("--repository", repository),
             None => import.with("-t", format!("{repository}{}", image.tail)),
         };
-        let import = remedy::in_subscription(import, registry);
+        let undo = "delete the repository's tag in the registry";
+        let import = remedy::in_subscription(import, registry).changing(Impact::Access, registry, undo);
         let managed = self.evidence.ownership() == Ownership::Managed;
         let own = if managed {
             " AKS may recreate its registry, without the copy: one of your own is a better place for it."

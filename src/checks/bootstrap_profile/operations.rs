@@ -43,7 +43,8 @@ pub(super) fn operations(judge: &mut Judge<'_>) {
         judge.report(finding);
     }
     if evidence.stopped() {
-        let start = remedy::addressed(Command::new("az aks start"), &evidence.cluster.id);
+        let show = remedy::addressed(Command::new("az aks show"), &evidence.cluster.id);
+        let show = remedy::in_subscription(show, &evidence.cluster.id).with("--query", "powerState");
         judge.report(on_cluster(
             evidence,
             &STOPPED,
@@ -51,8 +52,8 @@ pub(super) fn operations(judge: &mut Judge<'_>) {
             &[("properties.powerState.code", "Stopped")],
             remedy(
                 RemediationKind::Investigate,
-                "Start the cluster to have its nodes judged.",
-                vec![remedy::in_subscription(start, &evidence.cluster.id)],
+                "Start the cluster (az aks start) to have its nodes judged.",
+                vec![show],
                 DOCS_TROUBLESHOOT,
             ),
         ));

@@ -3,6 +3,7 @@
 use super::{NETWORK_PLUGIN, OS_CHANNEL, SERVICE_PRINCIPAL, VERSION, on_cluster, update};
 use crate::checks::command::Command;
 use crate::checks::finding::Finding;
+use crate::checks::impact::Impact;
 use crate::checks::judge::Judge;
 use crate::checks::remedy;
 use crate::evidence::Evidence;
@@ -39,7 +40,10 @@ fn identity(evidence: &Evidence) -> Option<Finding> {
             "The cluster has no managed identity. Azure Resource Manager refuses artifactSource Cache for clusters \
              with a service principal (BootstrapArtifactSourceNotAllowed), and nodes have no identity to pull with.",
             &[("identity", "(unset)"), ("properties.servicePrincipalProfile.clientId", client.unwrap_or("(unset)"))],
-            update("Switch the cluster to a managed identity, then reimage every pool.", vec![with_identity(evidence)]),
+            update(
+                "Switch the cluster to a managed identity, then reimage every pool.",
+                vec![remedy::with_managed_identity(evidence)],
+            ),
         )
     })
 }
@@ -53,15 +57,14 @@ fn network_plugin(evidence: &Evidence) -> Option<Finding> {
             &NETWORK_PLUGIN,
             "The cluster uses kubenet, which network isolation does not support.",
             &[("properties.networkProfile.networkPlugin", "kubenet")],
-            update(
-                "Migrate to Azure CNI Overlay; it reimages every node.",
-                vec![remedy::aks_update(
-                    evidence,
-                    &[("--network-plugin", "azure"), ("--network-plugin-mode", "overlay")],
-                )],
-            ),
+            update("Migrate to Azure CNI Overlay; it reimages every node.", vec![to_overlay(evidence)]),
         )
     })
+}
+
+fn to_overlay(evidence: &Evidence) -> Command {
+    let update = remedy::aks_update(evidence, &[("--network-plugin", "azure"), ("--network-plugin-mode", "overlay")]);
+    update.changing(Impact::RollsNodes, &evidence.cluster.id, "not possible: there is no way back to kubenet")
 }
 
 fn os_channel(evidence: &Evidence) -> Option<Finding> {
@@ -91,11 +94,6 @@ fn minor(version: &str) -> Option<(u32, u32)> {
 fn upgrades(evidence: &Evidence) -> Command {
     let command = remedy::addressed(Command::new("az aks get-upgrades"), &evidence.cluster.id);
     remedy::in_subscription(command, &evidence.cluster.id)
-}
-
-fn with_identity(evidence: &Evidence) -> Command {
-    let command = remedy::addressed(Command::new("az aks update"), &evidence.cluster.id);
-    remedy::in_subscription(command.word("--enable-managed-identity"), &evidence.cluster.id)
 }
 
 #[cfg(test)]

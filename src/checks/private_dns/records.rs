@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{RECORD_MISMATCH, RECORD_MISSING, remedy};
+use super::{Answering, LOCAL_DNS, RECORD_MISMATCH, RECORD_MISSING, ambiguous, remedy};
 use crate::checks::command::Command;
 use crate::checks::finding::{Facts, Finding, Observation, Remediation, RemediationKind, Subject};
+use crate::checks::impact::Impact;
 use crate::checks::judge::Judge;
 use crate::checks::remedy::DOCS_PRIVATE_LINK;
 use crate::checks::rule::{Rule, Severity};
@@ -16,36 +17,91 @@ use crate::model::cluster::Ownership;
 use crate::model::endpoints::{self, Candidate, Reach};
 use crate::model::names::{RegistryNames, region};
 use crate::model::zones::Zone;
+use crate::model::zones::choice::Chain;
 
 /// A name that must resolve, and the addresses it may resolve to (none = not known).
 type Wanted = BTreeMap<String, BTreeSet<String>>;
 
 /// Judges every name of the registry against the zones that answer.
-pub fn judge<'e>(judge: &mut Judge<'e>, registry: &'e Registry, names: &RegistryNames, answering: &[Zone<'e>]) {
-    if answering.is_empty() {
+pub(super) fn judge<'e>(
+    judge: &mut Judge<'e>,
+    registry: &'e Registry,
+    names: &RegistryNames,
+    chain: &Chain<'_, 'e>,
+    answering: &Answering<'_, 'e>,
+) {
+    if answering.zones.is_empty() {
         return;
     }
     let evidence = judge.evidence;
     for (name, addresses) in wanted(judge, registry, names) {
-        // The zones come longest name first: the longest that matches is the one that answers.
-        let Some((zone, label)) = answering.iter().find_map(|zone| Some((zone, names.record(zone.name(), &name)?)))
-        else {
+        let fitting = answering.fitting(names, &name);
+        if fitting.is_empty() || !wanting(judge, &fitting, names, &name, &addresses) {
             continue;
-        };
-        let Some(records) = judge.know(&zone.facts.records, "the zone's A records") else {
-            continue;
-        };
-        let case = Case { evidence, names, zone: *zone, name: &name, label, addresses };
-        let Some(mut finding) = case.problem(records) else {
-            continue;
+        }
+        // What one of several zones holds is no finding, and what none holds may still come from elsewhere.
+        let sure = answering.certain && fitting.len() == 1;
+        let zone = if let [zone] = fitting[..] { Some(zone) } else { chain.zone(&fitting) };
+        let case = Case { evidence, names, name: &name, addresses, sure };
+        let mut finding = match zone {
+            Some(zone) => case.problem(zone),
+            None => case.in_none(answering.network, &fitting),
         };
         match case.relevance(judge) {
-            Relevance::Needed => {}
-            Relevance::Remote => finding.severity = Severity::Warning,
+            Relevance::Needed if sure => {}
+            Relevance::Needed => finding.facts.unsure = true,
+            Relevance::Remote => {}
             Relevance::Off => continue,
+        }
+        if !sure || matches!(case.relevance(judge), Relevance::Remote) {
+            finding.severity = finding.severity.min(Severity::Warning);
         }
         judge.report(finding);
     }
+}
+
+impl<'e> Answering<'_, 'e> {
+    /// The zones that answer for a name: those of the longest name that fits. Where it is not certain which zones
+    /// answer, all that fit.
+    fn fitting(&self, names: &RegistryNames, name: &str) -> Vec<Zone<'e>> {
+        let fits = |zone: &&Zone<'e>| names.record(zone.name(), name).is_some();
+        let fitting: Vec<Zone<'e>> = self.zones.iter().filter(fits).copied().collect();
+        let longest = fitting.iter().map(|zone| zone.name().len()).max();
+        let answers = |zone: &Zone<'e>| !self.certain || Some(zone.name().len()) == longest;
+        fitting.into_iter().filter(answers).collect()
+    }
+}
+
+/// Whether none of the zones has a name right. One that could not be read may have it: that is noted.
+fn wanting<'e>(
+    judge: &mut Judge<'e>,
+    zones: &[Zone<'e>],
+    names: &RegistryNames,
+    name: &str,
+    addresses: &BTreeSet<String>,
+) -> bool {
+    let read = |zone: &Zone<'e>| zone.facts.records.known().map(|records| found(records, *zone, names, name));
+    if zones.iter().filter_map(read).any(|found| is_right(&found, addresses)) {
+        return false;
+    }
+    let unread: Vec<_> =
+        zones.iter().map(|zone| &zone.facts.records).filter(|records| records.gap().is_some()).collect();
+    for records in &unread {
+        judge.know(records, "the zone's A records");
+    }
+    unread.is_empty()
+}
+
+/// The addresses that a zone answers for a name.
+fn found(records: &[AddressRecord], zone: Zone<'_>, names: &RegistryNames, name: &str) -> BTreeSet<String> {
+    let label = names.record(zone.name(), name).unwrap_or_default();
+    let record = lookup(records, &label).into_iter().flat_map(|record| &record.properties.a_records);
+    record.filter_map(|record| record.ipv4_address.clone()).collect()
+}
+
+/// Whether a name has an address, and none that it must not have (where that is known).
+fn is_right(found: &BTreeSet<String>, addresses: &BTreeSet<String>) -> bool {
+    !found.is_empty() && (addresses.is_empty() || found.is_subset(addresses))
 }
 
 /// The names that the reachable endpoints' interfaces list; else the two that every registry has.
@@ -107,10 +163,16 @@ enum Relevance {
 struct Case<'a, 'e> {
     evidence: &'e Evidence,
     names: &'a RegistryNames,
-    zone: Zone<'e>,
     name: &'a str,
-    label: String,
     addresses: BTreeSet<String>,
+    /// Whether it is certain that the zone answers.
+    sure: bool,
+}
+
+/// A record of a zone.
+struct Record<'e> {
+    zone: Zone<'e>,
+    label: String,
 }
 
 impl<'e> Case<'_, 'e> {
@@ -136,55 +198,74 @@ impl<'e> Case<'_, 'e> {
         }
     }
 
-    fn problem(&self, records: &[AddressRecord]) -> Option<Finding> {
-        let found: BTreeSet<String> = lookup(records, &self.label)
-            .map(|record| record.properties.a_records.iter().filter_map(|record| record.ipv4_address.clone()).collect())
-            .unwrap_or_default();
-        if found.is_empty() {
-            return Some(self.missing());
-        }
-        let right: BTreeSet<&String> = found.intersection(&self.addresses).collect();
-        if self.addresses.is_empty() || right.len() == found.len() {
-            return None;
-        }
-        Some(self.mismatch(&found, right.is_empty()))
+    /// What is wrong with the name's record in the zone that answers.
+    fn problem(&self, zone: Zone<'e>) -> Finding {
+        let label = self.names.record(zone.name(), self.name).unwrap_or_default();
+        let records = zone.facts.records.known().map_or(&[] as &[AddressRecord], Vec::as_slice);
+        let found = found(records, zone, self.names, self.name);
+        let record = Record { zone, label };
+        if found.is_empty() { self.missing(&record) } else { self.mismatch(&record, &found) }
     }
 
-    fn finding(
-        &self,
-        rule: &'static Rule,
-        severity: Severity,
-        detail: String,
-        value: String,
-        remediation: Remediation,
-    ) -> Finding {
-        let id = self.zone.id.child(&format!("A/{}", self.label));
-        let source = format!("GET {}/A", self.zone.id);
-        let mut evidence = vec![Observation::new(source, format!("value[{}].properties.aRecords", self.label), value)];
+    fn finding(&self, rule: &'static Rule, record: &Record<'_>, detail: String, value: String) -> Finding {
+        let Record { zone, label } = record;
+        let id = zone.id.child(&format!("A/{label}"));
+        let source = format!("GET {}/A", zone.id);
+        let mut evidence = vec![Observation::new(source, format!("value[{label}].properties.aRecords"), value)];
         if !self.addresses.is_empty() {
             let addresses = join(&self.addresses);
             evidence.push(Observation::new("the private endpoint's interface", self.name, addresses));
         }
-        let subject = Subject::new("Microsoft.Network/privateDnsZones/A", &id).named(self.name);
-        let facts = Facts { data_endpoint: Some(self.names.region_of(self.name).is_some()), ..Facts::default() };
-        let finding = Finding::new(rule, subject, detail).with_severity(severity).with_facts(facts);
-        finding.seen(evidence).with_remediation(remediation)
+        self.about(rule, &id, detail).seen(evidence)
     }
 
-    fn missing(&self) -> Finding {
+    fn about(&self, rule: &'static Rule, id: &ResourceId, mut detail: String) -> Finding {
+        if !self.sure {
+            detail.push_str(
+                " Probably: what the network's own DNS servers answer cannot be seen; a failed pull confirms it.",
+            );
+        }
+        let subject = Subject::new("Microsoft.Network/privateDnsZones/A", id).named(self.name);
+        let facts = Facts { data_endpoint: Some(self.names.region_of(self.name).is_some()), ..Facts::default() };
+        Finding::new(rule, subject, detail).with_facts(facts)
+    }
+
+    /// None of several zones has the name right, and the chain leads to none of them in particular.
+    fn in_none(&self, network: &ResourceId, zones: &[Zone<'e>]) -> Finding {
+        let detail =
+            format!("{} zones may answer the nodes, and none has the right address for {}.", zones.len(), self.name);
+        let seen = zones.iter().map(|zone| {
+            let records = zone.facts.records.known().map_or(&[] as &[AddressRecord], Vec::as_slice);
+            let found = join(&found(records, *zone, self.names, self.name));
+            let label = self.names.record(zone.name(), self.name).unwrap_or_default();
+            let value = if found.is_empty() { "none".to_owned() } else { found };
+            Observation::new(format!("GET {}/A", zone.id), format!("value[{label}].properties.aRecords"), value)
+        });
+        let remediation = if self.evidence.ownership() == Ownership::Managed {
+            remedy::reconcile(self.evidence, RECONCILED)
+        } else {
+            let summary = format!("Create the record in the zone that the servers ask. {}", ambiguous(zones));
+            remedy::remedy(RemediationKind::CreateDnsRecord, summary, Vec::new(), DOCS_PRIVATE_LINK)
+        };
+        let id = network.child(&format!("A/{}", self.name));
+        self.about(&RECORD_MISSING, &id, detail).seen(seen.collect()).with_remediation(remediation)
+    }
+
+    fn missing(&self, record: &Record<'e>) -> Finding {
         let detail = format!(
             "Zone {} answers the nodes, but record {} has no address: {} does not resolve to the private endpoint.",
-            self.zone.name(),
-            self.label,
+            record.zone.name(),
+            record.label,
             self.name
         );
-        let commands = self.addresses.iter().map(|address| self.record("add-record", address)).collect();
-        let remediation = self.remediation("Create the record.", commands);
-        self.finding(&RECORD_MISSING, RECORD_MISSING.severity, detail, "none".to_owned(), remediation)
+        let commands = self.addresses.iter().map(|address| record.add(address)).collect();
+        let remediation = self.remediation(record, "Create the record.", commands);
+        self.finding(&RECORD_MISSING, record, detail, "none".to_owned()).with_remediation(remediation)
     }
 
-    fn mismatch(&self, found: &BTreeSet<String>, all: bool) -> Finding {
+    fn mismatch(&self, record: &Record<'e>, found: &BTreeSet<String>) -> Finding {
         let wrong: Vec<&String> = found.difference(&self.addresses).collect();
+        let all = wrong.len() == found.len();
         let some = if all { "" } else { "also " };
         let detail = format!(
             "{} {some}resolves to {}, which is no address of an endpoint that the nodes can reach ({}). Two endpoints \
@@ -193,26 +274,21 @@ impl<'e> Case<'_, 'e> {
             wrong.iter().map(|address| address.as_str()).collect::<Vec<_>>().join(", "),
             join(&self.addresses)
         );
-        let add = self.addresses.difference(found).map(|address| self.record("add-record", address));
-        let remove = wrong.iter().map(|address| self.record("remove-record", address).word("--keep-empty-record-set"));
-        let remediation =
-            self.remediation("Put the right address in place of the wrong one.", remove.chain(add).collect());
-        let severity = if all { Severity::Error } else { Severity::Warning };
-        self.finding(&RECORD_MISMATCH, severity, detail, join(found), remediation)
+        // The right address first: at no time is there none.
+        let add = self.addresses.difference(found).map(|address| record.add(address));
+        let commands = add.chain(wrong.iter().map(|address| record.remove(address))).collect();
+        let what = "Add the right address, then remove the wrong one: whoever else asks this zone and uses the \
+                    endpoint behind it loses it, and needs a zone of their own.";
+        let remediation = self.remediation(record, what, commands);
+        let finding = self.finding(&RECORD_MISMATCH, record, detail, join(found)).with_remediation(remediation);
+        if all { finding } else { finding.with_severity(Severity::Warning) }
     }
 
-    fn record(&self, verb: &str, address: &str) -> Command {
-        let command = Command::new("az network private-dns record-set a").word(verb);
-        let command =
-            command.with("-g", self.zone.id.resource_group().unwrap_or_default()).with("-z", self.zone.name());
-        remedy::in_subscription(command.with("-n", self.label.as_str()).with("-a", address), self.zone.id)
-    }
-
-    fn remediation(&self, what: &str, commands: Vec<Command>) -> Remediation {
+    fn remediation(&self, record: &Record<'e>, what: &str, commands: Vec<Command>) -> Remediation {
         if self.evidence.ownership() == Ownership::Managed {
-            return remedy::reconcile(self.evidence, "AKS writes the records of its registry's endpoint again.");
+            return remedy::reconcile(self.evidence, RECONCILED);
         }
-        let summary = match self.zone_group() {
+        let mut summary = match record.zone_group(self.evidence) {
             Some(endpoint) => format!(
                 "{what} The records of this zone are written by the DNS zone group of endpoint {}, which rewrites \
                  them: if the change does not last, delete that zone group and create it again instead.",
@@ -220,17 +296,40 @@ impl<'e> Case<'_, 'e> {
             ),
             None => format!("{what} An old answer may be kept for the record's time to live."),
         };
-        let summary = if commands.is_empty() {
-            format!("{summary} The endpoint's addresses could not be read: take them from its network interface.")
-        } else {
-            summary
-        };
-        remedy::remedy(RemediationKind::CreateDnsRecord, summary, commands, DOCS_PRIVATE_LINK)
+        if commands.is_empty() {
+            summary.push_str(" The endpoint's addresses could not be read: take them from its network interface.");
+        }
+        remedy::remedy(RemediationKind::CreateDnsRecord, format!("{summary} {LOCAL_DNS}"), commands, DOCS_PRIVATE_LINK)
+    }
+}
+
+/// What a reconcile does about records.
+const RECONCILED: &str = "AKS writes the records of its registry's endpoint again.";
+
+impl<'e> Record<'e> {
+    fn add(&self, address: &str) -> Command {
+        self.words("add-record", address).changing(Impact::Access, &self.id(), self.words("remove-record", address))
+    }
+
+    fn remove(&self, address: &str) -> Command {
+        let remove = self.words("remove-record", address).word("--keep-empty-record-set");
+        remove.changing(Impact::CutsTraffic, &self.id(), self.words("add-record", address))
+    }
+
+    fn words(&self, verb: &str, address: &str) -> Command {
+        let zone = self.zone.id;
+        let command = Command::new("az network private-dns record-set a").word(verb);
+        let command = command.with("-g", zone.resource_group().unwrap_or_default()).with("-z", zone.name());
+        remedy::in_subscription(command.with("-n", self.label.as_str()).with("-a", address), zone)
+    }
+
+    fn id(&self) -> ResourceId {
+        self.zone.id.child("A").child(&self.label)
     }
 
     /// The endpoint whose zone group keeps the records of this zone.
-    fn zone_group(&self) -> Option<&'e ResourceId> {
-        self.evidence.network.private_endpoints.iter().find_map(|(id, facts)| {
+    fn zone_group(&self, evidence: &'e Evidence) -> Option<&'e ResourceId> {
+        evidence.network.private_endpoints.iter().find_map(|(id, facts)| {
             let configs =
                 facts.zone_groups.known()?.iter().flat_map(|group| &group.properties.private_dns_zone_configs);
             let mut zones = configs.filter_map(|config| config.properties.private_dns_zone_id.as_ref());

@@ -35,47 +35,63 @@ pub(super) fn judge(judge: &mut Judge<'_>, working: &[&Candidate<'_>]) {
 fn blocked(candidate: &Candidate<'_>, block: &Block) -> Finding {
     let addresses = endpoints::addresses(candidate).iter().map(ToString::to_string).collect::<Vec<_>>();
     let endpoint = &candidate.endpoint.id;
-    let (what, field, command) = match block.direction {
+    let Way { what, field, remedy: advice, look } = match block.direction {
         Some(direction) => denied(block, direction, &addresses),
         None => dropped(block),
     };
     let detail = format!("{what} {} ({}).", endpoint.name(), addresses.join(", "));
     let path = format!("properties.{}[{}].properties.{}", block.field, block.rule, field.0);
     let seen = Observation::new(format!("GET {}", block.id), path, field.1);
-    let command = remedy::in_subscription(command, &block.id);
-    let summary = "Allow the nodes to reach the endpoint (for a security rule, mind that the priority is free), or \
-                   remove what stands in the way.";
-    let remediation = remedy(RemediationKind::Investigate, summary, vec![command], DOCS_PRIVATE_LINK);
+    let look = remedy::in_subscription(look, &block.id);
+    let remediation = remedy(RemediationKind::Investigate, advice, vec![look], DOCS_PRIVATE_LINK);
     on_endpoint(&PATH_BLOCKED, endpoint, detail, vec![seen], remediation)
 }
 
+/// What stands in the way, and what to do about it.
+struct Way {
+    what: String,
+    /// The field that says so, and its value.
+    field: (&'static str, &'static str),
+    /// What to change, in words: whether the group or table is shared is for its owner to know.
+    remedy: String,
+    /// Shows what there is.
+    look: Command,
+}
+
 /// A security rule that denies, and the rule to put before it.
-fn denied(block: &Block, direction: &str, addresses: &[String]) -> (String, (&'static str, &'static str), Command) {
-    let rule = Command::new("az network nsg rule create").with("-g", block.id.resource_group().unwrap_or_default());
-    let rule = rule.with("--nsg-name", block.id.name()).with("-n", "AllowBootstrapRegistry");
-    let priority = block.priority.saturating_sub(1).max(100).to_string();
-    let rule = rule.with("--priority", priority).with("--direction", direction).with("--access", "Allow");
-    let rule = rule.with("--protocol", "Tcp").with("--source-address-prefixes", "VirtualNetwork");
-    let rule = rule.word("--destination-address-prefixes");
-    let rule = addresses.iter().fold(rule, |rule, address| rule.word(address.as_str()));
+fn denied(block: &Block, direction: &str, addresses: &[String]) -> Way {
+    let look = Command::new("az network nsg rule list").with("-g", block.id.resource_group().unwrap_or_default());
+    let priority = block.priority.saturating_sub(1).max(100);
     let what = format!(
         "Rule {} of security group {} denies {} TCP 443 between the nodes and endpoint",
         block.rule,
         block.id.name(),
         direction.to_lowercase()
     );
-    (what, ("access", "Deny"), rule.with("--destination-port-ranges", "443"))
+    let remedy = format!(
+        "Put a rule before it in security group {}: {direction}, Allow, TCP, from VirtualNetwork to {} port 443, with \
+         a free priority of {priority} or less (az network nsg rule create); or remove rule {}.",
+        block.id.name(),
+        addresses.join(" "),
+        block.rule
+    );
+    Way { what, field: ("access", "Deny"), remedy, look: look.with("--nsg-name", block.id.name()) }
 }
 
-/// A route that drops, and the command that deletes it.
-fn dropped(block: &Block) -> (String, (&'static str, &'static str), Command) {
-    let delete =
-        Command::new("az network route-table route delete").with("-g", block.id.resource_group().unwrap_or_default());
-    let delete = delete.with("--route-table-name", block.id.name()).with("-n", block.rule.as_str());
+/// A route that drops.
+fn dropped(block: &Block) -> Way {
+    let look =
+        Command::new("az network route-table route show").with("-g", block.id.resource_group().unwrap_or_default());
+    let look = look.with("--route-table-name", block.id.name()).with("-n", block.rule.as_str());
     let what = format!(
         "Route {} of route table {} has no next hop (None) and drops what is sent to endpoint",
         block.rule,
         block.id.name()
     );
-    (what, ("nextHopType", "None"), delete)
+    let remedy = format!(
+        "Delete route {} of route table {}, or narrow its prefix so that the endpoint's address is not in it.",
+        block.rule,
+        block.id.name()
+    );
+    Way { what, field: ("nextHopType", "None"), remedy, look }
 }

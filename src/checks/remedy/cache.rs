@@ -1,7 +1,8 @@
 //! How a cache rule that could be made is made.
 
-use super::{acr, in_subscription};
+use super::{RuleWords, acr, create_cache_rule, in_subscription};
 use crate::checks::command::Command;
+use crate::checks::impact::Impact;
 use crate::evidence::Evidence;
 use crate::evidence::id::ResourceId;
 use crate::model::cache::{Credentials, Proposal};
@@ -11,19 +12,20 @@ impl Proposal {
     /// The commands that make the rule, and the credential set before it.
     pub fn commands(&self, registry: &ResourceId) -> Vec<Command> {
         let mut commands = Vec::new();
-        let mut create = acr("az acr cache create", registry).with("-n", self.name.as_str());
-        create = create.with("-s", self.source.as_str()).with("-t", self.target.as_str());
-        if let Some(credentials) = &self.credentials {
-            let (Credentials::Existing(set) | Credentials::New(set)) = credentials;
-            create = create.with("-c", set.as_str());
-            if matches!(credentials, Credentials::New(_)) {
-                let login = self.source.trim_end_matches("/*");
-                let new = acr("az acr credential-set create", registry).with("-n", set.as_str());
-                let new = new.with("-l", login).with("-u", "<SECRET_URI_OF_USERNAME>");
-                commands.push(in_subscription(new.with("-p", "<SECRET_URI_OF_PASSWORD>"), registry));
-            }
+        let set = self.credentials.as_ref().map(|own| match own {
+            Credentials::Existing(set) | Credentials::New(set) => set.as_str(),
+        });
+        if let Some(Credentials::New(set)) = &self.credentials {
+            let login = self.source.trim_end_matches("/*");
+            let new = acr("az acr credential-set create", registry).with("-n", set.as_str());
+            let new = new.with("-l", login).with("-u", "<SECRET_URI_OF_USERNAME>");
+            let new = in_subscription(new.with("-p", "<SECRET_URI_OF_PASSWORD>"), registry);
+            let undo = acr("az acr credential-set delete", registry).with("-n", set.as_str()).word("--yes");
+            let id = registry.child("credentialSets").child(set);
+            commands.push(new.changing(Impact::Access, &id, in_subscription(undo, registry)));
         }
-        commands.push(in_subscription(create, registry));
+        let rule = RuleWords { name: &self.name, source: &self.source, target: &self.target, credentials: set };
+        commands.push(create_cache_rule(registry, &rule));
         commands
     }
 

@@ -10,8 +10,8 @@ use crate::answers::cutover::{Cutover, Safety, State};
 use crate::checks::command::Shell;
 use crate::report::json::printed;
 use crate::report::markdown::{code, escape, fenced};
-use crate::report::model::{cluster, lines};
-use crate::report::table::{Page, styled};
+use crate::report::model::{cluster, impacts, lines};
+use crate::report::table::{Page, impact_words, styled};
 use crate::text;
 
 /// Column at which the text begins.
@@ -143,6 +143,7 @@ fn next(page: &mut Page, cutover: &Cutover<'_>, step: &CutoverStep, shell: Shell
     page.wrapped("Next: ", &format!("{title} ({})", styled(word, color.on_default().bold())), 6);
     page.field("Why", &step.why, INDENT);
     page.commands("", &lines(&step.commands, shell));
+    page.field("Impact", &impact_words(&impacts(&step.commands)), INDENT);
     page.field("Disturbs", &step.disturbs, INDENT + 1);
     page.field("Takes", &step.takes, INDENT);
     page.field("Verify", "that it worked:", INDENT);
@@ -196,7 +197,8 @@ fn markdown(report: &CutoverReport) -> String {
             out.push_str(&fenced(&step.commands.join("\n")));
         }
         out.push_str(&format!(
-            "\n- Disturbs: {}\n- Takes: {}\n- Back: {}\n",
+            "\n- Impact: {}\n- Disturbs: {}\n- Takes: {}\n- Back: {}\n",
+            impact_words(&step.impacts),
             escape(&step.disturbs),
             escape(&step.takes),
             escape(&step.back)
