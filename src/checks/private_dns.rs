@@ -150,16 +150,20 @@ impl<'a, 'e> Resolver<'a, 'e> {
     /// The operator's own servers must sit in a network that the zone is linked to, or forward into one.
     fn own_dns(&self, judge: &mut Judge<'e>, network: &VirtualNetwork, servers: &[&str]) -> (Vec<Zone<'e>>, bool) {
         let sites = self.zones.networks_of(servers, network, self.evidence);
-        if sites.unplaced.is_empty() {
+        if sites.unplaced.is_empty() && sites.near {
             return (sites.zones, true);
         }
         let mut unseen = self.zones.unreadable();
         unseen.extend(sites.gaps);
-        if unseen.is_empty() {
-            judge.report(self.custom_servers(servers, &sites.unplaced));
-        } else {
+        if !unseen.is_empty() {
+            // What could not be read may be what answers: the records of other zones prove nothing.
             unseen.into_iter().for_each(|gap| judge.note(gap));
+            return (Vec::new(), false);
         }
+        if sites.unplaced.is_empty() {
+            return (sites.zones, false);
+        }
+        judge.report(self.custom_servers(servers, &sites.unplaced));
         // The servers most likely forward into a network that the zone is linked to, so its records still count.
         (self.zones.existing().into_iter().filter(Zone::has_links).collect(), false)
     }
@@ -251,14 +255,13 @@ impl<'a, 'e> Resolver<'a, 'e> {
             };
             remedy(RemediationKind::LinkDnsZone, format!("{summary} {LOCAL_DNS}"), commands, DOCS_PRIVATE_LINK)
         };
-        let zone = match (own, existing) {
-            (Some(zone), _) => format!("Zone {} exists", zone.name()),
-            (None, [zone]) => format!("Zone {} exists", zone.name()),
-            (None, _) => format!("{} zones that could answer exist", existing.len()),
+        let (exists, linked) = match (own, existing) {
+            (Some(zone), _) => (format!("Zone {} exists", zone.name()), "not linked to it"),
+            (None, [zone]) => (format!("Zone {} exists", zone.name()), "not linked to it"),
+            (None, _) => (format!("{} zones that could answer exist", existing.len()), "linked to none of them"),
         };
         let detail = format!(
-            "{zone}, but network {} is linked to none: nodes get the registry's public address, which they cannot \
-             reach.",
+            "{exists}, but network {} is {linked}: nodes get the registry's public address, which they cannot reach.",
             self.network.name()
         );
         self.on_network(&NOT_LINKED, detail, seen.collect(), remediation)

@@ -116,12 +116,11 @@ impl Plan {
             let explained = symptoms.get(&finding.fingerprint()).into_iter().flatten().copied();
             let step = PlanStep::of(finding, explained);
             let commands: Vec<&[String]> = remediation.commands.iter().map(Command::words).collect();
-            match known.get(&commands).filter(|_| !commands.is_empty()) {
-                Some(at) => steps[*at].merge(step),
-                None => {
-                    known.insert(commands, steps.len());
-                    steps.push(step);
-                }
+            if let Some(at) = known.get(&commands).filter(|_| !commands.is_empty()) {
+                steps[*at].merge(step);
+            } else {
+                known.insert(commands, steps.len());
+                steps.push(step);
             }
         }
         steps.sort_by_key(|step| (step.phase, rank(step.remediation.kind)));

@@ -65,6 +65,8 @@ pub struct Zones<'e> {
 pub struct Sites<'e> {
     /// The zones that are linked to the servers' networks.
     pub zones: Vec<Zone<'e>>,
+    /// Whether each server sits in one of the nodes' own network and its peers: others may use the same addresses.
+    pub near: bool,
     /// Servers in none of the linked networks that could be read.
     pub unplaced: Vec<String>,
     /// Linked networks that could not be read: an unplaced server may sit there.
@@ -151,7 +153,7 @@ impl<'e> Zones<'e> {
     pub fn networks_of(&self, servers: &[&str], node: &VirtualNetwork, evidence: &Evidence) -> Sites<'e> {
         let existing = self.existing();
         let linked: BTreeSet<&ResourceId> = existing.iter().flat_map(Zone::linked_networks).collect();
-        let mut sites = Sites { zones: Vec::new(), unplaced: Vec::new(), gaps: Vec::new() };
+        let mut sites = Sites { zones: Vec::new(), near: true, unplaced: Vec::new(), gaps: Vec::new() };
         let mut homes = BTreeSet::new();
         for server in servers {
             let holding =
@@ -162,6 +164,7 @@ impl<'e> Zones<'e> {
             if all.is_empty() {
                 sites.unplaced.push((*server).to_owned());
             }
+            sites.near &= !near.is_empty();
             homes.extend(if near.is_empty() { all } else { near });
         }
         let unread = linked.iter().filter(|id| address_space(id, node, evidence).is_none());

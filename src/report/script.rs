@@ -57,7 +57,7 @@ impl Script {
         if commands.is_empty() {
             self.say("By hand", "nothing to run; yes verifies what you have done");
         }
-        self.run(&commands[..runs], &step.gate(cluster), &step.verify(cluster));
+        self.run(&commands[..runs], step.gate(cluster).as_ref(), &step.verify(cluster));
     }
 
     /// What a command does.
@@ -72,15 +72,15 @@ impl Script {
     }
 
     /// Runs the commands where they are wanted, and verifies them.
-    fn run(&mut self, commands: &[Command], gate: &Option<Command>, verify: &Command) {
+    fn run(&mut self, commands: &[Command], gate: Option<&Command>, verify: &Command) {
         let shell = self.shell;
         let deleted = commands.iter().filter_map(Command::change).filter(|change| change.impact == Impact::Deletes);
         let names = deleted.map(|change| Command::new("confirm").word(change.target.name()).line(shell));
-        let gate = gate.iter().map(|gate| match shell {
+        let gate = gate.map(|gate| match shell {
             Shell::Posix => format!("first {}", gate.line(shell)),
             Shell::Powershell => format!("First {{ {} }}", gate.line(shell)),
         });
-        let conditions: Vec<String> = gate.chain(["ask".to_owned()]).chain(names).collect();
+        let conditions: Vec<String> = gate.into_iter().chain(["ask".to_owned()]).chain(names).collect();
         match shell {
             Shell::Posix => {
                 self.line(&format!("if {}; then", conditions.join(" && ")));

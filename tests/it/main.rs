@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used)]
 
+mod advice;
 mod anonymize;
 mod checks;
 mod cli;

@@ -137,7 +137,7 @@ fn zones<'e>(
     let asked: Vec<Zone<'e>> = match (network, read) {
         (Some(_), Some(read)) if !own.is_empty() => {
             let sites = zones.networks_of(&own, read, evidence);
-            if sites.unplaced.is_empty() { sites.zones } else { Vec::new() }
+            if sites.unplaced.is_empty() && sites.near { sites.zones } else { Vec::new() }
         }
         (Some(id), _) => zones.linked_to(id),
         (None, _) => Vec::new(),

@@ -36,13 +36,11 @@ impl<'a, 'e> Chain<'a, 'e> {
         if holding.is_empty() {
             holding = self.holding_most(among, |_| true);
         }
-        if let [zone] = holding[..] {
-            return Some(zone);
+        if holding.is_empty() {
+            let kept = self.kept();
+            holding = among.iter().filter(|zone| kept.contains(&zone.id)).copied().collect();
         }
-        let kept = self.kept();
-        let pool = if holding.is_empty() { among } else { &holding };
-        let mut named = pool.iter().filter(|zone| kept.contains(&zone.id));
-        named.next().filter(|_| named.next().is_none()).copied()
+        if let [zone] = holding[..] { Some(zone) } else { None }
     }
 
     /// The zones that zone groups of the endpoints keep.
