@@ -14,6 +14,7 @@ pub mod id;
 pub mod image;
 pub mod kubernetes;
 pub mod lenient;
+pub mod locks;
 pub mod manifests;
 pub mod network;
 pub mod pools;
@@ -32,6 +33,7 @@ pub use fact::{Fact, Gap, Reason};
 use access::AccessFacts;
 use cluster::{ManagedCluster, PoolFacts};
 use kubernetes::KubernetesFacts;
+use locks::LockFacts;
 use network::NetworkFacts;
 use registry::RegistryFacts;
 
@@ -57,6 +59,9 @@ pub struct Evidence {
     pub access: AccessFacts,
     #[serde(default)]
     pub kubernetes: KubernetesFacts,
+    /// Locks in the subscriptions that printed steps write to; by subscription.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub locks: LockFacts,
     /// Registries besides the bootstrap registry that were asked for by name: what the cluster would see of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub other_registries: BTreeMap<ResourceId, OtherRegistry>,
@@ -76,6 +81,7 @@ impl Evidence {
             network: NetworkFacts::default(),
             access: AccessFacts::default(),
             kubernetes: KubernetesFacts::default(),
+            locks: LockFacts::new(),
             other_registries: BTreeMap::new(),
             manifests: None,
         }

@@ -10,7 +10,10 @@ use crate::checks::finding::{Finding, Remediation, RemediationKind};
 use crate::checks::impact::Impact;
 use crate::checks::remedy;
 use crate::checks::rule::{RuleSet, Severity};
+use crate::evidence::Fact;
 use crate::evidence::id::ResourceId;
+use crate::evidence::locks::{Lock, LockFacts};
+use crate::text;
 
 /// The steps that fix what a diagnosis found, in their order.
 #[derive(Debug, Clone)]
@@ -125,6 +128,7 @@ impl Plan {
         }
         steps.sort_by_key(|step| (step.phase, rank(step.remediation.kind)));
         let evidence = diagnosis.evidence;
+        steps.iter_mut().for_each(|step| step.locks = locks(&step.remediation.commands, &evidence.locks));
         Self { cluster: evidence.cluster.id.clone(), collected_at: evidence.collected_at, steps }
     }
 }
@@ -200,6 +204,40 @@ impl PlanStep {
         // A warning counts: while anybody may pull, a missing role is no more than that.
         (!self.pass_first.is_empty()).then(|| diagnose(cluster, &self.pass_first, Severity::Warning))
     }
+}
+
+/// The locks that make Azure refuse these commands, and those that could not be read, each once.
+fn locks(commands: &[Command], known: &LockFacts) -> Vec<String> {
+    let mut said = Vec::new();
+    for change in commands.iter().filter_map(Command::change) {
+        let subscription = change.target.subscription().unwrap_or_default().to_lowercase();
+        let words: Vec<String> = match known.get(&subscription) {
+            None => Vec::new(),
+            Some(Fact::Missing(gap)) => {
+                let needed = gap.needed.as_ref().map_or_else(String::new, |needed| format!(" (needs {needed})"));
+                vec![format!("Locks of subscription {subscription} could not be read: {}{needed}", gap.detail)]
+            }
+            Some(Fact::Known(locks)) => {
+                let deletes = change.impact == Impact::Deletes;
+                locks.iter().filter(|lock| lock.refuses(&change.target, deletes)).map(refused).collect()
+            }
+        };
+        for words in words {
+            if !said.contains(&words) {
+                said.push(words);
+            }
+        }
+    }
+    said
+}
+
+fn refused(lock: &Lock) -> String {
+    let level = text::bounded(lock.properties.level.as_deref().unwrap_or("unknown level"), 40);
+    format!(
+        "Lock {} ({level}) on {} makes Azure refuse this step: remove it first, and set it again afterwards.",
+        lock.name(),
+        lock.scope()
+    )
 }
 
 /// Some checks once more; a finding of the severity fails them.

@@ -40,6 +40,7 @@ pub const OPEN: &[&str] = &[
     "kubernetesVersion",
     "lastSeen",
     "latestNodeImageVersion",
+    "level",
     "location",
     "maxSurge",
     "mode",

@@ -35,7 +35,8 @@ impl Permissions {
         });
         let kubernetes = KubernetesCall::ALL.into_iter().map(|permission| (permission, losing(&[permission.section])));
         Self {
-            azure: azure.filter(|(_, checks)| !checks.is_empty()).collect(),
+            // What no check rests on is asked for the plan.
+            azure: azure.filter(|(api, checks)| !checks.is_empty() || api.sections.is_empty()).collect(),
             kubernetes: kubernetes.filter(|(_, checks)| !checks.is_empty()).collect(),
         }
     }
@@ -172,7 +173,11 @@ fn list(permissions: &Permissions, width: usize) -> String {
     let azure = permissions.azure.iter().map(|(api, checks)| (api.action.to_owned(), checks));
     let kubernetes = permissions.kubernetes.iter().map(|(permission, checks)| (permission.words(), checks));
     let lines = azure.chain(kubernetes).map(|(permission, checks)| {
-        let checks = if checks.len() == all { "every check".to_owned() } else { checks.join(", ") };
+        let checks = match checks.len() {
+            0 => "no check: locks are said beside the steps of the plan".to_owned(),
+            len if len == all => "every check".to_owned(),
+            _ => checks.join(", "),
+        };
         let options = textwrap::Options::new(width).initial_indent("    ").subsequent_indent("    ");
         let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
         format!("  {permission}\n{}\n", textwrap::fill(&checks, options))

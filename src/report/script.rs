@@ -44,7 +44,7 @@ impl Script {
             self.say("Fixes", &format!("{} of {}: {}", finding.rule.id, finding.subject.name, finding.detail));
         }
         self.say("Do", &step.remediation.summary);
-        self.say("Impact", &format!("{}; disturbs {}", step.impact().as_str(), step.disturbs));
+        self.say("Impact", &format!("{} ({})", step.impact().as_str(), step.disturbs));
         for lock in &step.locks {
             self.say("Lock", lock);
         }
@@ -99,6 +99,7 @@ impl Script {
     fn say(&mut self, label: &str, body: &str) {
         let clean = text::clean(body);
         let options = textwrap::Options::new(WIDTH).break_words(false);
+        let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
         for (at, line) in textwrap::wrap(&clean, options).iter().enumerate() {
             self.shown(if at == 0 { label } else { "" }, line);
         }

@@ -8,6 +8,7 @@ mod activity;
 mod dns;
 mod endpoints;
 mod followup;
+mod locks;
 mod networks;
 mod nodes;
 mod others;
@@ -52,6 +53,7 @@ impl Collector {
         let (evidence, writes) = tokio::join!(self.everything(id, now), self.bootstrap_writes(id, now));
         let mut evidence = evidence?;
         evidence.pools.bootstrap_writes = writes;
+        evidence.locks = self.locks(&evidence).await;
         Ok(evidence)
     }
 

@@ -70,7 +70,7 @@ fn every_command_says_what_it_does() {
         }
         for goal in [Goal::Isolated(None), Goal::Direct] {
             let cutover = judged::cutover(&evidence, goal, ReimagePolicy::Documented);
-            for step in cutover.now() {
+            if let Some(step) = cutover.now() {
                 step.commands.iter().chain(&step.back_commands).for_each(|command| fits(&name, command));
                 assert_eq!(Command::worst(&step.verify), Impact::None, "{name}");
             }
@@ -396,4 +396,21 @@ fn following_a_plan_never_stops_a_pull() {
     let wrong = wrong.into_inner().expect("a lock");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(simulated.into_inner() > 60);
+}
+
+/// A lock is said beside the step that it refuses, and so is that locks could not be read; neither is a finding or a gap.
+#[test]
+fn locks_are_said_beside_the_step() {
+    let locks = |name: &str| {
+        let report = judged::report(&fixtures::evidence(&fixtures::named(name)));
+        assert!(report.checks.iter().all(|check| check.gaps.is_empty()), "{name}");
+        let locks = report.plan.iter().flat_map(|step| step.locks.clone()).collect::<Vec<String>>();
+        assert!(locks.iter().all(|lock| judged::table(&report).contains(&lock[..20])), "{name}");
+        locks
+    };
+    let locked = locks("cases/step-locked");
+    assert_eq!(locked.len(), 1, "{locked:?}");
+    assert!(locked[0].starts_with("Lock keep (CanNotDelete)"), "{locked:?}");
+    assert_eq!(locks("cases/step-locks-forbidden").len(), 1);
+    assert_eq!(locks("cases/cache-rule-mismatch"), [""; 0]);
 }

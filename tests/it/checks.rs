@@ -335,7 +335,8 @@ fn no_finding_closes_egress() {
     }
 }
 
-/// Registry, rule, endpoint, zone, record, role, reconcile, reimage.
+/// First what restores, then what looks, then what hardens; in each registry, rule, endpoint, zone, record, role,
+/// reconcile, reimage.
 #[test]
 fn plans_keep_their_order_and_leave_nothing_out() {
     const ORDER: [&str; 16] = [
@@ -360,10 +361,8 @@ fn plans_keep_their_order_and_leave_nothing_out() {
         let evidence = fixtures::evidence(&snapshot);
         let diagnosis = diagnose(&evidence);
         let steps = Plan::of(&diagnosis).steps;
-        let places: Vec<usize> = steps
-            .iter()
-            .map(|step| ORDER.iter().position(|kind| *kind == step.remediation.kind.as_str()).expect("a known kind"))
-            .collect();
+        let place = |kind: &str| ORDER.iter().position(|known| *known == kind).expect("a known kind");
+        let places: Vec<_> = steps.iter().map(|step| (step.phase, place(step.remediation.kind.as_str()))).collect();
         assert!(places.is_sorted(), "{name}: {places:?}");
         for finding in diagnosis.findings.iter().filter(|finding| finding.severity > Severity::Info) {
             assert!(

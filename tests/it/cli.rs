@@ -262,22 +262,22 @@ fn help_shows_the_exit_codes_and_examples() {
 }
 
 #[test]
-fn the_plan_is_a_script_that_a_shell_accepts_and_stops_when_told_no() {
+fn the_plan_is_a_script_that_asks_confirms_and_verifies() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("plan.sh");
     let output = example(&["--plan", file.to_str().expect("a path")]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let script = std::fs::read_to_string(&file).expect("the plan");
-    let steps: Vec<&str> = script.lines().filter(|line| line.starts_with("ask ")).collect();
+    let steps: Vec<&str> = script.lines().filter(|line| line.starts_with("step 'Step ")).collect();
     assert_eq!(
         steps,
-        ["ask 'Step 1 of 3: create-dns-record'", "ask 'Step 2 of 3: assign-role'", "ask 'Step 3 of 3: reimage'"]
+        ["step 'Step 1 of 3: create-dns-record'", "step 'Step 2 of 3: assign-role'", "step 'Step 3 of 3: reimage'"]
     );
     if cfg!(unix) {
         let mut run = assert_cmd::Command::new("/bin/sh");
-        let output = run.arg(&file).env("PATH", "").write_stdin("n\n").output().expect("it runs");
-        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-        assert!(!stderr(&output).contains("az"), "a command ran although the answer was no: {}", stderr(&output));
+        let output = run.arg(&file).env("PATH", "").write_stdin("y\ny\ny\n").output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("terminal") && !stderr(&output).contains("az"), "{}", stderr(&output));
     }
     let powershell = example(&["--shell", "powershell", "--plan", file.to_str().expect("a path")]);
     assert_eq!(powershell.status.code(), Some(1));
@@ -286,6 +286,41 @@ fn the_plan_is_a_script_that_a_shell_accepts_and_stops_when_told_no() {
         &["diagnose", "--from", snapshots::example().to_str().expect("a path"), "--plan", "/no/such/folder/plan.sh"],
         &["/no/such/folder/plan.sh cannot be written"],
     );
+}
+
+/// At a terminal, with an az and an aksiso that say what they are asked.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_plan_runs_what_is_answered_with_yes() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    for (name, text) in [("az", "echo RAN $*"), ("aksiso", "echo CHECKED $*; exit ${CHECK:-0}")] {
+        std::fs::write(path(name), format!("#!/bin/sh\n{text}\n")).expect("written");
+        std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(0o755)).expect("executable");
+    }
+    let plan = |fixture: &str| {
+        let snapshot = path("snapshot.json");
+        std::fs::write(&snapshot, fixtures::named(fixture).to_string()).expect("written");
+        let (snapshot, plan) = (snapshot.display().to_string(), path("plan.sh").display().to_string());
+        run(&["diagnose", "--no-config", "--from", &snapshot, "--plan", &plan]);
+    };
+    let answered = |answers: &str, check: &str| {
+        let mut shell = assert_cmd::Command::new("script");
+        let line = format!("sh {}", path("plan.sh").display());
+        let inherited = std::env::var("PATH").unwrap_or_default();
+        shell.args(["-qec", &line, "/dev/null"]).env("PATH", format!("{}:{inherited}", folder.path().display()));
+        let output = shell.env("CHECK", check).write_stdin(answers).output().expect("script of util-linux is here");
+        (output.status.code(), stdout(&output).lines().filter(|line| line.contains("RAN")).count())
+    };
+    plan("cases/cache-rule-mismatch");
+    assert_eq!(answered("y\naks-managed-mcr\n", "0"), (Some(0), 2), "deleted by name, then created");
+    assert_eq!(answered("y\nsomething\n", "0"), (Some(0), 0), "another name deletes nothing");
+    assert_eq!(answered("s\n", "0"), (Some(0), 0), "skipped");
+    assert_eq!(answered("q\n", "0"), (Some(1), 0), "quit");
+    plan("cases/acrpull-missing-anonymous");
+    assert_eq!(answered("y\ny\n", "0"), (Some(0), 2), "the role, then anonymous pull off");
+    assert_eq!(answered("y\ng\n", "1"), (Some(0), 1), "nothing is hardened while the check fails");
 }
 
 #[test]

@@ -108,6 +108,9 @@ pub const ROLE_DEFINITIONS: Api =
 /// What the reader may do at a scope: tells a complete list from one that ARM filtered.
 pub const OWN_PERMISSIONS: Api =
     reader(AUTHORIZATION, "Microsoft.Authorization/permissions/read", &[Section::PrivateDns]);
+/// Locks of a subscription, its groups and its resources; asked only where a step of the plan writes there. No check
+/// rests on them: they are said beside the step.
+pub const LOCKS: Api = reader("2020-05-01", "Microsoft.Authorization/locks/read", &[]);
 /// Scale sets of the node resource group.
 pub const SCALE_SETS: Api = reader(COMPUTE, "Microsoft.Compute/virtualMachineScaleSets/read", &[Section::ScaleSets]);
 /// Instances of a scale set; asked only where something failed.
@@ -145,6 +148,7 @@ pub const ALL: &[Api] = &[
     ROLE_ASSIGNMENTS,
     ROLE_DEFINITIONS,
     OWN_PERMISSIONS,
+    LOCKS,
     SCALE_SETS,
     INSTANCES,
     EXTENSIONS,

@@ -62,6 +62,9 @@ pub fn of(evidence: &Value) -> HashMap<String, Value> {
     let registry = text(&evidence["cluster"]["properties"]["bootstrapProfile"]["containerRegistryId"]);
     self::registry(&registry, &evidence["registry"], &evidence["access"], &mut add);
     network(&evidence["network"], &subscription, &registry, &mut add);
+    for (subscription, locks) in entries(&evidence["locks"]) {
+        add(format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/locks"), locks);
+    }
     kubernetes(&evidence["kubernetes"], &mut add);
     routes
 }
@@ -127,6 +130,7 @@ fn network(network: &Value, subscription: &str, registry: &str, add: &mut impl F
             place("Microsoft.Authorization/permissions"),
             json!({ "known": [{ "actions": actions, "notActions": [] }] }),
         );
+        add(place("Microsoft.Authorization/locks"), json!({ "known": [] }));
         let managers = network["networkManagers"][&owner]["known"].as_array().cloned().unwrap_or_default();
         let managers: Vec<Value> = managers.into_iter().map(|id| json!({ "id": id })).collect();
         add(place("Microsoft.Network/networkManagers"), json!({ "known": managers }));
