@@ -9,6 +9,7 @@ mod severity;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::checks::catalogue;
 use crate::checks::check::Check;
 use crate::checks::finding::{Finding, Fingerprint};
 use crate::checks::judge::Outcome;
@@ -25,6 +26,8 @@ pub struct Diagnosis<'e> {
     pub checks: Vec<CheckResult>,
     /// All findings: root causes first, worst first.
     pub findings: Vec<Finding>,
+    /// How many checks were not asked for: nothing is known of what they would find.
+    pub not_asked: usize,
 }
 
 /// What became of one check, without its findings.
@@ -33,7 +36,7 @@ pub struct CheckResult {
     /// The check, or the answer that has rules of its own.
     pub check: &'static RuleSet,
     pub status: Status,
-    /// Why it is undetermined or does not apply.
+    /// Why it is undetermined or does not apply, or what was accepted.
     pub reason: Option<String>,
     /// What it could not see.
     pub gaps: Vec<Gap>,
@@ -48,6 +51,8 @@ pub enum Status {
     Failed,
     /// It has neither, but could not see everything.
     Undetermined,
+    /// Its errors and warnings were all accepted, by a policy or a baseline: they are still there.
+    Accepted,
     /// There is nothing for it to judge.
     NotApplicable,
 }
@@ -59,6 +64,7 @@ impl Status {
             Self::Passed => "passed",
             Self::Failed => "failed",
             Self::Undetermined => "undetermined",
+            Self::Accepted => "accepted",
             Self::NotApplicable => "not-applicable",
         }
     }
@@ -67,12 +73,14 @@ impl Status {
 /// The verdict of a diagnosis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// No error, no warning, nothing unseen.
+    /// No error, no warning, nothing accepted, nothing unseen.
     Healthy,
     /// An error or a warning.
     Findings,
-    /// Neither, but something could not be seen.
+    /// Neither, but something could not be seen, or was not asked for.
     Incomplete,
+    /// None that is new, but errors or warnings that were accepted are still there.
+    Accepted,
 }
 
 impl Verdict {
@@ -82,6 +90,7 @@ impl Verdict {
             Self::Healthy => "healthy",
             Self::Findings => "findings",
             Self::Incomplete => "incomplete",
+            Self::Accepted => "accepted",
         }
     }
 }
@@ -89,7 +98,9 @@ impl Verdict {
 impl<'e> Diagnosis<'e> {
     /// Runs the checks on the evidence.
     pub fn of(evidence: &'e Evidence, checks: &[&'static Check]) -> Self {
-        Self::from_outcomes(evidence, checks.iter().map(|check| check.judge(evidence)).collect())
+        let whole = Self::from_outcomes(evidence, checks.iter().map(|check| check.judge(evidence)).collect());
+        let not_asked = catalogue::ALL.iter().filter(|check| !checks.iter().any(|own| own.about == check.about)).count();
+        Self { not_asked, ..whole }
     }
 
     pub fn from_outcomes(evidence: &'e Evidence, mut outcomes: Vec<Outcome>) -> Self {
@@ -101,20 +112,23 @@ impl<'e> Diagnosis<'e> {
         causes_first(&mut findings);
         take_remediation_of_causes(&mut findings);
         let checks = outcomes.iter().map(|outcome| CheckResult::of(outcome, &findings)).collect();
-        Self { evidence, checks, findings }
+        Self { evidence, checks, findings, not_asked: 0 }
     }
 
-    /// The same with other findings: statuses follow, and causes that are gone explain nothing.
+    /// The same without the findings that were accepted, and these: statuses follow, and a symptom that has another
+    /// cause as well is fixed by that one.
     #[must_use]
-    pub fn with_findings(mut self, mut findings: Vec<Finding>) -> Self {
-        let present: BTreeSet<Fingerprint> = findings.iter().map(Finding::fingerprint).collect();
-        for finding in &mut findings {
+    pub fn accept(mut self, is_accepted: impl Fn(&Finding) -> bool) -> (Self, Vec<Finding>) {
+        let (accepted, mut kept): (Vec<Finding>, Vec<Finding>) = self.findings.into_iter().partition(is_accepted);
+        let present: BTreeSet<Fingerprint> = kept.iter().map(Finding::fingerprint).collect();
+        for finding in &mut kept {
             finding.caused_by.retain(|cause| present.contains(cause));
         }
-        causes_first(&mut findings);
-        self.checks.iter_mut().for_each(|result| result.follow(&findings));
-        self.findings = findings;
-        self
+        causes_first(&mut kept);
+        take_remediation_of_causes(&mut kept);
+        self.checks.iter_mut().for_each(|result| result.follow(&kept, &accepted));
+        self.findings = kept;
+        (self, accepted)
     }
 
     /// The findings that nothing explains, in the order of the report.
@@ -161,6 +175,10 @@ impl<'e> Diagnosis<'e> {
         if self.findings.iter().any(|finding| finding.severity >= Severity::Warning) {
             Verdict::Findings
         } else if self.incomplete() {
+            Verdict::Incomplete
+        } else if self.checks.iter().any(|result| result.status == Status::Accepted) {
+            Verdict::Accepted
+        } else if self.not_asked > 0 {
             Verdict::Incomplete
         } else {
             Verdict::Healthy
@@ -228,21 +246,28 @@ impl CheckResult {
         let status = if outcome.not_applicable.is_some() { Status::NotApplicable } else { Status::Passed };
         let (reason, gaps) = (outcome.not_applicable.clone(), outcome.gaps.clone());
         let mut result = Self { check: outcome.check, status, reason, gaps };
-        result.follow(findings);
+        result.follow(findings, &[]);
         result
     }
 
-    /// The status that these findings give the check.
-    fn follow(&mut self, findings: &[Finding]) {
-        let own = findings.iter().filter(|finding| finding.check == self.check);
-        let wrong = own.into_iter().any(|finding| finding.severity >= Severity::Warning);
+    /// The status that findings give the check: those that count, and those that were accepted.
+    fn follow(&mut self, findings: &[Finding], accepted: &[Finding]) {
+        let wrong = |finding: &&Finding| finding.check == self.check && finding.severity >= Severity::Warning;
+        let accepted: Vec<&Finding> = accepted.iter().filter(wrong).collect();
         (self.status, self.reason) = match self.status {
             Status::NotApplicable => return,
-            _ if wrong => (Status::Failed, None),
-            _ if self.gaps.is_empty() => (Status::Passed, None),
-            _ => (Status::Undetermined, Some(unseen(&self.gaps))),
+            _ if findings.iter().any(|finding| wrong(&finding)) => (Status::Failed, None),
+            _ if !self.gaps.is_empty() => (Status::Undetermined, Some(unseen(&self.gaps))),
+            _ if !accepted.is_empty() => (Status::Accepted, Some(named(&accepted))),
+            _ => (Status::Passed, None),
         };
     }
+}
+
+/// What was accepted of a check, in a few words.
+fn named(accepted: &[&Finding]) -> String {
+    let names = accepted.iter().map(|finding| format!("{} of {}", finding.rule.id, finding.subject.name));
+    format!("accepted: {}", names.collect::<Vec<_>>().join(", "))
 }
 
 fn unseen(gaps: &[Gap]) -> String {

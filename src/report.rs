@@ -4,6 +4,7 @@ pub mod annotations;
 pub mod compare;
 pub mod cutover;
 pub mod gitlab;
+mod headline;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Diagnosis;
-use crate::checks::finding::Finding;
+use crate::checks::finding::{Finding, Fingerprint};
 use crate::checks::rule::{Rule, RuleSet, Severity};
 use crate::evidence::image;
 use crate::evidence::manifests::ImagePath;
@@ -115,15 +115,13 @@ impl Policy {
             finding.severity = self.severities.get(finding.rule.id).copied().unwrap_or(finding.severity);
         }
         let notices = self.notices(&diagnosis, today);
-        let (mut kept, mut suppressed) = (Vec::new(), Vec::new());
-        for finding in std::mem::take(&mut diagnosis.findings) {
-            let by = self.suppresses(&finding, today).or_else(|| baseline.and_then(|known| known.knows(&finding)));
-            match by {
-                Some(by) => suppressed.push((finding, by)),
-                None => kept.push(finding),
-            }
-        }
-        Ruling { diagnosis: diagnosis.with_findings(kept), suppressed, notices }
+        let accepts = |finding: &Finding| {
+            self.suppresses(finding, today).or_else(|| baseline.and_then(|known| known.knows(finding)))
+        };
+        let accepted = with_symptoms(&diagnosis.findings, accepts);
+        let (diagnosis, findings) = diagnosis.accept(|finding| accepted.contains_key(&finding.fingerprint()));
+        let by = |finding: Finding| accepted.get(&finding.fingerprint()).cloned().map(|by| (finding, by));
+        Ruling { diagnosis, suppressed: findings.into_iter().filter_map(by).collect(), notices }
     }
 
     /// The suppression that covers a finding on a day.
@@ -154,6 +152,31 @@ impl Policy {
             Some(Notice { file: self.file.clone(), line: entry.line, message })
         });
         wrong.collect()
+    }
+}
+
+/// What is accepted, and by what. Whoever accepts a cause accepts what it does: a symptom all of whose causes are
+/// accepted is no news.
+fn with_symptoms(
+    findings: &[Finding],
+    accepts: impl Fn(&Finding) -> Option<SuppressedBy>,
+) -> BTreeMap<Fingerprint, SuppressedBy> {
+    let direct = findings.iter().filter_map(|finding| Some((finding.fingerprint(), accepts(finding)?)));
+    let mut accepted: BTreeMap<Fingerprint, SuppressedBy> = direct.collect();
+    loop {
+        let open = findings.iter().filter(|finding| !accepted.contains_key(&finding.fingerprint()));
+        let follows = |finding: &Finding| {
+            let first = accepted.get(finding.caused_by.first()?)?;
+            let all = finding.caused_by.iter().all(|cause| accepted.contains_key(cause));
+            let cause = findings.iter().find(|cause| Some(&cause.fingerprint()) == finding.caused_by.first())?;
+            let reason = format!("caused by {} of {}: {}", cause.rule.id, cause.subject.name, first.reason);
+            all.then(|| SuppressedBy { reason: text::bounded(&reason, 500), ..first.clone() })
+        };
+        let symptoms: Vec<_> = open.filter_map(|finding| Some((finding.fingerprint(), follows(finding)?))).collect();
+        if symptoms.is_empty() {
+            return accepted;
+        }
+        accepted.extend(symptoms);
     }
 }
 
@@ -276,7 +299,7 @@ impl Baseline {
 pub struct Ruling<'e> {
     /// The diagnosis, with the severities of the policy and without the findings that are accepted.
     pub diagnosis: Diagnosis<'e>,
-    /// Findings that the policy or the baseline takes out, and why; they count nowhere.
+    /// Findings that the policy or the baseline accepts, and why; they fail nothing, and are told.
     pub suppressed: Vec<(Finding, SuppressedBy)>,
     /// What is wrong with the policy itself.
     pub notices: Vec<Notice>,

@@ -1,5 +1,6 @@
 //! Lines that CI systems turn into annotations: GitHub's workflow commands and Azure Pipelines' logging commands.
 
+use super::headline;
 use super::model::{FindingEntry, Report};
 use crate::text;
 
@@ -8,12 +9,17 @@ const MOST: usize = 10;
 
 /// GitHub: the most severe first, root causes before symptoms.
 pub fn github(report: &Report) -> String {
-    lines(report, |finding| {
-        let command = match finding.severity.as_str() {
-            "error" => "error",
-            "warning" => "warning",
-            _ => "notice",
-        };
+    let command = |severity: &str| match severity {
+        "error" => "error",
+        "warning" => "warning",
+        _ => "notice",
+    };
+    let verdict = |line: &str| {
+        let command = command(headline::severity(report));
+        format!("::{command} title=aksiso {}::{}\n", github_property(&report.cluster.name), github_value(line))
+    };
+    lines(report, verdict, |finding| {
+        let command = command(&finding.severity);
         let title = github_property(&format!("{}: {}", finding.rule, finding.title));
         let place =
             finding.locations.first().filter(|place| place.file != "-").map_or_else(String::new, |place| {
@@ -25,7 +31,11 @@ pub fn github(report: &Report) -> String {
 
 /// Azure Pipelines: errors and warnings; it has no level for infos.
 pub fn azure_pipelines(report: &Report) -> String {
-    lines(report, |finding| {
+    let verdict = |line: &str| {
+        let kind = if headline::severity(report) == "error" { "error" } else { "warning" };
+        format!("##vso[task.logissue type={kind};code=aksiso]{}\n", azure_value(line))
+    };
+    lines(report, verdict, |finding| {
         let kind = if finding.severity == "error" { "error" } else { "warning" };
         if finding.severity == "info" {
             return String::new();
@@ -41,7 +51,12 @@ pub fn azure_pipelines(report: &Report) -> String {
     })
 }
 
-fn lines(report: &Report, line: impl Fn(&FindingEntry) -> String) -> String {
+/// The verdict first, where findings alone do not say it all.
+fn lines(
+    report: &Report,
+    verdict: impl Fn(&str) -> String,
+    line: impl Fn(&FindingEntry) -> String,
+) -> String {
     let rank = |finding: &&FindingEntry| match finding.severity.as_str() {
         "error" => 0,
         "warning" => 1,
@@ -49,7 +64,8 @@ fn lines(report: &Report, line: impl Fn(&FindingEntry) -> String) -> String {
     };
     let mut findings: Vec<&FindingEntry> = report.findings.iter().collect();
     findings.sort_by_key(|finding| (rank(finding), !finding.caused_by.is_empty()));
-    findings.into_iter().map(line).filter(|line| !line.is_empty()).take(MOST).collect()
+    let verdict = headline::is_more_than_findings(report).then(|| verdict(&text::bounded(&headline::line(report), 3_000)));
+    verdict.into_iter().chain(findings.into_iter().map(line).filter(|line| !line.is_empty())).take(MOST).collect()
 }
 
 fn message(finding: &FindingEntry) -> String {

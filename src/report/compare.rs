@@ -1,4 +1,5 @@
-//! Two reports side by side: what is fixed, what is new, what is still there, told apart by fingerprint.
+//! Two reports side by side: what is fixed, what is new, what is still there, what is accepted, told apart by
+//! fingerprint.
 
 use clap::ValueEnum;
 use schemars::JsonSchema;
@@ -32,29 +33,33 @@ pub struct Comparison {
     pub fixed: Vec<FindingEntry>,
     /// In the old report only, but this time its check could not see everything: not known to be fixed.
     pub unseen: Vec<FindingEntry>,
-    /// In both, as the new one has it.
+    /// In both, as the new one has it; accepted or not in the old one.
     pub still_there: Vec<FindingEntry>,
+    /// What the policy or the baseline of the new report accepts: it is there.
+    pub accepted: Vec<FindingEntry>,
 }
 
 impl Comparison {
     /// Compares two reports.
     pub fn of(old: &Report, new: &Report) -> Self {
-        let former = |wanted: Since| {
-            old.findings.iter().filter(move |finding| Since::of(finding, new) == wanted).cloned().collect()
-        };
-        let known = |own: &FindingEntry| old.findings.iter().any(|finding| finding.fingerprint == own.fingerprint);
+        let before = || old.findings.iter().chain(old.suppressed.iter().map(|entry| &entry.finding));
+        let former =
+            |wanted: Since| before().filter(move |finding| Since::of(finding, new) == wanted).cloned().collect();
+        let known = |own: &FindingEntry| before().any(|finding| finding.fingerprint == own.fingerprint);
+        let accepted = new.suppressed.iter().map(|entry| entry.finding.clone()).collect();
         let (still_there, new_ones) = new.findings.iter().cloned().partition(known);
         let (fixed, unseen) = (former(Since::Settled), former(Since::Unseen));
-        Self { schema_version: super::model::SCHEMA_VERSION.to_owned(), new: new_ones, fixed, unseen, still_there }
+        Self { schema_version: super::model::SCHEMA_VERSION.to_owned(), new: new_ones, fixed, unseen, still_there, accepted }
     }
 
-    /// The four lists with their headings.
-    fn parts(&self) -> [(&'static str, &[FindingEntry]); 4] {
+    /// The lists with their headings.
+    fn parts(&self) -> [(&'static str, &[FindingEntry]); 5] {
         [
             ("New", &self.new),
             ("Fixed", &self.fixed),
             ("Not seen this time", &self.unseen),
             ("Still there", &self.still_there),
+            ("Accepted", &self.accepted),
         ]
     }
 

@@ -1,7 +1,9 @@
-//! GitLab's code quality report: a list of issues, each with a path, a line and a fingerprint.
+//! GitLab's code quality report: a list of issues, each with a path, a line and a fingerprint; one more for the verdict
+//! where findings alone do not say it all.
 
 use serde::Serialize;
 
+use super::headline;
 use super::model::Report;
 use super::sarif::{file, path};
 use crate::text;
@@ -10,7 +12,7 @@ use crate::text;
 struct Issue<'r> {
     description: String,
     check_name: &'r str,
-    fingerprint: &'r str,
+    fingerprint: String,
     severity: &'static str,
     location: Location,
 }
@@ -34,12 +36,8 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
     let issues = report.findings.iter().map(|finding| Issue {
         description: text::bounded(&format!("{}: {}", finding.title, finding.detail), 1_000),
         check_name: &finding.rule,
-        fingerprint: &finding.fingerprint,
-        severity: match finding.severity.as_str() {
-            "error" => "critical",
-            "warning" => "major",
-            _ => "info",
-        },
+        fingerprint: finding.fingerprint.clone(),
+        severity: severity(&finding.severity),
         location: finding.locations.first().map_or_else(
             || Location { path: path(&finding.subject.id), lines: Lines { begin: 1 } },
             |place| Location {
@@ -48,5 +46,20 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
             },
         ),
     });
-    super::json::printed(&issues.collect::<Vec<_>>())
+    let verdict = headline::is_more_than_findings(report).then(|| Issue {
+        description: text::bounded(&headline::line(report), 1_000),
+        check_name: "aksiso",
+        fingerprint: headline::fingerprint(report),
+        severity: severity(headline::severity(report)),
+        location: Location { path: path(&report.cluster.id), lines: Lines { begin: 1 } },
+    });
+    super::json::printed(&issues.chain(verdict).collect::<Vec<_>>())
+}
+
+fn severity(word: &str) -> &'static str {
+    match word {
+        "error" => "critical",
+        "warning" => "major",
+        _ => "info",
+    }
 }

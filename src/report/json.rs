@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::model::{Report, SCHEMA_VERSION};
+use super::headline;
+use super::model::{Report, SCHEMA_VERSION, Summary};
 use crate::{answers, text};
 
 /// The report as JSON, ending in a line break.
@@ -13,30 +14,43 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
     printed(report)
 }
 
-/// One line a finding, each with what it takes to be read alone: the cluster and the time.
+/// One line a finding, each with what it takes to be read alone: the cluster and the time. Where findings alone do not
+/// say it all, a last line has the verdict.
 ///
 /// # Errors
 /// As [`render`].
 pub fn render_lines(report: &Report) -> serde_json::Result<String> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Line<'r> {
+    struct Line<'r, T> {
         schema_version: &'static str,
         collected_at: jiff::Timestamp,
         cluster_id: &'r str,
         #[serde(flatten)]
-        finding: &'r super::model::FindingEntry,
+        said: T,
     }
-    let mut out = String::new();
-    for finding in &report.findings {
+    #[derive(Serialize)]
+    struct Verdict<'r> {
+        verdict: &'r str,
+        summary: &'r Summary,
+        detail: String,
+    }
+    fn line(report: &Report, said: impl Serialize) -> serde_json::Result<String> {
         let line = Line {
             schema_version: SCHEMA_VERSION,
             collected_at: report.collected_at,
             cluster_id: &report.cluster.id,
-            finding,
+            said,
         };
-        out.push_str(&text::escape_json(&serde_json::to_string(&line)?));
-        out.push('\n');
+        Ok(text::escape_json(&serde_json::to_string(&line)?) + "\n")
+    }
+    let mut out = String::new();
+    for finding in &report.findings {
+        out.push_str(&line(report, finding)?);
+    }
+    if headline::is_more_than_findings(report) {
+        let detail = headline::line(report);
+        out.push_str(&line(report, Verdict { verdict: &report.verdict, summary: &report.summary, detail })?);
     }
     Ok(out)
 }

@@ -1,21 +1,26 @@
-//! JUnit XML: a test case for each check; what could not be seen is skipped.
+//! JUnit XML: a test case for each check; what could not be seen, or was accepted, is skipped and never passed.
 
+use super::headline;
 use super::model::{CheckEntry, FindingEntry, Report};
 use crate::answers;
 
 pub fn render(report: &Report) -> String {
     let cases: Vec<String> = report.checks.iter().map(|check| case(report, check)).collect();
     let count = |status: &str| report.checks.iter().filter(|check| check.status == status).count();
-    let (tests, failures, skipped) = (cases.len(), count("failed"), count("undetermined"));
+    let (tests, failures) = (cases.len(), count("failed"));
+    let skipped = count("undetermined") + count("accepted");
     let name = escape(&format!("aksiso {}", report.cluster.name));
     let time = report.collected_at.strftime("%Y-%m-%dT%H:%M:%S");
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"aksiso\" tests=\"{tests}\" \
          failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\">\n  <testsuite name=\"{name}\" \
          tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\" timestamp=\"{time}\" \
-         hostname=\"{}\">\n{}  </testsuite>\n</testsuites>\n",
+         hostname=\"{}\">\n    <properties>\n      <property name=\"verdict\" value=\"{}\"/>\n    </properties>\n{}    \
+         <system-out>{}</system-out>\n  </testsuite>\n</testsuites>\n",
         escape(&report.cluster.name),
-        cases.concat()
+        escape(&report.verdict),
+        cases.concat(),
+        escape(&headline::line(report))
     )
 }
 
@@ -36,7 +41,7 @@ fn case(report: &Report, check: &CheckEntry) -> String {
                 escape(&text)
             );
         }
-        "undetermined" => inner = format!("      <skipped message=\"{}\"/>\n", escape(reason)),
+        "undetermined" | "accepted" => inner = format!("      <skipped message=\"{}\"/>\n", escape(reason)),
         "not-applicable" => inner = format!("      <system-out>not applicable: {}</system-out>\n", escape(reason)),
         _ if !own.is_empty() => {
             let text = own.iter().map(|finding| words(finding)).collect::<Vec<_>>().join("\n\n");

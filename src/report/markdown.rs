@@ -1,5 +1,6 @@
 //! Markdown for a step summary, a pull request or a ticket: at most 1 MiB, and nothing in it is obeyed.
 
+use super::headline;
 use super::model::{FindingEntry, Report};
 use super::table::impact_words;
 use crate::answers::pull::ImageVerdict;
@@ -26,16 +27,11 @@ pub fn render(report: &Report) -> String {
 }
 
 fn head(report: &Report) -> String {
-    let summary = &report.summary;
     format!(
-        "## aksiso: {} — {}\n\n{} errors, {} warnings, {} info, {} checks undetermined. Cluster {} in {}, seen at \
-         {}.\n",
+        "## aksiso: {} — {}\n\n{}. Cluster {} in {}, seen at {}.\n",
         escape(&report.cluster.name),
         report.verdict,
-        summary.error,
-        summary.warning,
-        summary.info,
-        summary.undetermined,
+        escape(&headline::counts(report)),
         code(&report.cluster.name),
         code(report.cluster.resource_group.as_deref().unwrap_or("?")),
         report.collected_at
@@ -133,8 +129,9 @@ fn suppressed(report: &Report) -> String {
         let (finding, by) = (&entry.finding, &entry.suppressed_by);
         let line = by.line.map_or_else(String::new, |line| format!(", line {line}"));
         out.push_str(&format!(
-            "- Suppressed by {}{line}: `{}` of {} ({})\n",
+            "- Accepted by {}{line}: {} `{}` of {} ({})\n",
             code(&by.file),
+            finding.severity,
             finding.rule,
             code(&finding.subject.name),
             escape(&by.reason)

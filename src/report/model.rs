@@ -41,9 +41,10 @@ pub struct Report {
     pub collected_at: Timestamp,
     pub cluster: Cluster,
     /// `findings` where there is an error or a warning, else `incomplete` where something could not be seen, else
-    /// `healthy`.
+    /// `accepted` where errors or warnings stand that the policy or the baseline accepts, else `incomplete` where checks
+    /// were not asked for, else `healthy`.
     pub verdict: String,
-    /// How many findings of each severity, and how many checks are undetermined.
+    /// How many findings of each severity, how many were accepted, and how many checks are undetermined.
     pub summary: Summary,
     /// What became of each check.
     pub checks: Vec<CheckEntry>,
@@ -51,7 +52,7 @@ pub struct Report {
     pub findings: Vec<FindingEntry>,
     /// The steps that fix the findings, in their order.
     pub plan: Vec<StepEntry>,
-    /// Findings that the policy or the baseline takes out; they count nowhere else.
+    /// Findings that the policy or the baseline accepts; they count in `summary.accepted` alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<SuppressedEntry>,
     /// What is wrong with the policy itself: suppressions that have expired or that nothing matched.
@@ -98,15 +99,21 @@ pub struct Summary {
     pub info: usize,
     /// Checks that could not see everything and found nothing.
     pub undetermined: usize,
+    /// Findings that the policy or the baseline accepts: they are still there.
+    #[serde(default)]
+    pub accepted: usize,
+    /// Checks that were not asked for.
+    #[serde(default, rename = "notAsked")]
+    pub not_asked: usize,
 }
 
 /// What became of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckEntry {
     pub id: String,
-    /// `passed`, `failed`, `undetermined` or `not-applicable`.
+    /// `passed`, `failed`, `undetermined`, `accepted` or `not-applicable`.
     pub status: String,
-    /// Why it is undetermined or does not apply.
+    /// Why it is undetermined or does not apply, or what was accepted.
     pub reason: Option<String>,
     /// What it could not see.
     pub gaps: Vec<GapEntry>,
@@ -196,13 +203,13 @@ pub struct RemediationEntry {
     pub docs: String,
 }
 
-/// A finding that does not count.
+/// A finding that is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SuppressedEntry {
     #[serde(flatten)]
     pub finding: FindingEntry,
-    /// Why it does not count.
+    /// Who accepts it, and why.
     pub suppressed_by: SuppressedBy,
 }
 
@@ -237,7 +244,7 @@ impl Report {
             let finding = FindingEntry { caused_by: Vec::new(), ..entry(finding) };
             SuppressedEntry { finding, suppressed_by: by.clone() }
         });
-        let suppressed = suppressed.collect();
+        let suppressed: Vec<SuppressedEntry> = suppressed.collect();
         let findings = diagnosis.findings.iter().map(entry).collect();
         let steps = results.plan.steps.iter().enumerate();
         Self {
@@ -251,6 +258,8 @@ impl Report {
                 warning: diagnosis.count(Severity::Warning),
                 info: diagnosis.count(Severity::Info),
                 undetermined: diagnosis.undetermined(),
+                accepted: suppressed.len(),
+                not_asked: diagnosis.not_asked,
             },
             checks: diagnosis.checks.iter().map(check_entry).collect(),
             findings,

@@ -32,6 +32,8 @@ pub fn read(json: &[u8], name: &str) -> Result<Report, Problem> {
 pub enum Since {
     /// The present report has it too.
     StillThere,
+    /// The present report has it too, and the policy or the baseline accepts it.
+    Accepted,
     /// It is gone: its check was run, and saw everything.
     Settled,
     /// Its check was not run, or could not see everything: whether it is gone is not known.
@@ -45,6 +47,8 @@ impl Since {
         let saw_all = |check: &CheckEntry| check.status != Status::Undetermined.as_str() && check.gaps.is_empty();
         if present.findings.iter().any(|finding| finding.fingerprint == former.fingerprint) {
             Self::StillThere
+        } else if present.suppressed.iter().any(|entry| entry.finding.fingerprint == former.fingerprint) {
+            Self::Accepted
         } else if present.checks.iter().any(|check| check.id == former.check && saw_all(check)) {
             Self::Settled
         } else {

@@ -7,6 +7,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::headline;
 use super::model::{FindingEntry, LocationEntry, Report};
 use crate::answers;
 use crate::checks::rule::{Rule, RuleSet};
@@ -146,7 +147,7 @@ pub(super) fn file(place: &LocationEntry) -> String {
     encoded(&path.replace('\\', "/"))
 }
 
-/// What could not be seen is no result, and no silence either.
+/// The verdict, and what could not be seen: no result, and no silence either.
 fn notifications(report: &Report) -> Vec<Value> {
     let unseen = report.checks.iter().flat_map(|check| check.gaps.iter().map(move |gap| (check, gap)));
     let unseen = unseen.map(|(check, gap)| {
@@ -158,7 +159,12 @@ fn notifications(report: &Report) -> Vec<Value> {
         json!({ "level": "warning", "message": { "text": format!("{}, line {}: \
                                                                   {}", notice.file, notice.line, notice.message) } })
     });
-    unseen.chain(policy).collect()
+    let level = match headline::severity(report) {
+        "info" => "note",
+        level => level,
+    };
+    let verdict = json!({ "level": level, "message": { "text": headline::line(report) } });
+    [verdict].into_iter().chain(unseen).chain(policy).collect()
 }
 
 fn cut(message: &str) -> String {

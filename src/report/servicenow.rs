@@ -1,9 +1,12 @@
 //! ServiceNow Event Management: one `em_event` record a finding, and a clear for each that a former report had and this
-//! one has not. `message_key` is the fingerprint, so that the same finding is the same alert tomorrow.
+//! one has not. What the operator accepted meanwhile is no longer urgent, and is not cleared either. `message_key` is the
+//! fingerprint, so that the same finding is the same alert tomorrow. One record more has the verdict where findings alone
+//! do not say it all.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::headline;
 use super::model::{FindingEntry, Report};
 use super::old::Since;
 use crate::text;
@@ -39,9 +42,26 @@ pub fn render(report: &Report, previous: Option<&Report>) -> serde_json::Result<
     let raised = report.findings.iter().map(|finding| event(report, finding, severity(&finding.severity)));
     // What could not be seen this time is not known to be gone.
     let former = previous.into_iter().flat_map(|previous| &previous.findings);
-    let gone = former.filter(|finding| Since::of(finding, report) == Since::Settled);
-    let cleared = gone.map(|finding| event(report, finding, "0"));
-    super::json::printed(&Events { records: raised.chain(cleared).collect() })
+    let settled = former.filter_map(|finding| match Since::of(finding, report) {
+        Since::Settled => Some(event(report, finding, "0")),
+        Since::Accepted => Some(event(report, finding, severity("info"))),
+        Since::StillThere | Since::Unseen => None,
+    });
+    let records = raised.chain(settled).chain(verdict(report, previous));
+    super::json::printed(&Events { records: records.collect() })
+}
+
+/// The verdict, and a clear for a former one.
+fn verdict(report: &Report, previous: Option<&Report>) -> Option<Event> {
+    let severity = if headline::is_more_than_findings(report) {
+        severity(headline::severity(report))
+    } else {
+        previous.filter(|previous| headline::is_more_than_findings(previous)).map(|_| "0")?
+    };
+    let info = json!({ "cluster": report.cluster.id, "verdict": report.verdict, "summary": report.summary });
+    let name = &report.cluster.name;
+    let (key, detail) = (headline::fingerprint(report), headline::line(report));
+    Some(record(report, [name, "aksiso", "verdict"], key, severity, &detail, &info))
 }
 
 /// 1 critical, 2 major, 3 minor, 4 warning, 5 info, 0 clear.
@@ -67,17 +87,31 @@ fn event(report: &Report, finding: &FindingEntry, severity: &'static str) -> Eve
     if info.to_string().len() > 3_900 {
         info["commands"] = json!([]);
     }
+    let detail = format!("{} {}", finding.detail, finding.remediation.summary);
+    let about = [finding.subject.name.as_str(), &finding.check, &finding.rule];
+    record(report, about, finding.fingerprint.clone(), severity, &detail, &info)
+}
+
+/// A record about a resource, a check and a rule.
+fn record(
+    report: &Report,
+    [resource, check, rule]: [&str; 3],
+    message_key: String,
+    severity: &'static str,
+    detail: &str,
+    info: &Value,
+) -> Event {
     Event {
         source: "aksiso",
         event_class: text::truncated(&format!("aksiso {}", report.cluster.name), 100),
         node: text::truncated(&report.cluster.name, 100),
-        resource: text::truncated(&text::clean(&finding.subject.name), 100),
-        kind: text::truncated(&finding.check, 100),
-        metric_name: text::truncated(&finding.rule, 100),
-        message_key: finding.fingerprint.clone(),
+        resource: text::truncated(&text::clean(resource), 100),
+        kind: text::truncated(check, 100),
+        metric_name: text::truncated(rule, 100),
+        message_key,
         severity,
         time_of_event: report.collected_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        description: text::bounded(&format!("{} {}", finding.detail, finding.remediation.summary), 3_900),
+        description: text::bounded(detail, 3_900),
         additional_info: info.to_string(),
     }
 }

@@ -9,8 +9,10 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
 use super::Options;
+use super::headline;
 use super::model::{
-    Cluster, FindingEntry, GapEntry, MovedEntry, ObservationEntry, Report, StepEntry, SuppressedEntry, WhatIfEntry,
+    Cluster, FindingEntry, GapEntry, MovedEntry, ObservationEntry, Report, StepEntry, SubjectEntry, SuppressedEntry,
+    WhatIfEntry,
 };
 use crate::answers;
 use crate::checks::rule::Severity;
@@ -129,16 +131,11 @@ impl Page {
         let (word, style) = match report.verdict.as_str() {
             "healthy" => ("HEALTHY", AnsiColor::Green.on_default().bold()),
             "incomplete" => ("INCOMPLETE", severity_style("warning")),
+            "accepted" => ("ACCEPTED", severity_style("warning")),
             _ if summary.error > 0 => ("FINDINGS", severity_style("error")),
             _ => ("FINDINGS", severity_style("warning")),
         };
-        let mut words =
-            format!("{}, {}, {} info", count(summary.error, "error"), count(summary.warning, "warning"), summary.info);
-        let unseen = report.checks.iter().filter(|check| !check.gaps.is_empty()).count();
-        if unseen > 0 {
-            let _ = write!(words, "; {} could not see everything", count(unseen, "check"));
-        }
-        self.wrapped(&format!("Verdict: {} - ", styled(word, style)), &words, 9);
+        self.wrapped(&format!("Verdict: {} - ", styled(word, style)), &headline::counts(report), 9);
         self.cluster(&report.cluster, report.collected_at);
     }
 
@@ -282,7 +279,7 @@ impl Page {
             let incomplete = check.status == "failed" && !check.gaps.is_empty();
             let mark = if incomplete { "failed, incomplete" } else { &check.status };
             let what = match (check.status.as_str(), &check.reason) {
-                ("not-applicable", Some(reason)) => text::clean(reason),
+                ("not-applicable" | "accepted", Some(reason)) => text::clean(reason),
                 _ => answers::rule_sets().find(|set| set.id == check.id).map_or("", |set| set.title).to_owned(),
             };
             table.add_row(vec![check.id.as_str(), mark, what.as_str()]);
@@ -315,13 +312,14 @@ impl Page {
     /// What the policy or the baseline takes out, by which line, and what is wrong with the policy.
     pub(super) fn suppressed(&mut self, report: &Report) {
         if !report.suppressed.is_empty() {
-            self.line("\nSuppressed, so not counted:");
+            self.line("\nAccepted, so they fail nothing; they are still there:");
         }
         for SuppressedEntry { finding, suppressed_by: by } in &report.suppressed {
             let line = by.line.map_or_else(String::new, |line| format!(", line {line}"));
             let until = by.until.as_ref().map_or_else(String::new, |until| format!(", until {until}"));
-            let what =
-                format!("{} of {}: {} ({}{line}{until})", finding.rule, finding.subject.name, by.reason, by.file);
+            let SubjectEntry { name, .. } = &finding.subject;
+            let severity = finding.severity.to_uppercase();
+            let what = format!("{severity} {} of {name}: {} ({}{line}{until})", finding.rule, by.reason, by.file);
             self.paragraph("  ", &what, 2);
         }
         if !report.policy.is_empty() {
