@@ -99,7 +99,8 @@ impl<'e> Diagnosis<'e> {
     /// Runs the checks on the evidence.
     pub fn of(evidence: &'e Evidence, checks: &[&'static Check]) -> Self {
         let whole = Self::from_outcomes(evidence, checks.iter().map(|check| check.judge(evidence)).collect());
-        let not_asked = catalogue::ALL.iter().filter(|check| !checks.iter().any(|own| own.about == check.about)).count();
+        let not_asked =
+            catalogue::ALL.iter().filter(|check| !checks.iter().any(|own| own.about == check.about)).count();
         Self { not_asked, ..whole }
     }
 

@@ -10,7 +10,9 @@ pub mod steps;
 use std::collections::BTreeSet;
 
 use crate::checks::finding::RemediationKind;
+use crate::checks::node_image;
 use crate::checks::remedy::{self, DOCS_NODE_IMAGE};
+use crate::checks::rule::Severity;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::links::proving_stale;
 use crate::evidence::{Evidence, Gap};
@@ -110,10 +112,17 @@ impl<'e> Cutover<'e> {
             (true, true) => match nodes {
                 Age::Stale if self.former_registry(times) => State::ChangingRegistry,
                 Age::Stale => State::S5,
-                Age::Fresh => State::S4,
+                // Reimaged nodes are of no use where the registry, or the way to it, is broken.
+                _ if self.broken() => State::S5,
+                Age::Fresh if !self.present.incomplete() => State::S4,
                 _ => State::S4OrS5,
             },
         }
+    }
+
+    /// Whether `diagnose` reports an error.
+    fn broken(&self) -> bool {
+        self.present.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 
     /// Whether stale nodes still have a registry: the one before, as long as it is there and none of their pulls fails.
@@ -154,12 +163,25 @@ impl<'e> Cutover<'e> {
             self.gates = gates::of_reimage(&self.present);
             self.next = Some(step);
         } else {
-            self.gates = gates::of_isolation(&self.present, &goal);
+            self.gates = gates::of_arrival(&self.present);
             self.gates.extend(self.closing_unknown(times));
+        }
+        if evidence.egress_closed() && self.next.is_some() {
+            self.tell_what_is_broken();
         }
         let closes = self.next.iter().map(|step| step.kind).chain(self.after.iter().copied());
         if self.policy == ReimagePolicy::Conservative && closes.into_iter().any(|kind| kind == StepKind::CloseEgress) {
             self.after.push(StepKind::Reimage);
+        }
+    }
+
+    /// What is broken in an isolated cluster is told also where it does not stand in the way of the next step.
+    fn tell_what_is_broken(&mut self) {
+        let reimage = |gate: &Gate| gate.name.is(&node_image::NOT_REIMAGED);
+        for gate in gates::broken(&self.present).into_iter().filter(|gate| !reimage(gate)) {
+            if !self.gates.iter().any(|known| known.name == gate.name && known.why == gate.why) {
+                self.gates.push(Gate { pass: Pass::Caution, ..gate });
+            }
         }
     }
 
@@ -204,7 +226,7 @@ impl<'e> Cutover<'e> {
     fn renew(&self, goal: &Goal) -> CutoverStep {
         let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();
         let why = match self.state {
-            State::S5 => {
+            State::S5 if self.nodes() == Age::Stale => {
                 "These nodes cannot pull what they do not have yet, and a pod that moves to one does not start. They \
                  need no egress for it: they bootstrap from the registry."
             }
@@ -212,7 +234,7 @@ impl<'e> Cutover<'e> {
                 "These nodes still pull through the former registry: keep it, its endpoint and its records until the \
                  last of them is done."
             }
-            State::S2OrS3 | State::S4OrS5 => {
+            State::S2OrS3 | State::S4OrS5 | State::S5 => {
                 "Whether these nodes have the present configuration could not be determined; reimaging settles it."
             }
             _ => "These nodes still have the former configuration.",
@@ -318,10 +340,11 @@ impl<'e> Cutover<'e> {
     /// A step is safe where every gate is open; one that rests on something undetermined never is.
     fn weigh(&self) -> Safety {
         if self.next.is_none() {
-            return if self.unseen.is_some() || self.nodes() == Age::Unknown {
-                Safety::Undetermined
-            } else {
-                Safety::Safe
+            let unseen = self.unseen.is_some() || self.nodes() == Age::Unknown || self.state == State::S4OrS5;
+            return match (self.state, unseen) {
+                (State::S5, _) => Safety::Unsafe,
+                (_, true) => Safety::Undetermined,
+                _ => Safety::Safe,
             };
         }
         match self.gates.iter().map(|gate| gate.pass).min() {
@@ -333,10 +356,12 @@ impl<'e> Cutover<'e> {
 
     /// What to do now: the next step, or what opens the first gate that is closed.
     pub fn now(&self) -> Option<CutoverStep> {
-        let closed = self.gates.iter().find(|gate| gate.pass == Pass::Closed);
-        match (closed, &self.next) {
-            (Some(gate), Some(_)) => Some(steps::open(self.evidence, &self.goal, gate)),
-            (_, next) => next.clone(),
+        let closed = self.gates.iter().filter(|gate| gate.pass == Pass::Closed);
+        let mut open = closed.map(|gate| steps::open(self.evidence, &self.goal, gate));
+        match &self.next {
+            Some(next) => open.next().or_else(|| Some(next.clone())),
+            // Where no step is left a gate is worth naming if something can be done about it.
+            None => open.find(|step| !step.commands.is_empty()),
         }
     }
 }

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use crate::checks::finding::Finding;
 use crate::checks::rule::{Rule, Severity};
-use crate::checks::{cache_rules, catalogue, kubelet_acrpull, node_image};
+use crate::checks::{bootstrap_profile, cache_rules, catalogue, kubelet_acrpull, node_image};
 use crate::diagnosis::Diagnosis;
 use crate::evidence::image::{self, Caching, Image, caching};
-use crate::evidence::{Evidence, Gap, Reason};
+use crate::evidence::{Evidence, Fact, Gap, Reason};
 use crate::model::cache;
 use crate::model::cluster::is;
 use crate::model::egress::own_egress;
@@ -70,8 +70,7 @@ impl<'e> Puller<'e> {
 
     /// How nodes would pull an image; `secret` = its pod names an imagePullSecret.
     pub fn judge(&self, image: &Image, secret: bool) -> Answer {
-        let own = self.evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(&image.registry));
-        if own {
+        if self.evidence.is_bootstrap_registry(&image.registry) {
             self.in_registry(image)
         } else if let Some((name, chain)) = self.others.get(&image.registry) {
             in_other_registry(name, chain, secret)
@@ -185,7 +184,7 @@ impl<'e> Puller<'e> {
 
     /// From the bootstrap registry, as the reference says.
     fn in_registry(&self, image: &Image) -> Answer {
-        if let Some(answer) = self.broken().or_else(|| self.unseen()) {
+        if let Some(answer) = self.broken().or_else(|| self.gone()).or_else(|| self.unseen()) {
             return answer;
         }
         if !clearly_may_read(self.evidence, &image.repository) {
@@ -249,6 +248,14 @@ impl<'e> Puller<'e> {
         answer.remediation = Some(first.remediation.clone());
         answer.rules = rules;
         Some(answer)
+    }
+
+    /// The registry is named, and no longer there: its images are gone with it, also where nodes pull others directly.
+    fn gone(&self) -> Option<Answer> {
+        let id = self.evidence.registry_id().filter(|_| self.evidence.registry.registry == Fact::Known(None))?;
+        let why = format!("Registry {} no longer exists under the id that the cluster names.", id.name());
+        let rules = vec![&bootstrap_profile::REGISTRY_NOT_FOUND];
+        Some(Answer { rules, ..Answer::new(ImageVerdict::Blocked, why) })
     }
 
     /// What of the chain could not be seen; nobody knows then whether anything can be pulled.

@@ -3,6 +3,7 @@
 
 mod apply;
 mod effect;
+mod managed;
 
 use crate::evidence::id::ResourceId;
 use crate::text;
@@ -107,8 +108,15 @@ fn words(text: &str) -> Vec<String> {
 
 /// An outbound type as ARM writes it.
 fn outbound(word: &str) -> Result<String, String> {
-    const TYPES: [&str; 6] =
-        ["none", "block", "loadBalancer", "userDefinedRouting", "managedNATGateway", "userAssignedNATGateway"];
+    const TYPES: [&str; 7] = [
+        "none",
+        "block",
+        "loadBalancer",
+        "userDefinedRouting",
+        "managedNATGateway",
+        "managedNATGatewayV2",
+        "userAssignedNATGateway",
+    ];
     let known = TYPES.iter().find(|known| known.eq_ignore_ascii_case(word));
     known.map(|known| (*known).to_owned()).ok_or_else(|| format!("an outbound type is one of {}", TYPES.join(", ")))
 }

@@ -53,7 +53,8 @@ pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow
             next += args.wait_interval * 3;
         }
         let unsettled: Vec<_> = diagnosis.unsettled().collect();
-        let goes_on = reporting.exit(diagnosis) != Exit::Clean && next < give_up && !unsettled.is_empty();
+        let goes_on =
+            reporting.exit(diagnosis, effect.as_ref()) != Exit::Clean && next < give_up && !unsettled.is_empty();
         if args.wait && goes_on {
             pause(&words(diagnosis), next, progress).await;
             asked = checks.iter().filter(|check| unsettled.contains(&&check.about)).copied().collect();

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::answers::cutover::gates::Pass;
 use crate::answers::cutover::{Cutover, Safety, State};
+use crate::answers::whatif::Effect;
 use crate::checks::rule::Severity;
 use crate::diagnosis::Diagnosis;
 
@@ -33,6 +34,27 @@ impl Exit {
             Self::Incomplete
         } else {
             Self::Clean
+        }
+    }
+
+    /// The exit code of what changes would do: an image in use that could no longer be pulled is as bad as an error.
+    pub fn of_effect(effect: &Effect, fail_on: FailOn, allow_incomplete: bool) -> Self {
+        if !effect.stops.is_empty() && fail_on.includes(Severity::Error) {
+            Self::Findings
+        } else if effect.incomplete() && !allow_incomplete {
+            Self::Incomplete
+        } else {
+            Self::Clean
+        }
+    }
+
+    /// The worse of two: findings before what is not known.
+    #[must_use]
+    pub fn or_worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Findings, _) | (_, Self::Findings) => Self::Findings,
+            (Self::Clean, other) => other,
+            (own, _) => own,
         }
     }
 

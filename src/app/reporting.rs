@@ -7,6 +7,7 @@ use clap::ValueEnum as _;
 use super::cli::ReportArgs;
 use super::exit::Exit;
 use super::{files, output, width};
+use crate::answers::whatif::Effect;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::policy::{Baseline, Policy, Ruling};
 use crate::report::model::{Report, Results};
@@ -42,15 +43,19 @@ impl<'a> Reporting<'a> {
         self.policy.rule(diagnosis, self.baseline.as_ref())
     }
 
-    /// The exit code of a diagnosis.
-    pub(super) fn exit(&self, diagnosis: &Diagnosis<'_>) -> Exit {
-        Exit::of(diagnosis, self.args.fail_on, self.args.allow_incomplete)
+    /// The exit code of a diagnosis, and of what changes would do.
+    pub(super) fn exit(&self, diagnosis: &Diagnosis<'_>, effect: Option<&Effect>) -> Exit {
+        Exit::of(diagnosis, self.args.fail_on, self.args.allow_incomplete).or_worse(self.of_effect(effect))
+    }
+
+    fn of_effect(&self, effect: Option<&Effect>) -> Exit {
+        effect.map_or(Exit::Clean, |effect| Exit::of_effect(effect, self.args.fail_on, self.args.allow_incomplete))
     }
 
     /// Writes everything that was asked for.
     pub(super) fn finish(&self, results: &Results<'_>) -> anyhow::Result<Exit> {
         let args = self.args;
-        let exit = self.exit(&results.ruling.diagnosis);
+        let exit = self.exit(&results.ruling.diagnosis, results.effect);
         let report = Report::of(results, args.shell);
         let options = Options { width: width(), previous: self.previous.as_ref(), links: output::shows_links() };
         for wanted in &args.output {
@@ -65,7 +70,8 @@ impl<'a> Reporting<'a> {
         if let Some(path) = args.baseline.as_deref().filter(|_| args.update_baseline) {
             let baseline = report.as_baseline(self.former.as_ref());
             output::write_whole(path, json::render(&baseline)?.as_bytes())?;
-            return Ok(if exit == Exit::Findings { Exit::Clean } else { exit });
+            // What is found is accepted from now on; that changes would stop workloads is not.
+            return Ok(if exit == Exit::Findings { self.of_effect(results.effect) } else { exit });
         }
         Ok(exit)
     }

@@ -68,6 +68,7 @@ pub const OPEN: &[&str] = &[
     "roleAssignmentMode",
     "scaleDownMode",
     "since",
+    "sku",
     "sku.name",
     "status",
     "type",

@@ -87,6 +87,16 @@ pub struct NetworkProfile {
     pub network_plugin: Option<String>,
     /// `none`, `block`, or a type with egress.
     pub outbound_type: Option<String>,
+    /// The managed NAT gateway, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat_gateway_profile: Option<NatGatewayProfile>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct NatGatewayProfile {
+    /// `standard` or `standardV2`.
+    pub sku: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

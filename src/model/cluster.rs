@@ -1,11 +1,11 @@
 //! What the cluster's own settings mean: whose registry it is, whether egress is closed, what its pools are doing.
 
-use crate::evidence::Evidence;
-use crate::evidence::cloud::Cloud;
+use crate::evidence::cloud::{self, Cloud};
 use crate::evidence::cluster::BootstrapProfile;
 use crate::evidence::id::ResourceId;
 use crate::evidence::pools::AgentPool;
 use crate::evidence::registry::Registry;
+use crate::evidence::{Evidence, Fact};
 
 /// Whose registry it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +90,15 @@ impl Evidence {
         ["none", "block"].iter().any(|kind| self.outbound_type().eq_ignore_ascii_case(kind))
     }
 
+    /// Whether egress goes through a managed NAT gateway V2: an outbound type of its own, or since API 2026-06-01 a SKU.
+    pub fn nat_gateway_v2(&self) -> bool {
+        let profile = self.cluster.properties.network_profile.as_ref();
+        let sku = profile.and_then(|profile| profile.nat_gateway_profile.as_ref()?.sku.as_ref());
+        let kind = self.outbound_type();
+        let managed = kind.eq_ignore_ascii_case("managedNATGateway");
+        kind.eq_ignore_ascii_case("managedNATGatewayV2") || managed && is(sku, "standardV2")
+    }
+
     /// The registry that the cluster names.
     pub fn registry_id(&self) -> Option<ResourceId> {
         self.bootstrap().container_registry_id
@@ -120,6 +129,17 @@ impl Evidence {
     /// The login server, where the registry is known.
     pub fn login_server(&self) -> Option<&str> {
         self.known_registry()?.properties.login_server.as_deref()
+    }
+
+    /// Whether a host is the bootstrap registry. Where that no longer exists nothing shows its login server, but hosts
+    /// are named after it: `name.azurecr.io`, or `name-hash.azurecr.io` with a domain name label.
+    pub fn is_bootstrap_registry(&self, host: &str) -> bool {
+        if let Some(server) = self.login_server() {
+            return server.eq_ignore_ascii_case(host);
+        }
+        let gone = matches!(self.registry.registry, Fact::Known(None));
+        let name = host.split(['.', '-']).next().unwrap_or_default();
+        gone && cloud::is_registry(host) && self.registry_id().is_some_and(|id| id.name().eq_ignore_ascii_case(name))
     }
 
     /// The cloud that the cluster is in.

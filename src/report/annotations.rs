@@ -52,11 +52,7 @@ pub fn azure_pipelines(report: &Report) -> String {
 }
 
 /// The verdict first, where findings alone do not say it all.
-fn lines(
-    report: &Report,
-    verdict: impl Fn(&str) -> String,
-    line: impl Fn(&FindingEntry) -> String,
-) -> String {
+fn lines(report: &Report, verdict: impl Fn(&str) -> String, line: impl Fn(&FindingEntry) -> String) -> String {
     let rank = |finding: &&FindingEntry| match finding.severity.as_str() {
         "error" => 0,
         "warning" => 1,
@@ -64,7 +60,8 @@ fn lines(
     };
     let mut findings: Vec<&FindingEntry> = report.findings.iter().collect();
     findings.sort_by_key(|finding| (rank(finding), !finding.caused_by.is_empty()));
-    let verdict = headline::is_more_than_findings(report).then(|| verdict(&text::bounded(&headline::line(report), 3_000)));
+    let verdict =
+        headline::is_more_than_findings(report).then(|| verdict(&text::bounded(&headline::line(report), 3_000)));
     verdict.into_iter().chain(findings.into_iter().map(line).filter(|line| !line.is_empty())).take(MOST).collect()
 }
 

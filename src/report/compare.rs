@@ -49,7 +49,14 @@ impl Comparison {
         let accepted = new.suppressed.iter().map(|entry| entry.finding.clone()).collect();
         let (still_there, new_ones) = new.findings.iter().cloned().partition(known);
         let (fixed, unseen) = (former(Since::Settled), former(Since::Unseen));
-        Self { schema_version: super::model::SCHEMA_VERSION.to_owned(), new: new_ones, fixed, unseen, still_there, accepted }
+        Self {
+            schema_version: super::model::SCHEMA_VERSION.to_owned(),
+            new: new_ones,
+            fixed,
+            unseen,
+            still_there,
+            accepted,
+        }
     }
 
     /// The lists with their headings.

@@ -14,8 +14,12 @@ pub(super) fn line(report: &Report) -> String {
 /// What counts, and what does not.
 pub(super) fn counts(report: &Report) -> String {
     let summary = &report.summary;
-    let mut parts =
-        vec![format!("{}, {}, {} info", count(summary.error, "error"), count(summary.warning, "warning"), summary.info)];
+    let mut parts = vec![format!(
+        "{}, {}, {} info",
+        count(summary.error, "error"),
+        count(summary.warning, "warning"),
+        summary.info
+    )];
     parts.extend(accepted(report).map(|accepted| format!("accepted: {accepted}")));
     let unseen = report.checks.iter().filter(|check| !check.gaps.is_empty()).count();
     if unseen > 0 {
@@ -48,10 +52,31 @@ fn assumed(effect: &WhatIfEntry) -> String {
     if stops > 0 {
         line.push_str(&format!("; {} in use could no longer be pulled", count(stops, "image")));
     }
+    if effect.unseen.is_some() {
+        line.push_str("; the images in use were not seen");
+    }
     if unclear > 0 {
         line.push_str(&format!("; {} in use could not be judged", count(unclear, "image")));
     }
     line + &format!("; new findings: {}", effect.brings.len())
+}
+
+/// What is said where no image is seen to stop; none where one is, or may be.
+pub(super) fn nothing_stops(effect: &WhatIfEntry) -> Option<String> {
+    let moved = effect.stops_pulling.len() + effect.unclear.len();
+    if let Some(gap) = &effect.unseen {
+        return Some(format!("could not be determined, because the images in use were not seen: {}", gap.detail));
+    }
+    match (moved, effect.images_in_use) {
+        (0, 0) => Some("no image in use was seen".to_owned()),
+        (0, images) if effect.still_not_pulled == 0 => Some(format!("none of {} in use", count(images, "image"))),
+        (0, images) => Some(format!(
+            "no further image; {} of {} in use could not be pulled, or not be judged, before either",
+            effect.still_not_pulled,
+            count(images, "image")
+        )),
+        _ => None,
+    }
 }
 
 /// Whether the findings alone do not say it all: a format that holds nothing but findings has one entry more then.
@@ -62,9 +87,10 @@ pub(super) fn is_more_than_findings(report: &Report) -> bool {
 
 /// The severity of that entry: what was not seen is a warning.
 pub(super) fn severity(report: &Report) -> &'static str {
-    let unseen = report.checks.iter().any(|check| !check.gaps.is_empty());
-    let stops = report.what_if.as_ref().is_some_and(|effect| !effect.stops_pulling.is_empty());
-    if stops {
+    let effect = report.what_if.as_ref();
+    let unclear = effect.is_some_and(|effect| effect.unseen.is_some() || !effect.unclear.is_empty());
+    let unseen = unclear || report.checks.iter().any(|check| !check.gaps.is_empty());
+    if effect.is_some_and(|effect| !effect.stops_pulling.is_empty()) {
         "error"
     } else if unseen {
         "warning"

@@ -42,7 +42,7 @@ fn head(report: &Report) -> String {
 fn what_if(report: &Report) -> String {
     let Some(effect) = &report.what_if else { return String::new() };
     let changes = effect.changes.iter().map(|change| code(change)).collect::<Vec<_>>().join(", ");
-    let mut out = format!("\n**What if**: {changes}. Nothing was changed.\n\n");
+    let mut out = format!("\n**What if**: {changes}. Nothing was changed; the report below assumes these changes.\n\n");
     for (word, moved) in [
         ("stops pulling", &effect.stops_pulling),
         ("starts pulling", &effect.starts_pulling),
@@ -52,6 +52,10 @@ fn what_if(report: &Report) -> String {
             out.push_str(&format!("- {word}: {} ({})\n", code(&moved.image), escape(&moved.workloads.join(", "))));
         }
     }
+    if let Some(nothing) = headline::nothing_stops(effect) {
+        out.push_str(&format!("- {}\n", escape(&nothing)));
+    }
+    out.push_str(&format!("- New findings: {}\n", effect.brings.len()));
     out
 }
 

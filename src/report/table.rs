@@ -161,7 +161,7 @@ impl Page {
         self.line("");
         self.field(
             "What if",
-            &format!("{} (nothing was changed; what follows is judged as if)", effect.changes.join("; ")),
+            &format!("{} (nothing was changed; the report below assumes these changes)", effect.changes.join("; ")),
             INDENT,
         );
         let mut list = |label: &str, moved: &[MovedEntry]| {
@@ -182,13 +182,10 @@ impl Page {
         list("Stops", &effect.stops_pulling);
         list("Starts", &effect.starts_pulling);
         list("Unclear", &effect.unclear);
-        if effect.stops_pulling.is_empty() && effect.unclear.is_empty() {
-            self.field("Stops", "no image in use stops being pulled", INDENT);
+        if let Some(nothing) = headline::nothing_stops(effect) {
+            self.field("Stops", &nothing, INDENT);
         }
-        let brings = effect.brings.len();
-        if brings > 0 {
-            self.field("Brings", &format!("{} that the cluster does not have now", count(brings, "finding")), INDENT);
-        }
+        self.paragraph("  New findings: ", &effect.brings.len().to_string(), INDENT);
     }
 
     fn finding(&mut self, finding: &FindingEntry) {

@@ -2,8 +2,10 @@
 
 #![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used)]
 
+mod accepted;
 mod advice;
 mod anonymize;
+mod arrived;
 mod checks;
 mod cli;
 mod contributing;
@@ -38,3 +40,4 @@ mod snapshots;
 mod tls;
 #[cfg(target_os = "linux")]
 mod trust;
+mod whatif;

@@ -87,7 +87,7 @@ fn a_policy_changes_severities_and_accepts_findings_for_a_time() {
     let severity = |rule: &str| report.findings.iter().find(|own| own.rule == rule).map(|own| own.severity.as_str());
     assert_eq!(severity("node-not-reimaged"), Some("info"));
     assert_eq!(severity("acrpull-missing"), None);
-    assert_eq!(report.suppressed.len(), 1);
+    assert_eq!(report.suppressed.len(), 2);
     assert_eq!(report.suppressed[0].suppressed_by.line, Some(4));
     assert_eq!(report.suppressed[0].suppressed_by.file.replace('\\', "/"), "../../aksiso.toml");
     assert_eq!(report.suppressed[0].suppressed_by.reason, "ticket 17");
@@ -95,15 +95,18 @@ fn a_policy_changes_severities_and_accepts_findings_for_a_time() {
     assert!(messages[0].contains("dns-record-missing expired on 2026-01-31: its finding counts again"), "{messages:?}");
     assert!(messages[1].contains("registry-not-premium matches nothing"), "{messages:?}");
     let status = |id: &str| report.checks.iter().find(|own| own.id == id).map(|own| own.status.as_str());
-    assert_eq!(status("kubelet-acrpull"), Some("passed"));
-    // What it explained stands alone now.
-    let orphan = report.findings.iter().find(|own| own.rule == "pull-unauthorized").expect("the symptom");
-    assert!(orphan.caused_by.is_empty());
+    assert_eq!(status("kubelet-acrpull"), Some("accepted"));
+    // What it explains is accepted with it.
+    assert_eq!(severity("pull-unauthorized"), None);
+    let symptom = &report.suppressed[1];
+    assert_eq!(symptom.finding.rule, "pull-unauthorized");
+    assert_eq!(symptom.suppressed_by.reason, "caused by acrpull-missing of contosoboot: ticket 17");
+    assert_eq!(symptom.suppressed_by.line, Some(4));
     assert_eq!(diagnose(&["--no-config"]).1.suppressed.len(), 0);
     let table = run(&below, &["diagnose", "--from", &example]);
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
     assert!(
-        table.contains("Suppressed, so not counted:") && table.contains("ticket 17") && table.contains("line 4"),
+        table.contains("; accepted: 2 errors\n") && table.contains("ticket 17") && table.contains("line 4"),
         "{table}"
     );
     policy("[severity]\nno-such-rule = \"info\"\n");
@@ -123,7 +126,7 @@ fn a_baseline_lets_only_what_is_new_fail() {
     let known = with(&["--output", "json"]);
     assert_eq!(known.status.code(), Some(0));
     let report: Report = serde_json::from_slice(&known.stdout).expect("a report");
-    assert!(report.findings.is_empty() && report.suppressed.len() == 5 && report.verdict == "healthy");
+    assert!(report.findings.is_empty() && report.suppressed.len() == 5 && report.verdict == "accepted");
     // One finding less in the baseline is one that is new.
     let mut known: Value = parse(&std::fs::read_to_string(folder.path().join("known.json")).expect("a baseline"));
     known["findings"].as_array_mut().expect("findings").remove(0);

@@ -95,31 +95,25 @@ pub fn isolated(evidence: &Evidence, goal: &Goal) -> Evidence {
 pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
     let evidence = present.evidence;
     let after = isolated(evidence, goal);
-    // A registry of AKS' own does not exist before the switch: nothing of it can be asked.
-    let managed_to_come = !evidence.uses_cache() && goal.registry().is_none();
     let diagnosis = Diagnosis::of(&after, catalogue::ALL);
     let before: Vec<Fingerprint> = present.findings.iter().map(Finding::fingerprint).collect();
     let mut gates = of_beginning(present);
     for finding in &diagnosis.findings {
-        let symptom =
-            !finding.caused_by.is_empty() || managed_to_come && finding.is(&bootstrap_profile::REGISTRY_UNSET);
+        let symptom = !finding.caused_by.is_empty();
         if matches!(finding.rule.gate, GateRole::Standing | GateRole::Aside) || symptom {
             continue;
         }
         let mut gate = gate(finding);
-        // What fails already is no consequence of the step.
+        // What fails already is no consequence of the step; but nobody knows what else fails for the same reason.
         if *finding.check == image_pulls::CHECK.about
             && !finding.is(&image_pulls::rules::OUTSIDE_CACHE)
             && before.contains(&finding.fingerprint())
         {
-            gate.pass = Pass::Caution;
+            gate.pass = if gate.pass == Pass::Closed { Pass::Unknown } else { Pass::Caution };
         }
         gates.push(gate);
     }
     for judged in diagnosis.checks.iter().filter(|judged| judged.status != Status::NotApplicable) {
-        if managed_to_come && (CHAIN.contains(&judged.check) || *judged.check == image_pulls::CHECK.about) {
-            continue;
-        }
         // The nodes' age is judged per pool.
         if *judged.check == node_image::CHECK.about {
             continue;
@@ -143,13 +137,12 @@ fn of_egress(evidence: &Evidence) -> Vec<Gate> {
              by the network around the cluster (a firewall, security groups).",
         ));
     }
-    if evidence.outbound_type().eq_ignore_ascii_case("managedNATGateway") {
+    if evidence.nat_gateway_v2() {
         gates.push(Gate::new(
             GateName::OutboundTypeMigration,
             Pass::Caution,
-            "From managedNATGateway the documentation's table allows no change to none, while the release notes of \
-             2026-05-29 do (for the V2 gateway): Azure Resource Manager refuses it where it cannot be done, and \
-             nothing is changed then.",
+            "From a managed NAT gateway V2 the documentation's table allows no change to none, while the release notes of \
+             2026-05-29 do: Azure Resource Manager refuses it where it cannot be done, and nothing is changed then.",
         ));
     }
     let silent = evidence.pools.bootstrap_writes.known().is_some_and(Vec::is_empty);
@@ -229,6 +222,32 @@ pub fn of_reimage(present: &Diagnosis<'_>) -> Vec<Gate> {
         gates.push(unseen(check, gap));
     }
     sorted(gates)
+}
+
+/// The gates of a cluster for which no step is left: it has arrived only where nothing of it is broken, whoever broke
+/// it, and everything was seen.
+pub fn of_arrival(present: &Diagnosis<'_>) -> Vec<Gate> {
+    let mut gates = of_beginning(present);
+    gates.extend(broken(present));
+    let minded = |finding: &&Finding| !matches!(finding.rule.gate, GateRole::Standing | GateRole::Aside);
+    gates.extend(present.roots().filter(minded).filter(|finding| !is_broken(present, finding)).map(gate));
+    let judged = present.checks.iter().filter(|judged| judged.status != Status::NotApplicable);
+    for (check, gap) in judged.flat_map(|judged| judged.gaps.iter().map(move |gap| (judged.check, gap))) {
+        gates.push(unseen(check, gap));
+    }
+    sorted(gates)
+}
+
+/// What is broken now: root causes that are errors or that explain one.
+pub fn broken(present: &Diagnosis<'_>) -> Vec<Gate> {
+    let broken = present.roots().filter(|finding| is_broken(present, finding));
+    broken.map(|finding| Gate { pass: Pass::Closed, ..gate(finding) }).collect()
+}
+
+fn is_broken(present: &Diagnosis<'_>, root: &Finding) -> bool {
+    let explained = present.symptoms();
+    let symptoms = explained.get(&root.fingerprint()).into_iter().flatten().copied();
+    symptoms.chain([root]).any(|finding| finding.severity == Severity::Error)
 }
 
 /// Nothing is begun while something else is under way.

@@ -78,9 +78,9 @@ pub enum State {
     S2,
     /// Cache, with egress, all nodes reimaged: safe to close.
     S3,
-    /// Isolated, all nodes reimaged: done.
+    /// Isolated, all nodes reimaged, and everything that they need seen to work: done.
     S4,
-    /// Isolated with nodes that were not reimaged, or without a cache: broken.
+    /// Isolated, but broken: with nodes that were not reimaged, without a cache, or with an error that `diagnose` reports.
     S5,
     /// Isolated, with nodes that still pull through the former registry.
     ChangingRegistry,
@@ -88,7 +88,7 @@ pub enum State {
     S0OrS1,
     /// S2 or S3: the nodes' age is not known.
     S2OrS3,
-    /// S4 or S5: the nodes' age is not known.
+    /// S4 or S5: the nodes' age is not known, or something that they need was not seen.
     S4OrS5,
 }
 
@@ -116,12 +116,12 @@ impl State {
             Self::S1 => "Direct, with egress; the prerequisites are there",
             Self::S2 => "Cache, with egress; nodes were not reimaged since the switch",
             Self::S3 => "Cache, with egress; every node was reimaged",
-            Self::S4 => "isolated, and every node was reimaged",
-            Self::S5 => "isolated, with nodes that cannot pull: broken",
+            Self::S4 => "isolated, every node was reimaged, and everything they need was seen to work",
+            Self::S5 => "isolated, but broken: nodes or pods cannot get what they need",
             Self::ChangingRegistry => "isolated, with nodes that still pull through the former registry",
-            Self::S0OrS1 => "Direct, with egress; not every prerequisite could be told",
+            Self::S0OrS1 => "Direct, with egress; not every prerequisite could be determined",
             Self::S2OrS3 => "Cache, with egress; whether every node was reimaged could not be determined",
-            Self::S4OrS5 => "isolated; whether every node was reimaged could not be determined",
+            Self::S4OrS5 => "isolated; whether everything works could not be determined",
         }
     }
 }

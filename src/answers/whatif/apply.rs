@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::ToSpan as _;
 
-use super::Change;
+use super::{Change, managed};
 use crate::evidence::access::RoleAssignment;
 use crate::evidence::cluster::{BootstrapProfile, BootstrapWrite, NetworkProfile};
 use crate::evidence::id::ResourceId;
@@ -23,6 +23,9 @@ impl Change {
             Self::CreateCacheRule(name, source, target) => create_cache_rule(evidence, name, source, target),
             Self::DeletePrivateEndpoint(name) => delete_endpoint(evidence, name),
             Self::DeleteRegistry => {
+                if evidence.registry_id().is_none() {
+                    return Err("the cluster names no registry".to_owned());
+                }
                 evidence.registry = RegistryFacts { registry: Fact::Known(None), ..RegistryFacts::default() };
                 Ok(())
             }
@@ -35,8 +38,7 @@ impl Change {
                 Ok(())
             }
             Self::SetArtifactSource(source) => {
-                let registry = evidence.registry_id().filter(|_| source == "Cache");
-                set_bootstrap(evidence, source, registry);
+                set_artifact_source(evidence, source);
                 Ok(())
             }
             Self::ChangeRegistry(id) => {
@@ -53,9 +55,9 @@ fn absent<'n>(what: &str, name: &str, names: impl IntoIterator<Item = &'n str>) 
     let names: Vec<&str> = names.into_iter().take(20).collect();
     let name = text::clean(&text::bounded(name, 100));
     if names.is_empty() {
-        return format!("there is no {what} \"{name}\", nor any other");
+        return format!("no {what} \"{name}\", nor any other");
     }
-    format!("there is no {what} \"{name}\", but: {}", text::clean(&names.join(", ")))
+    format!("no {what} \"{name}\"; available: {}", text::clean(&names.join(", ")))
 }
 
 fn unseen(what: &str, gap: Option<&Gap>) -> String {
@@ -216,6 +218,14 @@ fn remove_role(evidence: &mut Evidence, name: &str) -> Result<(), String> {
     } else {
         Ok(())
     }
+}
+
+/// A cluster that goes to Cache and names no registry gets one from AKS.
+fn set_artifact_source(evidence: &mut Evidence, source: &str) {
+    let to_cache = source == "Cache";
+    let registry = evidence.registry_id().filter(|_| to_cache);
+    let created = (to_cache && registry.is_none()).then(|| managed::create(evidence));
+    set_bootstrap(evidence, source, registry.or(created));
 }
 
 /// The change happens now, so that every node is older than it.

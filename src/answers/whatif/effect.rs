@@ -1,8 +1,9 @@
 //! What changes would do to what pods use.
 
-use crate::answers::pull::{Answer, Puller};
+use crate::answers::pull::{Answer, ImageVerdict, Puller};
 use crate::checks::finding::{Finding, Fingerprint};
 use crate::diagnosis::Diagnosis;
+use crate::evidence::Gap;
 use crate::evidence::image::Image;
 use crate::evidence::kubernetes::ImageUse;
 
@@ -11,12 +12,18 @@ use crate::evidence::kubernetes::ImageUse;
 pub struct Effect {
     /// The changes, as they were given.
     pub changes: Vec<String>,
-    /// Images in use that could be pulled before and no longer.
+    /// Images in use that could be pulled before, as far as is known, and no longer.
     pub stops: Vec<Moved>,
     /// Images in use that could not be pulled before.
     pub starts: Vec<Moved>,
     /// Images in use of which it is no longer known.
     pub unclear: Vec<Moved>,
+    /// How many images are in use.
+    pub in_use: usize,
+    /// How many of them were not known to be pullable before, and are not after.
+    pub still_not_pulled: usize,
+    /// Why it is not known which images are in use.
+    pub unseen: Option<Gap>,
     /// Fingerprints of the findings that the changes bring.
     pub brings: Vec<Fingerprint>,
 }
@@ -38,20 +45,41 @@ impl Effect {
     pub fn of(before: &Diagnosis<'_>, after: &Diagnosis<'_>, changes: &[String]) -> Self {
         let known: Vec<Fingerprint> = before.findings.iter().map(Finding::fingerprint).collect();
         let brings = after.findings.iter().map(Finding::fingerprint).filter(|print| !known.contains(print)).collect();
-        let mut effect =
-            Self { changes: changes.to_vec(), stops: Vec::new(), starts: Vec::new(), unclear: Vec::new(), brings };
+        let images = &after.evidence.kubernetes.images;
+        let mut effect = Self {
+            changes: changes.to_vec(),
+            stops: Vec::new(),
+            starts: Vec::new(),
+            unclear: Vec::new(),
+            in_use: 0,
+            still_not_pulled: 0,
+            unseen: images.gap().filter(|_| !after.evidence.stopped()).cloned(),
+            brings,
+        };
         let (old, new) = (Puller::new(before), Puller::new(after));
-        for usage in after.evidence.kubernetes.images.known().into_iter().flat_map(|images| &images.used) {
+        for usage in images.known().into_iter().flat_map(|images| &images.used) {
             let Some(image) = Image::parse(&usage.image) else { continue };
+            effect.in_use += 1;
             let (was, is) = (old.judge(&image, false), new.judge(&image, false));
-            match (was.pulls(), is.pulls(), is.gaps.is_empty()) {
-                (true, false, true) => effect.stops.push(Moved::of(usage, is)),
-                (false, true, _) => effect.starts.push(Moved::of(usage, is)),
-                (true, false, false) => effect.unclear.push(Moved::of(usage, is)),
-                _ => {}
+            let certain = is.gaps.is_empty();
+            match (was.pulls(), is.pulls()) {
+                (true, true) => {}
+                (false, true) => effect.starts.push(Moved::of(usage, is)),
+                (true, false) if certain => effect.stops.push(Moved::of(usage, is)),
+                (true, false) => effect.unclear.push(Moved::of(usage, is)),
+                // An image that runs was pulled once: what was not known to be pullable may have been.
+                (false, false) if certain && was.verdict == ImageVerdict::Unknown => {
+                    effect.stops.push(Moved::of(usage, is));
+                }
+                (false, false) => effect.still_not_pulled += 1,
             }
         }
         effect
+    }
+
+    /// Whether what the changes do to running workloads is not known whole.
+    pub fn incomplete(&self) -> bool {
+        self.unseen.is_some() || !self.unclear.is_empty()
     }
 }
 

@@ -121,14 +121,15 @@ fn ahead(page: &mut Page, cutover: &Cutover<'_>, shell: Shell) {
     }
 }
 
-/// What a cluster that has arrived should mind.
+/// What stands in the way of having arrived, and what should be minded.
 fn notes(page: &mut Page, cutover: &Cutover<'_>) {
     if cutover.gates.is_empty() {
         return;
     }
-    page.line("\nTo be minded (aksiso diagnose says more):");
+    page.line("\nWhat diagnose says of it:");
     for gate in cutover.gates.iter().take(LISTED) {
-        page.paragraph("  ", &format!("{} {}: {}", gate.pass.as_str().to_uppercase(), gate.name, gate.why), 4);
+        let missing = gate.gap.as_ref().map(needs).unwrap_or_default();
+        page.paragraph("  ", &format!("{} {}: {}{missing}", gate.pass.as_str().to_uppercase(), gate.name, gate.why), 4);
     }
 }
 
@@ -165,7 +166,7 @@ fn done(page: &mut Page, cutover: &Cutover<'_>) {
     } else if cutover.safety == Safety::Safe {
         "nothing is left to do."
     } else {
-        "nothing more can be told."
+        "could not be determined: see what could not be seen above; aksiso diagnose says more."
     };
     page.line("");
     page.wrapped("Next: ", words, 6);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::lines;
+use super::{GapEntry, gap_entry, lines};
 use crate::answers::preflight::{ImageResult, Preflight};
 use crate::answers::whatif::{Effect, Moved};
 use crate::checks::command::Shell;
@@ -15,12 +15,21 @@ use crate::text;
 #[serde(rename_all = "camelCase")]
 pub struct WhatIfEntry {
     pub changes: Vec<String>,
-    /// Images in use that could be pulled before and no longer.
+    /// Images in use that could be pulled before, as far as is known, and no longer.
     pub stops_pulling: Vec<MovedEntry>,
     /// Images in use that could not be pulled before and could then.
     pub starts_pulling: Vec<MovedEntry>,
     /// Images in use of which it would no longer be known.
     pub unclear: Vec<MovedEntry>,
+    /// How many images are in use.
+    #[serde(default)]
+    pub images_in_use: usize,
+    /// How many of them were not known to be pullable before the changes, and are not after.
+    #[serde(default)]
+    pub still_not_pulled: usize,
+    /// Why it is not known which images are in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<GapEntry>,
     /// Fingerprints of the findings that the changes bring.
     pub brings: Vec<String>,
 }
@@ -143,6 +152,9 @@ pub(super) fn what_if_entry(effect: &Effect) -> WhatIfEntry {
         stops_pulling: effect.stops.iter().map(moved).collect(),
         starts_pulling: effect.starts.iter().map(moved).collect(),
         unclear: effect.unclear.iter().map(moved).collect(),
+        images_in_use: effect.in_use,
+        still_not_pulled: effect.still_not_pulled,
+        unseen: effect.unseen.as_ref().map(gap_entry),
         brings: effect.brings.iter().map(ToString::to_string).collect(),
     }
 }

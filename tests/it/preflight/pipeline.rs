@@ -247,5 +247,5 @@ fn a_change_says_which_workloads_stop_pulling() {
         "",
     );
     assert_eq!(output.status.code(), Some(2));
-    assert!(err(&output).contains("there is no cache rule \"nothing\", but: aks-managed-mcr"), "{}", err(&output));
+    assert!(err(&output).contains("no cache rule \"nothing\"; available: aks-managed-mcr"), "{}", err(&output));
 }
