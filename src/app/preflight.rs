@@ -25,6 +25,11 @@ pub(super) async fn preflight(args: &PreflightArgs, progress: &Progress) -> anyh
     }
     let paths: Vec<_> = args.image_path.iter().chain(reporting.policy.image_paths()).cloned().collect();
     let mut manifests = manifests::read(&args.manifests, &paths)?;
+    let unread = manifests::unread(&manifests);
+    if let Some(problem) = unread.as_ref().filter(|_| args.report.update_baseline) {
+        // What could not be read would be missing from it.
+        return Err(problem.clone().into());
+    }
     manifests.reachable = reporting.policy.reachable().clone();
     manifests.reachable.extend(args.reachable.iter().map(|host| (host.clone(), "--reachable".to_owned())));
     let session = Session::new(&args.target, progress);
@@ -41,5 +46,7 @@ pub(super) async fn preflight(args: &PreflightArgs, progress: &Progress) -> anyh
     let ruling = reporting.rule(diagnosis);
     let plan = Plan::of(&ruling.diagnosis);
     let preflight = Some(&preflight);
-    reporting.finish(&Results { ruling: &ruling, plan: &plan, preflight, effect: effect.as_ref() })
+    let exit = reporting.finish(&Results { ruling: &ruling, plan: &plan, preflight, effect: effect.as_ref() })?;
+    // The report is whole for what could be read, and says what could not; the run is not.
+    unread.map_or(Ok(exit), |problem| Err(problem.into()))
 }

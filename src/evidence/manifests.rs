@@ -47,6 +47,10 @@ pub struct Manifests {
     pub unrendered: Vec<String>,
     /// Objects for which their operator chooses the image.
     pub chosen: Vec<String>,
+    /// Files and folders that could not be read.
+    pub unreadable: Vec<Unreadable>,
+    /// Links to folders outside of those that were named: what lies there was not read.
+    pub unfollowed: Vec<String>,
     /// How many objects there were.
     pub objects: usize,
     /// How many documents were no objects of Kubernetes.
@@ -57,6 +61,19 @@ pub struct Manifests {
     pub reachable: BTreeMap<String, String>,
     /// What the registry says of repositories and versions; none where it was not asked.
     pub registry: Option<Asked>,
+}
+
+/// A file or folder that could not be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The file as it was named; `-` is standard input.
+    pub file: String,
+    /// The line, from 1, where one is wrong.
+    pub line: Option<usize>,
+    /// What is wrong, with the file and the line.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
 }
 
 /// What the registry says.

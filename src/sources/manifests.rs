@@ -1,6 +1,9 @@
 //! Kubernetes manifests as one is about to apply them: which images their pods would pull, and where each stands.
 
 mod custom;
+mod files;
+mod injector;
+mod json;
 mod kinds;
 mod mentions;
 mod objects;
@@ -8,66 +11,59 @@ mod paths;
 mod yaml;
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::evidence::manifests::{ImagePath, Manifests, ServiceAccount};
+use crate::evidence::manifests::{ImagePath, Manifests, ServiceAccount, Unreadable};
 use crate::text::{self, problem::Problem};
+use files::{Files, is_standard_input, relative, unreadable};
 use objects::{Objects, Reader};
-
-/// Largest file that is read, in bytes.
-const FILE_LIMIT: u64 = 256 << 20;
-/// Most files of all folders.
-const MOST_FILES: usize = 200_000;
-/// Deepest folder that is looked into.
-const DEEPEST: usize = 40;
+use yaml::{Budget, TOO_LARGE};
 
 const RENDER: &str =
     "render it first: helm template RELEASE CHART | aksiso preflight -, or kustomize build FOLDER | aksiso preflight -";
 
-/// Reads files, folders and standard input (`-`); `own` are paths of the operator's own in custom resources.
+/// Reads files, folders, pipes and standard input (`-`); `own` are paths of the operator's own in custom resources.
+/// A file that cannot be read brings nothing and is told; the others are read all the same.
 ///
 /// # Errors
-/// What cannot be read, in which line, and why; or that there is no object at all.
+/// There is no object at all: what could not be read, in which line, and why.
 pub fn read(inputs: &[PathBuf], own: &[ImagePath]) -> Result<Manifests, Problem> {
-    let mut files: Vec<PathBuf> = Vec::new();
-    for input in inputs {
-        if input.as_os_str() == "-" || input.is_file() {
-            files.push(input.clone());
-        } else if input.is_dir() {
-            let before = files.len();
-            gather(input, DEEPEST, &mut files)?;
-            if files.len() == before {
-                let message = format!("{} has no .yaml, .yml or .json file", shown(input));
-                return Err(Problem::new(message, "expected a folder of manifests"));
-            }
-        } else {
-            let message = format!("{} does not exist", shown(input));
-            return Err(Problem::new(message, "expected files, folders, or - for standard input"));
-        }
-    }
-    if files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
+    if inputs.iter().filter(|input| is_standard_input(input)).count() > 1 {
         return Err(Problem::new("standard input is named twice".to_owned(), "name - once"));
     }
-    let manifests = add_up(read_files(&files, own)?, files.len());
-    if manifests.objects == 0 {
-        return Err(nothing(inputs));
+    let mut found = Files::default();
+    inputs.iter().for_each(|input| found.take(input));
+    let mut manifests = add_up(read_files(&found.files, own), found.unreadable);
+    manifests.unfollowed = found.unfollowed;
+    if manifests.objects > 0 {
+        return Ok(manifests);
     }
-    Ok(manifests)
+    Err(unread(&manifests).unwrap_or_else(|| nothing(inputs)))
 }
 
 /// Reads one text, as if it were a file.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`read`], but for a text without objects.
 pub fn read_text(name: &str, text: &str, own: &[ImagePath]) -> Result<Manifests, Problem> {
-    Ok(add_up(vec![objects(name, text, own)?], 1))
+    let manifests = add_up(vec![objects(name, text, own)], Vec::new());
+    unread(&manifests).map_or(Ok(manifests), Err)
+}
+
+/// Everything that could not be read, as one problem.
+pub fn unread(manifests: &Manifests) -> Option<Problem> {
+    let [first, rest @ ..] = manifests.unreadable.as_slice() else { return None };
+    let messages = std::iter::once(&first.message).chain(rest.iter().map(|other| &other.message));
+    let mut hints: Vec<&str> = manifests.unreadable.iter().map(|unreadable| unreadable.hint.as_str()).collect();
+    let mut known = BTreeSet::new();
+    hints.retain(|hint| known.insert(*hint));
+    Some(Problem::new(messages.map(String::as_str).collect::<Vec<_>>().join("\nerror: "), hints.join("\n hint: ")))
 }
 
 /// A gate that is given nothing must not pass.
 fn nothing(inputs: &[PathBuf]) -> Problem {
-    let piped = inputs.iter().any(|input| input.as_os_str() == "-");
+    let piped = inputs.iter().any(|input| is_standard_input(input));
     let message = if piped && inputs.len() == 1 {
         "standard input holds no Kubernetes object".to_owned()
     } else {
@@ -81,122 +77,76 @@ fn nothing(inputs: &[PathBuf]) -> Problem {
     Problem::new(message, hint)
 }
 
-fn shown(path: &Path) -> String {
-    text::clean(&path.display().to_string())
-}
-
-/// The manifests of a folder, in the order of their names; hidden folders and links to folders are left out.
-fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
-    let cannot =
-        |error: std::io::Error| Problem::new(format!("{} cannot be read: {error}", shown(folder)), "check the path");
-    let entries: Result<Vec<_>, _> = std::fs::read_dir(folder).map_err(cannot)?.collect();
-    let mut entries = entries.map_err(cannot)?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    if entries.iter().any(|entry| entry.file_name() == "Chart.yaml") {
-        return Err(Problem::new(format!("{} is a Helm chart, not what it renders to", shown(folder)), RENDER));
-    }
-    if entries.iter().any(|entry| is_kustomization(&entry.path())) {
-        return Err(Problem::new(format!("{} is a folder of kustomize, not what it builds to", shown(folder)), RENDER));
-    }
-    for entry in entries {
-        let path = entry.path();
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let kind = entry.file_type().map_err(cannot)?;
-        if kind.is_dir() && !hidden && depth > 0 {
-            gather(&path, depth - 1, files)?;
-        } else if !hidden && path.is_file() && is_manifest(&path) {
-            files.push(path);
-        }
-        if files.len() > MOST_FILES {
-            return Err(Problem::new(format!("there are more than {MOST_FILES} files"), "name fewer folders"));
-        }
-    }
-    Ok(())
-}
-
-fn is_kustomization(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name)
-}
-
-fn is_manifest(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-}
+/// What a file brings.
+type Read = Result<Objects, Unreadable>;
 
 /// Reads files on all processors; the order of what comes out is that of the files.
-fn read_files(files: &[PathBuf], own: &[ImagePath]) -> Result<Vec<Objects>, Problem> {
+fn read_files(files: &[PathBuf], own: &[ImagePath]) -> Vec<Read> {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(files.len().max(1));
     let share = files.len().div_ceil(workers).max(1);
-    let read = |files: &[PathBuf]| files.iter().map(|file| read_file(file, own)).collect::<Result<Vec<_>, _>>();
+    let read = |files: &[PathBuf]| files.iter().map(|file| read_file(file, own)).collect::<Vec<_>>();
     std::thread::scope(|scope| {
         let workers: Vec<_> = files.chunks(share).map(|files| scope.spawn(move || read(files))).collect();
-        let mut all = Vec::new();
-        for worker in workers {
-            all.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        }
-        Ok(all)
+        let results = workers.into_iter().map(std::thread::ScopedJoinHandle::join);
+        results.flat_map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })
 }
 
-fn read_file(path: &Path, own: &[ImagePath]) -> Result<Objects, Problem> {
-    let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { shown(path) };
-    let cannot = |error: std::io::Error| Problem::new(format!("{name} cannot be read: {error}"), "check the path");
-    let mut bytes = Vec::new();
-    let source: Box<dyn std::io::Read> = if path.as_os_str() == "-" {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(std::fs::File::open(path).map_err(cannot)?)
-    };
-    source.take(FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > FILE_LIMIT {
-        return Err(Problem::new(format!("{name} is larger than {} MiB", FILE_LIMIT >> 20), "split it"));
+fn read_file(path: &Path, own: &[ImagePath]) -> Read {
+    objects(&relative(path), &files::text_of(path)?, own)
+}
+
+fn objects(name: &str, text: &str, own: &[ImagePath]) -> Read {
+    // Files that were put together keep the byte order marks that each began with.
+    let text = text.trim_start_matches('\u{feff}').replace("\n\u{feff}", "\n");
+    let shown = if name == "-" { "standard input".to_owned() } else { text::clean(name) };
+    let budget = Budget::of(text.len());
+    let mut reader = Reader::new(Arc::from(name), own, &budget);
+    let read = objects::documents(&text, &budget, |document| reader.document(&document));
+    if budget.is_spent() {
+        // It may be a text within the file that was too large.
+        let line = read.err().map(|error| error.line);
+        let at = line.map(|line| format!(", line {line}")).unwrap_or_default();
+        return Err(unreadable(name, line, format!("{shown}{at}: {TOO_LARGE}"), "write out what the aliases stand for"));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Problem::new(format!("{name} is no UTF-8 text"), "expected manifests in YAML or JSON"))?;
-    objects(&relative(path), &text, own)
-}
-
-/// The path as a report names it: from here, where it lies below.
-fn relative(path: &Path) -> String {
-    let here = std::env::current_dir().ok();
-    let path = here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
-    path.strip_prefix(".").unwrap_or(path).display().to_string()
-}
-
-fn objects(name: &str, text: &str, own: &[ImagePath]) -> Result<Objects, Problem> {
-    let mut reader = Reader::new(Arc::from(name), own);
-    yaml::documents(text, |document| reader.document(&document)).map_err(|error| {
-        let shown = if name == "-" { "standard input".to_owned() } else { text::clean(name) };
-        let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
-        let template = text.contains("{{") && (line.contains("{{") || line.contains("}}") || text.contains("{{-"));
-        let what = text::clean(&text::bounded(&error.message, 200));
-        if template {
-            let message = format!("{shown}, line {}: it is a template that was not rendered ({what})", error.line);
-            return Problem::new(message, RENDER);
-        }
-        Problem::new(
-            format!("{shown}, line {}: not valid YAML: {what}", error.line),
-            "expected manifests in YAML or JSON",
-        )
-    })?;
+    read.map_err(|error| not_yaml(name, &shown, &text, &error))?;
     match &reader.found.kustomization {
-        Some(object) => Err(Problem::new(
-            format!("{}: {object} is a kustomization, not what it builds to", text::clean(name)),
-            RENDER,
-        )),
+        Some(object) => {
+            let message = format!("{shown}: {object} is a kustomization, not what it builds to");
+            Err(unreadable(name, None, message, RENDER))
+        }
         None => Ok(reader.found),
     }
 }
 
-fn add_up(all: Vec<Objects>, files: usize) -> Manifests {
-    let mut manifests = Manifests { files, ..Manifests::default() };
+fn not_yaml(name: &str, shown: &str, text: &str, error: &yaml::Unreadable) -> Unreadable {
+    let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
+    let template = text.contains("{{") && (line.contains("{{") || line.contains("}}") || text.contains("{{-"));
+    let what = text::clean(&text::bounded(&error.message, 200));
+    let (message, hint) = if template {
+        (format!("{shown}, line {}: it is a template that was not rendered ({what})", error.line), RENDER)
+    } else {
+        (format!("{shown}, line {}: not valid YAML: {what}", error.line), "expected manifests in YAML or JSON")
+    };
+    unreadable(name, Some(error.line), message, hint)
+}
+
+fn add_up(all: Vec<Read>, unreadable: Vec<Unreadable>) -> Manifests {
+    let mut manifests = Manifests { unreadable, ..Manifests::default() };
     let mut accounts: BTreeSet<ServiceAccount> = BTreeSet::new();
-    for objects in all {
+    for read in all {
+        let objects = match read {
+            Ok(objects) => objects,
+            Err(unreadable) => {
+                manifests.unreadable.push(unreadable);
+                continue;
+            }
+        };
         manifests.places.extend(objects.places);
         manifests.unjudged.extend(objects.unjudged);
         manifests.unrendered.extend(objects.unrendered);
         manifests.chosen.extend(objects.chosen);
+        manifests.files += 1;
         manifests.objects += objects.count;
         manifests.others += objects.others;
         accounts.extend(objects.accounts);

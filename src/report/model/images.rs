@@ -7,7 +7,7 @@ use super::{GapEntry, gap_entry, lines};
 use crate::answers::preflight::{ImageResult, Preflight};
 use crate::answers::whatif::{Effect, Moved};
 use crate::checks::command::Shell;
-use crate::evidence::manifests::Place;
+use crate::evidence::manifests::{Place, Unreadable};
 use crate::text;
 
 /// What changes would do that one thinks of. Nothing was changed.
@@ -57,12 +57,27 @@ pub struct PreflightEntry {
     /// How many documents were no objects of Kubernetes.
     #[serde(default)]
     pub other_documents: usize,
+    /// Files and folders that could not be read: the report is about the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableEntry>,
     /// Whether the registry was asked for tags and platforms.
     pub registry_asked: bool,
     /// One verdict an image.
     pub images: Vec<ImageEntry>,
     /// Images in fields of custom resources that no path names, and that were not judged.
     pub unjudged: Vec<LocationEntry>,
+}
+
+/// A file or folder that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnreadableEntry {
+    /// The file; `-` is standard input.
+    pub file: String,
+    /// The line, from 1, where one is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// The verdict on one image.
@@ -123,9 +138,18 @@ pub(super) fn preflight_entry(preflight: &Preflight<'_>, shell: Shell) -> Prefli
         files: manifests.files,
         objects: manifests.objects,
         other_documents: manifests.others,
+        unreadable: manifests.unreadable.iter().map(unreadable_entry).collect(),
         registry_asked: manifests.registry.is_some(),
         images: preflight.images.iter().map(image).collect(),
         unjudged: manifests.unjudged.iter().map(location_entry).collect(),
+    }
+}
+
+fn unreadable_entry(unreadable: &Unreadable) -> UnreadableEntry {
+    UnreadableEntry {
+        file: unreadable.file.clone(),
+        line: unreadable.line,
+        message: text::bounded(&unreadable.message, 2_000),
     }
 }
 

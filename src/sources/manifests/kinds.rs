@@ -1,10 +1,8 @@
 //! What is known of kinds: which are Kubernetes' own and where their pods stand, and which fields of operators'
 //! resources name images.
 
-use super::yaml::YamlNode;
-
-/// The pod, with metadata and specification, of a built-in kind.
-pub fn pod<'n>(kind: &str, group: &str, root: &'n YamlNode) -> Option<&'n YamlNode> {
+/// Where the pod, with metadata and specification, of a built-in kind stands.
+pub fn pod(kind: &str, group: &str) -> Option<&'static [&'static str]> {
     let path: &[&str] = match (group, kind) {
         ("", "Pod") => &[],
         ("", "PodTemplate") => &["template"],
@@ -14,12 +12,13 @@ pub fn pod<'n>(kind: &str, group: &str, root: &'n YamlNode) -> Option<&'n YamlNo
         ("batch", "CronJob") => &["spec", "jobTemplate", "spec", "template"],
         _ => return None,
     };
-    root.at(path)
+    Some(path)
 }
 
-/// Whether a group is Kubernetes' own: what of it makes pods is looked at by kind.
-pub fn is_built_in(group: &str) -> bool {
-    const OWN: [&str; 19] = [
+/// Whether a kind is Kubernetes' own and makes no pods. Of a name without a dot, which only Kubernetes' own groups have,
+/// the kinds are known: an `apps/v1 Rollout` is somebody's mistake, and has images all the same.
+pub fn makes_no_pods(kind: &str, group: &str) -> bool {
+    const GROUPS: [&str; 19] = [
         "admissionregistration",
         "apiextensions",
         "apiregistration",
@@ -40,7 +39,34 @@ pub fn is_built_in(group: &str) -> bool {
         "storage",
         "storagemigration",
     ];
-    !group.contains('.') || group.strip_suffix(".k8s.io").is_some_and(|own| OWN.contains(&own))
+    const KINDS: &[(&str, &[&str])] = &[
+        (
+            "",
+            &[
+                "Binding",
+                "ComponentStatus",
+                "ConfigMap",
+                "Endpoints",
+                "Event",
+                "LimitRange",
+                "Namespace",
+                "Node",
+                "PersistentVolume",
+                "PersistentVolumeClaim",
+                "ResourceQuota",
+                "Secret",
+                "Service",
+                "ServiceAccount",
+            ],
+        ),
+        // A revision holds the template that a DaemonSet or StatefulSet had.
+        ("apps", &["ControllerRevision"]),
+        ("autoscaling", &["HorizontalPodAutoscaler", "Scale"]),
+        ("policy", &["PodDisruptionBudget", "PodSecurityPolicy", "Eviction"]),
+        ("extensions", &["Ingress", "NetworkPolicy", "PodSecurityPolicy"]),
+    ];
+    group.strip_suffix(".k8s.io").is_some_and(|own| GROUPS.contains(&own))
+        || KINDS.iter().any(|(own, kinds)| *own == group && kinds.contains(&kind))
 }
 
 /// Whether resources of a group speak of images that others start: policies, scans of tags, reports.
@@ -131,15 +157,16 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
         &["spec.workflowSpec.templates[].container.image", "spec.workflowSpec.templates[].script.image"],
     ),
     ("argoproj.io", "ArgoCD", &["spec.image", "spec.repo.image", "spec.redis.image", "spec.sso.dex.image"]),
+    ("chaos-mesh.org", "Workflow", &[CHAOS]),
     ("tekton.dev", "Task", TASK),
     ("tekton.dev", "StepAction", IMAGE),
     ("tekton.dev", "ClusterTask", TASK),
     ("tekton.dev", "TaskRun", &["spec.taskSpec.steps[].image", "spec.taskSpec.sidecars[].image"]),
     ("tekton.dev", "Pipeline", &["spec.tasks[].taskSpec.steps[].image", "spec.finally[].taskSpec.steps[].image"]),
     ("tekton.dev", "PipelineRun", &["spec.pipelineSpec.tasks[].taskSpec.steps[].image"]),
-    ("postgresql.cnpg.io", "Cluster", &["spec.imageName"]),
-    ("postgresql.cnpg.io", "ImageCatalog", &["spec.images[].image"]),
-    ("postgresql.cnpg.io", "ClusterImageCatalog", &["spec.images[].image"]),
+    ("postgresql.cnpg.io", "Cluster", &["spec.imageName", "spec.postgresql.extensions[].image.reference"]),
+    ("postgresql.cnpg.io", "ImageCatalog", CATALOG),
+    ("postgresql.cnpg.io", "ClusterImageCatalog", CATALOG),
     ("postgres-operator.crunchydata.com", "PostgresCluster", CRUNCHY),
     ("pgv2.percona.com", "PerconaPGCluster", CRUNCHY),
     ("pxc.percona.com", "PerconaXtraDBCluster", PERCONA),
@@ -297,6 +324,8 @@ const NVIDIA: &[&str] = &[
     "spec.gds",
     "spec.gdrcopy",
 ];
+const CATALOG: &[&str] = &["spec.images[].image", "spec.images[].extensions[].image.reference"];
+const CHAOS: &str = "spec.templates[].task.container.image";
 const IMAGE: &[&str] = &["spec.image"];
 const REDIS: &[&str] = &["spec.kubernetesConfig.image", "spec.redisExporter.image"];
 const SPARK: &[&str] = &["spec.image", "spec.driver.image", "spec.executor.image"];

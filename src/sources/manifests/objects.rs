@@ -1,10 +1,12 @@
 //! From objects to the images that their pods would pull.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::kinds;
 use super::mentions::Scanner;
-use super::yaml::{self, Document, YamlNode};
+use super::yaml::{self, Budget, Document, YamlNode};
+use super::{injector, json};
 use crate::evidence::image;
 use crate::evidence::manifests::ImagePath;
 use crate::evidence::manifests::{Place, ServiceAccount};
@@ -37,6 +39,9 @@ pub(super) struct Objects {
 pub(super) struct Reader<'r> {
     file: Arc<str>,
     own: &'r [ImagePath],
+    budget: &'r Budget,
+    /// Whether what runs the objects fills parameters in.
+    parameters: bool,
     pub(super) found: Objects,
 }
 
@@ -47,41 +52,63 @@ pub(super) struct Object<'o> {
     namespace: &'o str,
     source: Option<Arc<str>>,
     /// Whether what runs it fills parameters in.
-    parameters: bool,
+    pub(super) parameters: bool,
     /// Whether Helm applies it at another time than the rollout's.
     hook: Option<&'static str>,
+    /// How many lists and texts within it may still be followed.
+    depth: usize,
+}
+
+/// Reads a text document by document, as kubectl does: JSON, or else YAML.
+///
+/// # Errors
+/// As [`yaml::documents`].
+pub(super) fn documents(
+    text: &str,
+    budget: &Budget,
+    mut each: impl FnMut(Document),
+) -> Result<(), yaml::Unreadable> {
+    match json::values(text) {
+        Some(values) => {
+            values.into_iter().for_each(|root| each(Document { root, source: None }));
+            Ok(())
+        }
+        None => yaml::documents(text, budget, each),
+    }
 }
 
 impl<'r> Reader<'r> {
-    pub(super) fn new(file: Arc<str>, own: &'r [ImagePath]) -> Self {
-        Self { file, own, found: Objects::default() }
+    pub(super) fn new(file: Arc<str>, own: &'r [ImagePath], budget: &'r Budget) -> Self {
+        Self { file, own, budget, parameters: false, found: Objects::default() }
     }
 
     pub(super) fn document(&mut self, document: &Document) {
         let source = document.source.as_deref().map(Arc::from);
-        self.object(&document.root, source.as_ref(), DEEPEST);
+        self.object(&document.root, None, source.as_ref(), DEEPEST);
     }
 
-    fn object(&mut self, root: &YamlNode, source: Option<&Arc<str>>, depth: usize) {
+    /// An object, or a list of them; the items of a `PodList` are of the `listed` version and kind.
+    fn object(&mut self, root: &YamlNode, listed: Option<(&str, &str)>, source: Option<&Arc<str>>, depth: usize) {
         if depth == 0 {
             return;
         }
         if let YamlNode::List(items) = root {
             // A JSON array of objects, as some tools print it.
-            return items.iter().for_each(|item| self.object(item, source, depth - 1));
+            return items.iter().for_each(|item| self.object(item, None, source, depth - 1));
         }
         if matches!(root, YamlNode::Scalar { .. }) && root.text().is_none() {
             // A template that rendered to nothing.
             return;
         }
-        let (Some(version), Some(kind)) = (root.text_at(&["apiVersion"]), root.text_at(&["kind"])) else {
+        let own = root.text_at(&["apiVersion"]).zip(root.text_at(&["kind"]));
+        let Some((version, kind)) = own.or(listed) else {
             self.found.others += 1;
             return;
         };
-        if kind.ends_with("List") && matches!(root.get("items"), Some(YamlNode::List(_))) {
-            let items = items(root, "items");
+        if let (Some(of), Some(YamlNode::List(items))) = (kind.strip_suffix("List"), root.get("items")) {
             self.found.count += usize::from(items.is_empty());
-            return items.iter().for_each(|item| self.object(item, source, depth - 1));
+            let listed = Some((version, of)).filter(|(_, of)| !of.is_empty());
+            return items.iter().for_each(|item| self.object(item, listed, source, depth - 1));
         }
         self.found.count += 1;
         let group = version.split_once('/').map_or("", |(group, _)| group);
@@ -90,26 +117,40 @@ impl<'r> Reader<'r> {
         let slash = if namespace.is_empty() { "" } else { "/" };
         let name = format!("{kind} {namespace}{slash}{}", named.unwrap_or("(unnamed)"));
         let hook = root.text_at(&["metadata", "annotations", "helm.sh/hook"]).and_then(other_time);
-        let parameters = group == "tekton.dev" || group == "argoproj.io" && kind != "Rollout";
-        let object = Object { name, namespace, source: source.cloned(), parameters, hook };
+        let parameters = self.parameters || group == "tekton.dev" || group == "argoproj.io" && kind != "Rollout";
+        let object = Object { name, namespace, source: source.cloned(), parameters, hook, depth };
         match (group, kind) {
             ("", "ServiceAccount") if !items(root, "imagePullSecrets").is_empty() => {
                 self.found.accounts.push((namespace.to_owned(), named.unwrap_or_default().to_owned()));
             }
-            ("", "ConfigMap") => self.config_map(root, &object, depth),
+            ("", "ConfigMap") => self.config_map(root, &object),
             ("kustomize.config.k8s.io", _) => self.found.kustomization = Some(object.name.clone()),
             _ => {}
         }
-        let first = self.found.places.len();
-        for path in self.own.iter().filter(|path| path.is_for(kind, group)) {
-            self.at_path(root, &path.path, &object);
-        }
-        if let Some(pod) = kinds::pod(kind, group, root) {
-            if let Some(spec) = pod.get("spec") {
-                self.pod(spec, pod.get("metadata"), true, &object);
+        self.images(root, kind, group, &object);
+    }
+
+    /// The images of an object.
+    fn images(&mut self, root: &YamlNode, kind: &str, group: &str, object: &Object<'_>) {
+        let own = self.own.iter().filter(|path| path.is_for(kind, group));
+        let own: Vec<&str> = own.map(|path| path.path.as_str()).collect();
+        let Some(path) = kinds::pod(kind, group) else {
+            if !kinds::makes_no_pods(kind, group) && !kinds::only_speaks_of_images(group) {
+                return self.custom(root, kind, group, &own, object);
             }
-        } else if !kinds::is_built_in(group) && !kinds::only_speaks_of_images(group) {
-            self.custom(root, kind, group, &object, first);
+            return own.iter().for_each(|path| _ = self.at_path(root, path, object));
+        };
+        own.iter().for_each(|path| _ = self.at_path(root, path, object));
+        let pod = root.at(path);
+        let spec = pod.and_then(|pod| pod.get("spec"));
+        if let Some(spec) = spec {
+            self.pod(spec, pod.and_then(|pod| pod.get("metadata")), true, object);
+        }
+        if spec.is_none_or(|spec| items(spec, "containers").is_empty()) {
+            // The API server refuses it; what was meant has images.
+            let line = root.get("kind").map_or(1, YamlNode::first_line);
+            let place = self.place("", line, "(no containers)".to_owned(), object);
+            self.found.places.push(place);
         }
     }
 
@@ -142,7 +183,7 @@ impl<'r> Reader<'r> {
         self.annotations(metadata, object);
     }
 
-    fn container(
+    pub(super) fn container(
         &mut self,
         node: &YamlNode,
         name: &str,
@@ -150,7 +191,8 @@ impl<'r> Reader<'r> {
         whole: bool,
         object: &Object<'_>,
     ) {
-        let image = node.get("image").and_then(YamlNode::text);
+        // In a resource of an operator, an empty text means the operator's own image.
+        let image = node.get("image").and_then(YamlNode::text).filter(|(image, _)| whole || !image.trim().is_empty());
         // What stands nowhere stands where its container does.
         let nothing = || whole.then(|| ("", node.first_line()));
         if let Some((image, line)) = image.or_else(nothing) {
@@ -179,10 +221,8 @@ impl<'r> Reader<'r> {
 
     /// Injectors are told by annotation which images to add to a pod.
     fn annotations(&mut self, metadata: Option<&YamlNode>, object: &Object<'_>) {
-        let Some(YamlNode::Map(annotations)) = metadata.and_then(|metadata| metadata.get("annotations")) else {
-            return;
-        };
-        for (key, value) in annotations {
+        let annotations = metadata.and_then(|metadata| metadata.get("annotations"));
+        for (key, value) in annotations.map_or(&[][..], YamlNode::entries) {
             let short = value.text().is_some_and(|(text, _)| !text.contains(char::is_whitespace));
             if short && !key.starts_with("kubectl.kubernetes.io/") {
                 self.mentions(&mut Scanner::default(), key, value, &format!("annotation {key}"), object);
@@ -191,35 +231,54 @@ impl<'r> Reader<'r> {
     }
 
     /// Pods that something makes of a template in a ConfigMap, or images that it is told there.
-    fn config_map(&mut self, root: &YamlNode, object: &Object<'_>, depth: usize) {
-        let Some(YamlNode::Map(data)) = root.get("data") else { return };
+    fn config_map(&mut self, root: &YamlNode, object: &Object<'_>) {
+        for (image, line) in injector::sidecars(root) {
+            let mut place = self.place(&image, line, "sidecar that Istio injects".to_owned(), object);
+            place.mentioned = true;
+            self.found.places.push(place);
+        }
+        let data = root.get("data").map_or(&[][..], YamlNode::entries);
         // Entries that begin with _ hold examples.
         for (key, value) in data.iter().filter(|(key, _)| !key.starts_with('_')) {
-            if !self.embedded(key, value, object, depth) {
-                self.mentions(&mut Scanner::default(), key, value, &format!("entry {key}"), object);
-            }
+            let first = self.found.places.len();
+            self.embedded(&format!("entry {key}"), value, true, object);
+            self.mentions(&mut Scanner::default(), key, value, &format!("entry {key}"), object);
+            self.forget_doubles(first);
         }
     }
 
-    /// Manifests in an entry; whether there were any.
-    fn embedded(&mut self, key: &str, value: &YamlNode, object: &Object<'_>, depth: usize) -> bool {
+    /// Manifests in a text; whether there were images in them. They are only mentioned where something may apply them,
+    /// or not.
+    pub(super) fn embedded(&mut self, key: &str, value: &YamlNode, mentioned: bool, object: &Object<'_>) -> bool {
         let Some((text, line)) = value.text() else { return false };
-        if !(text.contains("apiVersion") && text.contains("kind")) {
+        if !(text.contains("apiVersion") && text.contains("kind")) || !self.budget.spend(text.len()) {
             return false;
         }
-        let mut inner = Reader::new(Arc::clone(&self.file), self.own);
-        let each = |document: Document| inner.object(&document.root, object.source.as_ref(), depth - 1);
-        if yaml::documents(text, each).is_err() || inner.found.places.is_empty() {
+        let mut inner = Reader::new(Arc::clone(&self.file), self.own, self.budget);
+        inner.parameters = object.parameters;
+        let each = |document: Document| inner.object(&document.root, None, object.source.as_ref(), object.depth - 1);
+        let read = documents(text, self.budget, each);
+        // A template for others may leave the image to them.
+        inner.found.places.retain(|place| !place.image.is_empty());
+        if read.is_err() || inner.found.places.is_empty() {
             return false;
         }
         for mut place in inner.found.places {
             place.line += line - 1;
-            place.mentioned = true;
-            place.container = format!("{} of {} in entry {key}", place.container, place.object);
+            place.mentioned |= mentioned;
+            place.container = format!("{} of {} in {key}", place.container, place.object);
             place.object.clone_from(&object.name);
             self.found.places.push(place);
         }
         true
+    }
+
+    /// What was found in one way since `first` may have been found in another, too.
+    pub(super) fn forget_doubles(&mut self, first: usize) {
+        let mut known = HashSet::new();
+        let found = self.found.places.split_off(first);
+        let new = found.into_iter().filter(|place| known.insert((place.image.clone(), place.line, place.mentioned)));
+        self.found.places.extend(new);
     }
 
     /// The images that a text names.

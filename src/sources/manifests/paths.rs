@@ -16,8 +16,7 @@ fn below<'n>(node: &'n YamlNode, path: &str, before: &str, found: &mut Vec<(Stri
     }
     let (step, rest) = path.split_once('.').map_or((path, None), |(step, rest)| (step, Some(rest)));
     let (key, lists) = step.strip_suffix("[]").map_or((step, false), |key| (key, true));
-    let YamlNode::Map(entries) = node else { return };
-    for (own, value) in entries.iter().filter(|(own, _)| key == "*" || own == key) {
+    for (own, value) in node.entries().iter().filter(|(own, _)| key == "*" || &**own == key) {
         let at = format!("{before}{own}{}", if lists { "[]" } else { "" });
         for node in if lists { value.items() } else { std::slice::from_ref(value) } {
             match rest {
@@ -36,7 +35,7 @@ mod tests {
 
     fn found(text: &str, path: &str) -> Vec<String> {
         let mut texts = Vec::new();
-        yaml::documents(text, |document| {
+        yaml::documents(text, &yaml::Budget::of(text.len()), |document| {
             let nodes = walk(&document.root, path);
             texts.extend(nodes.iter().filter_map(|(path, node)| Some(format!("{path} {}", node.text()?.0))));
         })

@@ -1,37 +1,67 @@
 //! YAML (and JSON, which is YAML) as a tree that knows its lines: what serde's data model has no place for.
+//!
+//! The parser is a port of libyaml, as kubectl's is: what kubectl accepts is accepted, and in the same sense.
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError};
+use libyaml_safer::{EventData, Parser, ScalarStyle};
 
-/// Most nodes that the aliases of one document may stand for; a few anchors can stand for billions.
-const MOST_COPIES: usize = 1_000_000;
 /// Deepest nesting that is read.
 const DEEPEST: usize = 200;
+/// What aliases may stand for in any file, as nodes and bytes of text.
+const ALIASED: usize = 20_000;
+/// What aliases may stand for besides, for each byte of the file.
+const ALIASED_PER_BYTE: usize = 20;
 
+/// What the aliases of one file may still stand for: a few anchors can stand for billions of nodes. It grows with the
+/// file, so that the cost of reading does, too.
+#[derive(Debug)]
+pub struct Budget(Cell<Option<usize>>);
+
+impl Budget {
+    /// The budget of a file of some bytes.
+    pub fn of(bytes: usize) -> Self {
+        Self(Cell::new(Some(bytes.saturating_mul(ALIASED_PER_BYTE).saturating_add(ALIASED))))
+    }
+
+    /// Takes from it; whether there was enough. Once there was not, there never is.
+    pub fn spend(&self, weight: usize) -> bool {
+        self.0.set(self.0.get().and_then(|left| left.checked_sub(weight)));
+        !self.is_spent()
+    }
+
+    /// Whether more was asked for than there was.
+    pub fn is_spent(&self) -> bool {
+        self.0.get().is_none()
+    }
+}
+
+/// A node. What is in it is shared with the aliases that stand for it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum YamlNode {
     /// A text, number, boolean or null, as it is written.
     Scalar {
         /// What is written.
-        text: String,
+        text: Rc<str>,
         /// The line, from 1.
         line: usize,
         /// Whether it stands without quotes, so that `null` and `~` are nothing.
         plain: bool,
     },
-    List(Vec<YamlNode>),
+    List(Rc<Vec<YamlNode>>),
     /// A map, in the order of the file.
-    Map(Vec<(String, YamlNode)>),
+    Map(Rc<Entries>),
 }
+
+/// The keys of a map, with their values.
+pub type Entries = Vec<(Rc<str>, YamlNode)>;
 
 impl YamlNode {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Self> {
-        match self {
-            Self::Map(entries) => entries.iter().rev().find(|(own, _)| own == key).map(|(_, value)| value),
-            _ => None,
-        }
+        self.entries().iter().rev().find(|(own, _)| &**own == key).map(|(_, value)| value)
     }
 
     /// The value at a path of keys.
@@ -42,9 +72,7 @@ impl YamlNode {
     /// The text and line of a scalar that is not null.
     pub fn text(&self) -> Option<(&str, usize)> {
         match self {
-            Self::Scalar { text, line, plain }
-                if !(*plain && ["", "~", "null", "Null", "NULL"].contains(&text.as_str())) =>
-            {
+            Self::Scalar { text, line, plain } if !(*plain && ["", "~", "null", "Null", "NULL"].contains(&&**text)) => {
                 Some((text, *line))
             }
             _ => None,
@@ -72,6 +100,14 @@ impl YamlNode {
             _ => &[],
         }
     }
+
+    /// The keys and values of a map; nothing for anything else.
+    pub fn entries(&self) -> &[(Rc<str>, Self)] {
+        match self {
+            Self::Map(entries) => entries,
+            _ => &[],
+        }
+    }
 }
 
 /// One document of a file.
@@ -92,133 +128,178 @@ pub struct Unreadable {
     pub message: String,
 }
 
-impl From<ScanError> for Unreadable {
-    fn from(error: ScanError) -> Self {
-        let text = error.to_string();
-        // The parser appends where it stopped; the line has a place of its own here.
-        let message = text.split(" at byte ").next().unwrap_or_default().split(" at line ").next().unwrap_or_default();
-        Self { line: error.marker().line(), message: message.to_owned() }
+impl Unreadable {
+    fn new(line: usize, message: impl Into<String>) -> Self {
+        Self { line, message: message.into() }
+    }
+
+    /// What the parser says; it names no line of a character that YAML does not know.
+    fn parsing(error: &libyaml_safer::Error, text: &str) -> Self {
+        if let Some(mark) = error.problem_mark() {
+            let said = error.to_string();
+            // The kind and the position stand before the problem, and the position has a place of its own here.
+            let message = said.split_once(&format!("{mark}: ")).map_or(said.as_str(), |(_, message)| message);
+            return Self::new(line(mark), message);
+        }
+        let strange = text.find(|c: char| c != '\u{feff}' && !matches!(c, '\t' | '\n' | '\r') && c.is_control());
+        let line = 1 + text[..strange.unwrap_or_default()].bytes().filter(|byte| *byte == b'\n').count();
+        Self::new(line, "control characters are not allowed")
+    }
+}
+
+/// The parser counts lines from 0.
+fn line(mark: libyaml_safer::Mark) -> usize {
+    usize::try_from(mark.line).unwrap_or(usize::MAX - 1) + 1
+}
+
+/// Reads a file document by document: none is kept once it has been looked at.
+///
+/// # Errors
+/// Where the text is not YAML, or stands for more than the budget allows, and why.
+pub fn documents(text: &str, budget: &Budget, mut each: impl FnMut(Document)) -> Result<(), Unreadable> {
+    let mut bytes = text.as_bytes();
+    let mut parser = Parser::new();
+    parser.set_input_string(&mut bytes);
+    let mut sources = Sources { lines: text.lines(), next: 1 };
+    let mut builder = Builder::new(budget);
+    loop {
+        let event = parser.parse().map_err(|error| Unreadable::parsing(&error, text))?;
+        let line = line(event.start_mark);
+        match event.data {
+            EventData::StreamEnd => return Ok(()),
+            EventData::DocumentStart { .. } => builder = Builder::new(budget),
+            EventData::DocumentEnd { .. } => {
+                let source = sources.before(line);
+                if let Some(root) = builder.root.take() {
+                    each(Document { root, source });
+                }
+            }
+            EventData::Alias { anchor } => builder.alias(&anchor, line)?,
+            EventData::Scalar { anchor, value, style, .. } => {
+                let plain = style == ScalarStyle::Plain;
+                // A block begins below its mark.
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let weight = 1 + value.len();
+                let node = YamlNode::Scalar { text: value.into(), line: line + usize::from(block), plain };
+                builder.add(node, weight, anchor);
+            }
+            EventData::SequenceStart { anchor, .. } => builder.open(Open::List(Vec::new()), anchor, line)?,
+            EventData::MappingStart { anchor, .. } => builder.open(Open::Map(Vec::new(), None), anchor, line)?,
+            EventData::SequenceEnd | EventData::MappingEnd => builder.close(),
+            _ => {}
+        }
+    }
+}
+
+/// The comments in which Helm names its templates: the parser brings none.
+struct Sources<'t> {
+    lines: std::str::Lines<'t>,
+    next: usize,
+}
+
+impl Sources<'_> {
+    /// The last template that is named before a line and after those that were looked at.
+    fn before(&mut self, line: usize) -> Option<String> {
+        let ahead = line.saturating_sub(self.next);
+        self.next += ahead;
+        let named = self.lines.by_ref().take(ahead).filter_map(|line| line.strip_prefix("# Source: "));
+        named.last().map(|path| path.trim().to_owned())
     }
 }
 
 /// A list or map that is being read.
 enum Open {
     List(Vec<YamlNode>),
-    Map(Vec<(String, YamlNode)>, Option<String>),
+    Map(Entries, Option<Rc<str>>),
 }
 
-/// Reads a file document by document: none is kept once it has been looked at.
-///
-/// # Errors
-/// Where the text is not YAML, and why.
-pub fn documents(text: &str, mut each: impl FnMut(Document)) -> Result<(), Unreadable> {
-    let mut builder = Builder::default();
-    let mut source = None;
-    for next in Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
-        let (event, span) = next?;
-        let line = span.start.line();
-        match event {
-            Event::Comment(comment, _) => {
-                if let Some(path) = comment.trim().strip_prefix("Source: ") {
-                    source = Some(path.trim().to_owned());
-                }
-            }
-            Event::DocumentStart(..) => builder = Builder::default(),
-            Event::DocumentEnd => {
-                let source = source.take();
-                if let Some(root) = builder.root.take() {
-                    each(Document { root, source });
-                }
-            }
-            Event::Alias(anchor) => {
-                let node = builder.anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| Unreadable { line, message: "an alias refers to itself".to_owned() })?;
-                builder.copies += size(&node);
-                if builder.copies > MOST_COPIES {
-                    return Err(Unreadable { line, message: "aliases make the document too large".to_owned() });
-                }
-                builder.add(node, 0);
-            }
-            Event::Scalar(text, style, anchor, _) => {
-                let plain = style == ScalarStyle::Plain;
-                // A block's line is that of its first text, before which empty lines may stand.
-                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                let empty = if block { text.bytes().take_while(|byte| *byte == b'\n').count() } else { 0 };
-                let line = line.saturating_sub(empty);
-                builder.add(YamlNode::Scalar { text: text.into_owned(), line, plain }, anchor);
-            }
-            Event::SequenceStart(_, anchor, _) => builder.open(Open::List(Vec::new()), anchor, line)?,
-            Event::MappingStart(_, anchor, _) => builder.open(Open::Map(Vec::new(), None), anchor, line)?,
-            Event::SequenceEnd | Event::MappingEnd => builder.close(),
-            _ => {}
-        }
-    }
-    Ok(())
+/// A list or map that is being read, its anchor, and how much is in it.
+struct Frame {
+    open: Open,
+    anchor: Option<String>,
+    weight: usize,
 }
 
-#[derive(Default)]
-struct Builder {
-    stack: Vec<(Open, usize)>,
-    anchors: HashMap<usize, YamlNode>,
+struct Builder<'b> {
+    stack: Vec<Frame>,
+    /// What aliases stand for, and how much that is.
+    anchors: HashMap<String, (YamlNode, usize)>,
     root: Option<YamlNode>,
-    copies: usize,
+    budget: &'b Budget,
 }
 
-impl Builder {
-    fn open(&mut self, open: Open, anchor: usize, line: usize) -> Result<(), Unreadable> {
+impl<'b> Builder<'b> {
+    fn new(budget: &'b Budget) -> Self {
+        Self { stack: Vec::new(), anchors: HashMap::new(), root: None, budget }
+    }
+
+    fn open(&mut self, open: Open, anchor: Option<String>, line: usize) -> Result<(), Unreadable> {
         if self.stack.len() >= DEEPEST {
-            return Err(Unreadable { line, message: format!("it is nested deeper than {DEEPEST} levels") });
+            return Err(Unreadable::new(line, format!("it is nested deeper than {DEEPEST} levels")));
         }
-        self.stack.push((open, anchor));
+        self.stack.push(Frame { open, anchor, weight: 1 });
         Ok(())
     }
 
     fn close(&mut self) {
-        let Some((open, anchor)) = self.stack.pop() else { return };
+        let Some(Frame { open, anchor, weight }) = self.stack.pop() else { return };
         let node = match open {
-            Open::List(items) => YamlNode::List(items),
-            Open::Map(entries, _) => YamlNode::Map(merged(entries)),
+            Open::List(items) => YamlNode::List(Rc::new(items)),
+            Open::Map(entries, _) => YamlNode::Map(Rc::new(merged(entries))),
         };
-        self.add(node, anchor);
+        self.add(node, weight, anchor);
+    }
+
+    /// What an alias stands for is looked at as often as it is named, so it counts each time.
+    fn alias(&mut self, anchor: &str, line: usize) -> Result<(), Unreadable> {
+        let Some((node, weight)) = self.anchors.get(anchor).cloned() else {
+            return Err(Unreadable::new(line, format!("no anchor \"{anchor}\" stands before the alias")));
+        };
+        if !self.budget.spend(weight) {
+            return Err(Unreadable::new(line, TOO_LARGE));
+        }
+        self.add(node, weight, None);
+        Ok(())
     }
 
     /// Puts a finished node where it belongs.
-    fn add(&mut self, node: YamlNode, anchor: usize) {
-        if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
+    fn add(&mut self, node: YamlNode, weight: usize, anchor: Option<String>) {
+        if let Some(anchor) = anchor {
+            self.anchors.insert(anchor, (node.clone(), weight));
         }
-        match self.stack.last_mut() {
-            None => self.root = Some(node),
-            Some((Open::List(items), _)) => items.push(node),
-            Some((Open::Map(entries, key), _)) => match key.take() {
+        let Some(frame) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        frame.weight = frame.weight.saturating_add(weight);
+        match &mut frame.open {
+            Open::List(items) => items.push(node),
+            Open::Map(entries, key) => match key.take() {
                 Some(key) => entries.push((key, node)),
                 // A key that is no scalar is nothing that Kubernetes knows.
-                None => *key = Some(if let YamlNode::Scalar { text, .. } = node { text } else { String::new() }),
+                None => *key = Some(if let YamlNode::Scalar { text, .. } = node { text } else { "".into() }),
             },
         }
     }
 }
 
-/// A map with what `<<` brings in; its own keys win.
-fn merged(mut entries: Vec<(String, YamlNode)>) -> Vec<(String, YamlNode)> {
-    while let Some(at) = entries.iter().position(|(key, _)| key == "<<") {
-        let (_, from) = entries.remove(at);
-        let maps = if let YamlNode::List(maps) = from { maps } else { vec![from] };
-        for map in maps {
-            let YamlNode::Map(more) = map else { continue };
-            let new: Vec<_> = more.into_iter().filter(|(key, _)| !entries.iter().any(|(own, _)| own == key)).collect();
-            entries.extend(new);
+/// What is said where aliases or merge keys stand for too much.
+pub const TOO_LARGE: &str = "its aliases and merge keys stand for far more than the file holds";
+
+/// A map with what `<<` brings in; its own keys win, then what is named first.
+fn merged(entries: Entries) -> Entries {
+    if !entries.iter().any(|(key, _)| &**key == "<<") {
+        return entries;
+    }
+    let (brought, mut all): (Entries, Entries) = entries.into_iter().partition(|(key, _)| &**key == "<<");
+    let mut known: HashSet<Rc<str>> = all.iter().map(|(key, _)| Rc::clone(key)).collect();
+    for (_, from) in &brought {
+        for map in if let YamlNode::List(maps) = from { maps.as_slice() } else { std::slice::from_ref(from) } {
+            let new = map.entries().iter().filter(|(key, _)| known.insert(Rc::clone(key)));
+            all.extend(new.cloned());
         }
     }
-    entries
-}
-
-fn size(node: &YamlNode) -> usize {
-    match node {
-        YamlNode::Scalar { .. } => 1,
-        YamlNode::List(items) => 1 + items.iter().map(size).sum::<usize>(),
-        YamlNode::Map(entries) => 1 + entries.iter().map(|(_, value)| size(value)).sum::<usize>(),
-    }
+    all
 }
 
 #[cfg(test)]
@@ -227,8 +308,12 @@ mod tests {
 
     fn read(text: &str) -> Vec<Document> {
         let mut all = Vec::new();
-        documents(text, |document| all.push(document)).expect("YAML");
+        documents(text, &Budget::of(text.len()), |document| all.push(document)).expect("YAML");
         all
+    }
+
+    fn refused(text: &str) -> Unreadable {
+        documents(text, &Budget::of(text.len()), |_| ()).expect_err("it is refused")
     }
 
     #[test]
@@ -258,21 +343,50 @@ mod tests {
 
     #[test]
     fn what_is_no_yaml_says_where() {
-        let error = documents("a: 1\nb: {{ .Values.x }}\nc: [1\n", |_| ()).expect_err("no YAML");
+        let error = refused("a: 1\nb: {{ .Values.x }}\nc: [1\n");
         assert!(error.line >= 2, "{error:?}");
         assert!(!error.message.is_empty());
     }
 
     #[test]
+    fn what_kubectl_accepts_is_accepted() {
+        let quoted = "a:\n  b: \"x\n  y\"\n  c: 'v\n\n  w'\nd: \"z\n\"\n";
+        let all = read(quoted);
+        assert_eq!(all[0].root.text_at(&["a", "b"]), Some("x y"));
+        assert_eq!(all[0].root.text_at(&["a", "c"]), Some("v\nw"));
+        assert_eq!(read("a:\r\n- b\r\n")[0].root.get("a").expect("a").items()[0].text(), Some(("b", 2)));
+        let error = refused("a: 1\nb: \u{1}\n");
+        assert_eq!((error.line, error.message.as_str()), (2, "control characters are not allowed"));
+        assert_eq!(refused("a: *b\n"), Unreadable::new(1, "no anchor \"b\" stands before the alias"));
+        assert!(refused("a: &a [*a]\n").message.contains("no anchor"));
+    }
+
+    #[test]
     fn a_billion_laughs_are_refused() {
-        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..10 {
-            let before = format!("*a{}", level - 1);
-            text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![before; 10].join(", ")));
-        }
-        let error = documents(&text, |_| ()).expect_err("too large");
-        assert!(error.message.contains("too large"), "{error:?}");
-        let deep = "[".repeat(10_000);
-        assert!(documents(&deep, |_| ()).is_err());
+        let laughs = |end: &str| {
+            let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+            for level in 1..10 {
+                let before = format!("*a{}", level - 1);
+                text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![before; 10].join(", ")));
+            }
+            text + end
+        };
+        assert_eq!(refused(&laughs("")).message, TOO_LARGE);
+        let merges: String = (1..2_000).map(|n| format!("m{n}: &m{n} {{<<: *m{}, k{n}: v}}\n", n - 1)).collect();
+        assert_eq!(refused(&format!("m0: &m0 {{k: v}}\n{merges}")).message, TOO_LARGE);
+        // One long text is as heavy as many nodes.
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(20_000), ["*a"; 1_000].join(", "));
+        assert_eq!(refused(&long).message, TOO_LARGE);
+        assert!(refused(&"[".repeat(10_000)).message.contains("nested deeper"));
+    }
+
+    #[test]
+    fn a_file_may_repeat_itself() {
+        // Anchors in anchors cost nothing while nobody names them.
+        let nested = format!("{}x{}", "&a [".repeat(150), "]".repeat(150));
+        assert_eq!(read(&nested).len(), 1);
+        let pods = "- *pod\n".repeat(100);
+        let text = format!("- &pod {{spec: {{containers: [{{name: c, image: \"a/b:1\"}}]}}}}\n{pods}");
+        assert_eq!(read(&text)[0].root.items().len(), 101);
     }
 }
