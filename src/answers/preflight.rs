@@ -108,9 +108,11 @@ impl<'m> Preflight<'m> {
             collected(format!("what {object} brings: it names manifests that stand elsewhere; render them"))
         }));
         gaps.extend(manifests.unreadable.iter().map(|unreadable| collected(unreadable.message.clone())));
-        gaps.extend(manifests.unfollowed.iter().map(|link| {
-            collected(format!("what is in {link}: the link leads out of the folder; name it to read it"))
-        }));
+        gaps.extend(
+            manifests.unfollowed.iter().map(|link| {
+                collected(format!("what is in {link}: the link leads out of the folder; name it to read it"))
+            }),
+        );
         gaps.extend(manifests.chosen.iter().map(|object| {
             collected(format!("which image the operator of {object} starts: the resource names none; name one"))
         }));

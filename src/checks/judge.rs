@@ -1,5 +1,7 @@
 //! What a check works with: the evidence, and a place for findings and gaps.
 
+use std::collections::HashSet;
+
 use super::finding::Finding;
 use super::rule::RuleSet;
 use crate::evidence::registry::Registry;
@@ -30,6 +32,8 @@ pub struct Judge<'e> {
     check: &'static RuleSet,
     findings: Vec<Finding>,
     gaps: Vec<Gap>,
+    /// The same, to look up: manifests can bring thousands.
+    noted: HashSet<Gap>,
     suspicions: Vec<Suspicion>,
 }
 
@@ -45,7 +49,7 @@ pub struct Suspicion {
 impl<'e> Judge<'e> {
     /// A judge of this evidence.
     pub fn new(check: &'static RuleSet, evidence: &'e Evidence) -> Self {
-        Self { check, evidence, findings: Vec::new(), gaps: Vec::new(), suspicions: Vec::new() }
+        Self { check, evidence, findings: Vec::new(), gaps: Vec::new(), noted: HashSet::new(), suspicions: Vec::new() }
     }
 
     /// What was found and what was not seen.
@@ -68,7 +72,7 @@ impl<'e> Judge<'e> {
     /// Notes that something could not be seen; the same gap is noted once.
     pub fn note(&mut self, gap: Gap) {
         let gap = gap.bounded();
-        if !self.gaps.contains(&gap) {
+        if self.noted.insert(gap.clone()) {
             self.gaps.push(gap);
         }
     }

@@ -107,7 +107,12 @@ fn objects(name: &str, text: &str, own: &[ImagePath]) -> Read {
         // It may be a text within the file that was too large.
         let line = read.err().map(|error| error.line);
         let at = line.map(|line| format!(", line {line}")).unwrap_or_default();
-        return Err(unreadable(name, line, format!("{shown}{at}: {TOO_LARGE}"), "write out what the aliases stand for"));
+        return Err(unreadable(
+            name,
+            line,
+            format!("{shown}{at}: {TOO_LARGE}"),
+            "write out what the aliases stand for",
+        ));
     }
     read.map_err(|error| not_yaml(name, &shown, &text, &error))?;
     match &reader.found.kustomization {

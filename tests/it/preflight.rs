@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 mod live;
 mod pipeline;
+mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 

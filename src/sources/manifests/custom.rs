@@ -85,9 +85,10 @@ impl Reader<'_> {
             let name = node.text_at(&["name"]).unwrap_or(key);
             self.container(node, name, metadata, false, object);
         }
+        let metadata = node.get("metadata");
         for (key, value) in node.entries() {
             if !(is_pod && OF_PODS.contains(&&**key)) {
-                self.templates(value, key, node.get("metadata"), single, object);
+                self.templates(value, key, metadata, single, object);
             }
         }
         node.items().iter().for_each(|item| self.templates(item, key, None, single, object));
@@ -265,10 +266,7 @@ mod tests {
             ),
             ("{enabled: false, repository: a/b, tag: 1}".to_owned(), None),
             ("{tag: 1}".to_owned(), None),
-            (
-                format!("{{repository: a/b, tag: \"v1@sha256:{sha}\"}}"),
-                Some(format!("a/b:v1@sha256:{sha}")),
-            ),
+            (format!("{{repository: a/b, tag: \"v1@sha256:{sha}\"}}"), Some(format!("a/b:v1@sha256:{sha}"))),
             (format!("{{repository: a/b, tag: \"@sha256:{sha}\"}}"), Some(format!("a/b@sha256:{sha}"))),
             ("{repository: a/b, digest: \"\", tag: v1}".to_owned(), Some("a/b:v1".to_owned())),
         ];

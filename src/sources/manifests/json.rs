@@ -119,7 +119,8 @@ mod tests {
         assert_eq!(all.len(), 3);
         assert_eq!(all[0].get("a").and_then(YamlNode::text), Some(("1", 1)));
         assert_eq!(all[1].get("b").and_then(YamlNode::text), Some(("😀", 4)));
-        let texts: Vec<_> = all[1].get("c").expect("c").items().iter().map(|node| node.text().map(|(t, _)| t)).collect();
+        let texts: Vec<_> =
+            all[1].get("c").expect("c").items().iter().map(|node| node.text().map(|(t, _)| t)).collect();
         assert_eq!(texts, [Some("true"), None, Some("1.5")]);
         for other in ["a: 1", "", "{a: 1}", "{\"a\": 1}\n---\n{\"b\": 1}", "{\"a\": 1"] {
             assert_eq!(values(other), None, "{other}");

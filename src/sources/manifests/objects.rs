@@ -63,11 +63,7 @@ pub(super) struct Object<'o> {
 ///
 /// # Errors
 /// As [`yaml::documents`].
-pub(super) fn documents(
-    text: &str,
-    budget: &Budget,
-    mut each: impl FnMut(Document),
-) -> Result<(), yaml::Unreadable> {
+pub(super) fn documents(text: &str, budget: &Budget, mut each: impl FnMut(Document)) -> Result<(), yaml::Unreadable> {
     match json::values(text) {
         Some(values) => {
             values.into_iter().for_each(|root| each(Document { root, source: None }));

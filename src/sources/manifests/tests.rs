@@ -1,5 +1,7 @@
 //! Tests of what is found in manifests.
 
+mod operators;
+
 use super::*;
 
 fn images(text: &str) -> Vec<String> {

@@ -23,7 +23,7 @@ pub fn err(output: &Output) -> String {
 
 const BYO: [&str; 3] = ["--from", "../healthy/byo.json", "--no-config"];
 
-fn preflight(args: &[&str], input: &str) -> Output {
+pub fn preflight(args: &[&str], input: &str) -> Output {
     run(&[&["preflight"], args, &BYO].concat(), input)
 }
 
