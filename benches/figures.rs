@@ -2,7 +2,7 @@
 //!
 //! - `cargo bench -- live`: one cluster, every answer delayed: wall time against the longest chain of dependent calls
 //! - `cargo bench -- scale`: 5,000 nodes and 100,000 pods: time against the API server's own, peak memory, cost of a pod
-//! - `cargo bench -- preflight`: 10,000 manifests, as files and over a pipe
+//! - `cargo bench -- preflight`: 10,000 manifests, as files and over a pipe; manifests that are made to be expensive
 //! - `cargo bench -- startup`: start-up time and the program's size
 //!
 //! Linux only: memory is read from `/proc`.

@@ -66,7 +66,58 @@ pub fn run() {
         seconds(&many) / seconds(&few) / 10.0
     );
     println!("  one stream / reading it: {:.0}", seconds(&piped) / seconds(&reading));
+    hostile(folder.path(), &snapshot);
 }
+
+/// Manifests that are made to be expensive: whether the cost of a byte stays the same where there are ten times more.
+fn hostile(folder: &Path, snapshot: &Path) {
+    const BYTES: usize = 400_000;
+    for (name, spec) in KINDS {
+        let cost = |bytes: usize| {
+            let path = folder.join(format!("{bytes}.yaml"));
+            std::fs::write(&path, format!("{HEAD}{}", spec(bytes))).expect("written");
+            measure::best(3, || {
+                let mut command = measure::aksiso();
+                command.args(["preflight", "--no-config", "--output", "json", "--from"]).arg(snapshot).arg(&path);
+                command.stdin(Stdio::null());
+                command
+            })
+        };
+        let (few, many) = (cost(BYTES), cost(BYTES * 10));
+        println!(
+            "  {name}: {:.2} s, {:.0} MiB; one byte of {} / one of {BYTES}: {:.2} (flat = 1)",
+            seconds(&many),
+            many.peak,
+            BYTES * 10,
+            seconds(&many) / seconds(&few) / 10.0
+        );
+    }
+}
+
+/// A pod, and a custom resource whose specification follows.
+const HEAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: \"mcr.microsoft.com/a:1\"}]}\n---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec:\n";
+
+/// Writes about so many bytes of a specification.
+type Spec = fn(usize) -> String;
+
+/// What is expensive, and how to write it.
+const KINDS: [(&str, Spec); 4] = [
+    ("anchors in anchors", |bytes| {
+        let open = (0..150).map(|level| format!("&a{level} [")).collect::<Vec<_>>().concat();
+        format!("  list: {open}{}x{}\n", "x, ".repeat(bytes / 3), "]".repeat(150))
+    }),
+    ("merge keys", |bytes| {
+        let keys = (0..bytes / 14).map(|key| format!("k{key}: v, ")).collect::<Vec<_>>().concat();
+        format!("  base: &b {{{keys}}}\n  all: {{<<: [{}]}}\n", ["*b"; 8].join(", "))
+    }),
+    ("aliases up to the bound", |bytes| {
+        format!("  text: &t \"{}\"\n  all: [{}]\n", "a b ".repeat(bytes / 4), ["*t"; 19].join(", "))
+    }),
+    ("containers and images", |bytes| {
+        let item = |number| format!("  - {{name: c, image: \"mcr.microsoft.com/a{number}:1\", args: [a]}}\n");
+        format!("  list:\n{}", (0..bytes / 70).map(item).collect::<Vec<_>>().concat())
+    }),
+];
 
 fn seconds(cost: &measure::Cost) -> f64 {
     cost.wall.as_secs_f64()

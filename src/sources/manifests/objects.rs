@@ -247,7 +247,8 @@ impl<'r> Reader<'r> {
     /// or not.
     pub(super) fn embedded(&mut self, key: &str, value: &YamlNode, mentioned: bool, object: &Object<'_>) -> bool {
         let Some((text, line)) = value.text() else { return false };
-        if !(text.contains("apiVersion") && text.contains("kind")) || !self.budget.spend(text.len()) {
+        let looks = text.contains("apiVersion") && text.contains("kind");
+        if !(looks && self.budget.spend(text.len())) {
             return false;
         }
         let mut inner = Reader::new(Arc::clone(&self.file), self.own, self.budget);

@@ -186,7 +186,7 @@ pub fn documents(text: &str, budget: &Budget, mut each: impl FnMut(Document)) ->
             EventData::SequenceStart { anchor, .. } => builder.open(Open::List(Vec::new()), anchor, line)?,
             EventData::MappingStart { anchor, .. } => builder.open(Open::Map(Vec::new(), None), anchor, line)?,
             EventData::SequenceEnd | EventData::MappingEnd => builder.close(),
-            _ => {}
+            EventData::StreamStart { .. } => {}
         }
     }
 }
@@ -372,7 +372,8 @@ mod tests {
             text + end
         };
         assert_eq!(refused(&laughs("")).message, TOO_LARGE);
-        let merges: String = (1..2_000).map(|n| format!("m{n}: &m{n} {{<<: *m{}, k{n}: v}}\n", n - 1)).collect();
+        let merge = |n| format!("m{n}: &m{n} {{<<: *m{}, k{n}: v}}\n", n - 1);
+        let merges = (1..2_000).map(merge).collect::<Vec<_>>().concat();
         assert_eq!(refused(&format!("m0: &m0 {{k: v}}\n{merges}")).message, TOO_LARGE);
         // One long text is as heavy as many nodes.
         let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(20_000), ["*a"; 1_000].join(", "));

