@@ -100,11 +100,16 @@ pub struct Summary {
     /// Checks that could not see everything and found nothing.
     pub undetermined: usize,
     /// Findings that the policy or the baseline accepts: they are still there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub accepted: usize,
     /// Checks that were not asked for.
-    #[serde(default, rename = "notAsked")]
+    #[serde(default, rename = "notAsked", skip_serializing_if = "is_zero")]
     pub not_asked: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What became of a check.
