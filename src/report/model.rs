@@ -1,5 +1,5 @@
-//! The report as data: what every format is made from, and what a former report is read back as. Its types are its
-//! own, so that what is inside may change while what is printed does not.
+//! The report as data: what every format is made from, and what a former report is read back as. Its types are its own:
+//! what is inside may change while what is printed does not.
 
 mod images;
 mod plan;
@@ -40,9 +40,8 @@ pub struct Report {
     /// When the facts were gathered.
     pub collected_at: Timestamp,
     pub cluster: Cluster,
-    /// `findings` where there is an error or a warning, else `incomplete` where something could not be seen, else
-    /// `accepted` where errors or warnings stand that the policy or the baseline accepts, else `incomplete` where checks
-    /// were not asked for, else `healthy`.
+    /// `findings` (an error or a warning), else `incomplete` (something was not seen), else `accepted` (errors or warnings
+    /// that policy or baseline accept), else `incomplete` (checks were not asked for), else `healthy`.
     pub verdict: String,
     /// How many findings of each severity, how many were accepted, and how many checks are undetermined.
     pub summary: Summary,
@@ -55,7 +54,7 @@ pub struct Report {
     /// Findings that the policy or the baseline accepts; they count in `summary.accepted` alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<SuppressedEntry>,
-    /// What is wrong with the policy itself: suppressions that have expired or that nothing matched.
+    /// What is wrong with the policy: suppressions that have expired or that nothing matched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<Notice>,
     /// What `--what-if` would do; absent where the cluster was judged as it is.
@@ -218,7 +217,7 @@ pub struct SuppressedEntry {
     pub suppressed_by: SuppressedBy,
 }
 
-/// Everything that a run found out: what a report is made from.
+/// Everything that a run found out.
 #[derive(Debug)]
 pub struct Results<'r> {
     /// The diagnosis under the policy.
@@ -249,7 +248,7 @@ impl Report {
             let finding = FindingEntry { caused_by: Vec::new(), ..entry(finding) };
             SuppressedEntry { finding, suppressed_by: by.clone() }
         });
-        let suppressed: Vec<SuppressedEntry> = suppressed.collect();
+        let suppressed: Vec<_> = suppressed.collect();
         let findings = diagnosis.findings.iter().map(entry).collect();
         let steps = results.plan.steps.iter().enumerate();
         Self {
