@@ -22,7 +22,7 @@ done
 
 # What its check could not see this time is not gone.
 jq -r '.[] | "\(.number) \(.body | capture("aksiso-fingerprint: (?<p>[0-9a-f]{32})").p)"' <<< "$open" | while read -r number print; do
-  if jq -e --arg print "$print" 'any(.findings[]; .fingerprint == $print) or any(.checks[]; .gaps | length > 0)' "$report" > /dev/null; then
+  if jq -e --arg print "$print" 'any((.findings + (.suppressed // []))[]; .fingerprint == $print) or any(.checks[]; .gaps | length > 0)' "$report" > /dev/null; then
     continue
   fi
   run gh issue close "$number" --repo "$repository" --comment "aksiso no longer finds it."

@@ -34,7 +34,7 @@ jq -c '.findings[] | select(.severity != "info" and (.causedBy | length) == 0)' 
 done
 
 jq -r '.issues[] | "\(.key) \(.fields.labels | map(select(test("^aksiso-[0-9a-f]{32}$"))) | first // "" | ltrimstr("aksiso-"))"' <<< "$open" | while read -r key print; do
-  if [ -z "$print" ] || jq -e --arg print "$print" 'any(.findings[]; .fingerprint == $print) or any(.checks[]; .gaps | length > 0)' "$report" > /dev/null; then
+  if [ -z "$print" ] || jq -e --arg print "$print" 'any((.findings + (.suppressed // []))[]; .fingerprint == $print) or any(.checks[]; .gaps | length > 0)' "$report" > /dev/null; then
     continue
   fi
   jira POST "issue/$key/transitions" "$(jq -nc --arg id "${JIRA_DONE:-31}" '{transition: {id: $id}}')"
