@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use aksiso::answers::cutover::{Goal, ReimagePolicy};
 use aksiso::answers::whatif::Effect;
-use aksiso::checks::command::{Command, Undo};
+use aksiso::checks::command::{Command, Shell, Undo};
 use aksiso::checks::finding::RemediationKind;
 use aksiso::checks::impact::Impact;
 use aksiso::checks::private_dns;
@@ -413,4 +413,23 @@ fn locks_are_said_beside_the_step() {
     assert!(locked[0].starts_with("Lock keep (CanNotDelete)"), "{locked:?}");
     assert_eq!(locks("cases/step-locks-forbidden").len(), 1);
     assert_eq!(locks("cases/cache-rule-mismatch"), [""; 0]);
+}
+
+/// Every plan is a script that sh can read, and that shellcheck has nothing to say about where it is installed.
+#[cfg(unix)]
+#[test]
+fn every_plan_is_a_clean_script() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut files = Vec::new();
+    for (name, snapshot) in fixtures::all() {
+        let file = folder.path().join(name.replace('/', "-") + ".sh");
+        let plan = Plan::of(&diagnose(&fixtures::evidence(&snapshot)));
+        std::fs::write(&file, aksiso::report::script::render(&plan, Shell::Posix)).expect("written");
+        let read = std::process::Command::new("sh").arg("-n").arg(&file).output().expect("a shell");
+        assert!(read.status.success(), "{name}: {}", String::from_utf8_lossy(&read.stderr));
+        files.push(file);
+    }
+    if let Ok(said) = std::process::Command::new("shellcheck").args(&files).output() {
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
+    }
 }
