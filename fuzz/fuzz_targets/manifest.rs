@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use aksiso::answers::preflight::Preflight;
+use aksiso::answers::pull::Puller;
 use aksiso::checks::catalogue;
 use aksiso::checks::command::Shell;
 use aksiso::diagnosis::Diagnosis;
@@ -27,8 +28,8 @@ fuzz_target!(|text: &str| {
     if found.places.len() > 200 {
         return;
     }
-    let preflight = Preflight::of(&Diagnosis::of(&CLUSTER, catalogue::ALL), &found);
-    let ruling = Ruling::none(Diagnosis::from_outcomes(&CLUSTER, vec![preflight.outcome(&CLUSTER)]));
+    let preflight = Preflight::of(&Puller::new(&Diagnosis::of(&CLUSTER, catalogue::ALL)), &found);
+    let ruling = Ruling::none(Diagnosis::from_outcomes(&CLUSTER, vec![preflight.outcome(&CLUSTER, &|_| false)]));
     let plan = Plan::of(&ruling.diagnosis);
     let results = Results { ruling: &ruling, plan: &plan, preflight: Some(&preflight), effect: None };
     let report = Report::of(&results, Shell::Posix);

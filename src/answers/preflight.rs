@@ -1,23 +1,28 @@
 //! The images that one is about to roll out: would the cluster's nodes pull them?
 
 mod judge;
+pub mod remedies;
 mod rules;
+mod unseen;
 
 use std::collections::BTreeMap;
 
 use super::pull::{Answer, ImageVerdict, Puller};
+use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, RemediationKind, Subject};
 use crate::checks::judge::{Judge, Outcome};
-use crate::checks::remedy::{DOCS_CACHE, remedy};
+use crate::checks::remedy::{DOCS_CACHE, aksiso, remedy};
 use crate::checks::rule::{Rule, Severity};
 use crate::diagnosis::Diagnosis;
-use crate::evidence::image::{self, Image};
-use crate::evidence::manifests::{Manifests, Place};
+use crate::diagnosis::plan::Plan;
+use crate::evidence::image::Image;
+use crate::evidence::manifests::{Manifests, Place, Probable};
 use crate::evidence::{Evidence, Gap, Reason};
 use crate::model::cache::repository_in_registry;
 use crate::text;
 pub use rules::RULES;
 use rules::{ABSENT, INVALID, NOT_RENDERED, PLATFORM, UNKNOWN};
+pub use unseen::field;
 
 /// What stands where an image should be named.
 pub const NO_IMAGE: &str = "(no image)";
@@ -43,6 +48,8 @@ pub struct ImageResult<'m> {
     /// The rule that reports it, where it is not well.
     pub rule: Option<&'static Rule>,
     pub places: Vec<&'m Place>,
+    /// Whether no manifest names it, and an operator or a workflow probably starts it.
+    pub probable: bool,
 }
 
 /// Manifests beside a cluster.
@@ -51,31 +58,46 @@ pub struct Preflight<'m> {
     pub manifests: &'m Manifests,
     /// One result an image, in the order of the images' names.
     pub images: Vec<ImageResult<'m>>,
+    /// Whether the registry was asked for tags and platforms.
+    pub registry_asked: bool,
+    /// Why the registry's repositories are not known, where a new rule depends on them.
+    unlisted: Option<Gap>,
 }
 
 impl<'m> Preflight<'m> {
-    /// Judges the images of manifests by the whole diagnosis of a cluster.
-    pub fn of(diagnosis: &Diagnosis<'_>, manifests: &'m Manifests) -> Self {
-        let repositories = manifests.registry.as_ref().and_then(|asked| asked.repositories.known());
-        let puller = Puller::new(diagnosis).reaching(&manifests.reachable).knowing(repositories.map(Vec::as_slice));
-        let mut images: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
+    /// Judges the images of manifests by how the nodes of a cluster pull.
+    pub fn of(puller: &Puller<'_>, manifests: &'m Manifests) -> Self {
+        let mut images: BTreeMap<&'m str, (Vec<&'m Place>, Option<&'m str>)> = BTreeMap::new();
         for place in &manifests.places {
-            images.entry(&place.image).or_default().push(place);
+            images.entry(&place.image).or_default().0.push(place);
         }
-        let judge = |(image, places): (&'m str, Vec<&'m Place>)| {
-            let (answer, rule) = judge::judge(diagnosis.evidence, &puller, manifests, image, &places);
-            ImageResult { image, answer, rule, places }
+        for Probable { place, why } in &manifests.probable {
+            images.entry(&place.image).or_insert_with(|| (Vec::new(), Some(why))).0.push(place);
+        }
+        let judge = |(image, (places, guess)): (&'m str, (Vec<&'m Place>, Option<&'m str>))| {
+            let (mut answer, rule) = judge::judge(puller, image, &places);
+            if let Some(guess) = guess {
+                answer.why = format!("Probably, as {guess}. {}", answer.why);
+            }
+            ImageResult { image, answer, rule, probable: guess.is_some(), places }
         };
-        Self { manifests, images: images.into_iter().map(judge).collect() }
+        let proposes = |result: &ImageResult<'_>| result.answer.verdict == ImageVerdict::CacheRule;
+        let images: Vec<ImageResult<'m>> = images.into_iter().map(judge).collect();
+        let unlisted =
+            puller.asked().and_then(|asked| asked.repositories.gap()).filter(|_| images.iter().any(proposes));
+        Self {
+            manifests,
+            unlisted: unlisted.map(|gap| gap.clone().about("the registry's repositories")),
+            registry_asked: puller.asked().is_some(),
+            images,
+        }
     }
 
     /// The repositories of the bootstrap registry that nodes would pull from, with the tags and digests.
     pub fn wanted(&self, evidence: &Evidence) -> Vec<(String, Vec<String>)> {
         let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for ImageResult { image, answer, .. } in &self.images {
-            let named = answer.reference.as_deref().and_then(Image::parse).or_else(|| Image::parse(image));
-            let named = named.filter(|_| [ImageVerdict::Pullable, ImageVerdict::Rewrite].contains(&answer.verdict));
-            let Some(named) = named else { continue };
+        for result in &self.images {
+            let Some(named) = in_question(evidence, result) else { continue };
             if let Some(repository) = repository_in_registry(evidence, &named) {
                 let versions = wanted.entry(repository).or_default();
                 if !versions.iter().any(|known| known == named.version()) {
@@ -86,53 +108,50 @@ impl<'m> Preflight<'m> {
         wanted.into_iter().collect()
     }
 
-    /// The findings and gaps, as a check would give them.
-    pub fn outcome(&self, evidence: &Evidence) -> Outcome {
-        let mut judge = Judge::new(&RULES, evidence);
-        let findings = self.images.iter().filter_map(|result| Some(finding(result.rule?, result)));
-        findings.for_each(|finding| judge.report(finding));
-        self.gaps(evidence).into_iter().for_each(|gap| judge.note(gap));
-        judge.finish()
+    /// The plan of the findings: the same run shows whether a step worked.
+    pub fn plan(&self, diagnosis: &Diagnosis<'_>) -> Plan {
+        let run = aksiso("preflight", diagnosis.evidence);
+        Plan::of(diagnosis).verified_by(&self.manifests.inputs.iter().fold(run, Command::word))
     }
 
-    /// What could not be seen, of the cluster and in the manifests.
-    fn gaps(&self, evidence: &Evidence) -> Vec<Gap> {
-        let manifests = self.manifests;
-        let mut gaps: Vec<Gap> = self.images.iter().flat_map(|result| result.answer.gaps.clone()).collect();
-        let proposed = self.images.iter().any(|result| result.answer.verdict == ImageVerdict::CacheRule);
-        let asked = manifests.registry.as_ref().filter(|_| proposed);
-        let unlisted = asked.and_then(|asked| asked.repositories.gap());
-        gaps.extend(unlisted.map(|gap| gap.clone().about("the registry's repositories")));
-        let collected = |detail: String| Gap::new(Reason::NotCollected, detail);
-        gaps.extend(manifests.unrendered.iter().map(|object| {
-            collected(format!("what {object} brings: it names manifests that stand elsewhere; render them"))
-        }));
-        gaps.extend(manifests.unreadable.iter().map(|unreadable| collected(unreadable.message.clone())));
-        gaps.extend(
-            manifests.unfollowed.iter().map(|link| {
-                collected(format!("what is in {link}: the link leads out of the folder; name it to read it"))
-            }),
-        );
-        gaps.extend(manifests.chosen.iter().map(|object| {
-            collected(format!("which image the operator of {object} starts: the resource names none; name one"))
-        }));
-        let unjudged = manifests.unjudged.iter().filter(|place| is_surely_an_image(evidence, &place.image));
-        gaps.extend(unjudged.map(|Place { container, object, image, .. }| {
-            collected(format!(
-                "{container} of {object} names {image}, and no path says that it is an image (--image-path)"
-            ))
-        }));
-        gaps
+    /// The findings and gaps, as a check would give them; what the operator `accepts` leaves no gap.
+    pub fn outcome(&self, evidence: &Evidence, accepts: &dyn Fn(&Finding) -> bool) -> Outcome {
+        let mut judge = Judge::new(&RULES, evidence);
+        let mut tell = |finding: Option<Finding>, gaps: Vec<Gap>| {
+            if !finding.as_ref().is_some_and(accepts) {
+                gaps.into_iter().for_each(|gap| judge.note(gap));
+            }
+            finding.into_iter().for_each(|finding| judge.report(finding));
+        };
+        for result in &self.images {
+            tell(result.rule.map(|rule| finding(rule, result)), result.answer.gaps.clone());
+        }
+        for (finding, gap) in unseen::unseen(evidence, self.manifests) {
+            tell(Some(finding), vec![gap]);
+        }
+        let unreadable = self.manifests.unreadable.iter();
+        let unreadable = unreadable.map(|own| Gap::new(Reason::NotCollected, own.message.clone()));
+        tell(None, unreadable.chain(self.unlisted.clone()).collect());
+        judge.finish()
     }
 }
 
-/// Whether a field of a custom resource that is called image can hardly be anything else: it names a registry, or a
-/// version.
-fn is_surely_an_image(evidence: &Evidence, text: &str) -> bool {
-    let own = |host: &str| evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(host));
-    image::is_at_known_registry(text)
-        || image::has_version(text)
-        || text.split_once('/').is_some_and(|(host, _)| own(host))
+/// What the registry can be asked about: the reference that nodes would pull. What names the registry as it is written
+/// may stand there, although no rule brings it.
+fn in_question(evidence: &Evidence, ImageResult { image, answer, .. }: &ImageResult<'_>) -> Option<Image> {
+    let (server, written) = (evidence.login_server()?, Image::parse(image)?);
+    let pulls = [ImageVerdict::Pullable, ImageVerdict::Rewrite].contains(&answer.verdict);
+    if server.eq_ignore_ascii_case(&written.registry) {
+        let open = pulls || [ImageVerdict::CacheRule, ImageVerdict::Unknown].contains(&answer.verdict);
+        return open.then_some(written);
+    }
+    answer.reference.as_deref().and_then(Image::parse).or(Some(written)).filter(|_| pulls)
+}
+
+/// What to do about a rule whose answer brings no remediation of its own.
+fn words(rule: &'static Rule) -> &'static str {
+    let known = WORDS.iter().find(|(known, _)| *known == rule);
+    known.map_or("See aksiso diagnose for the cluster itself.", |(_, summary)| *summary)
 }
 
 fn finding(rule: &'static Rule, judged: &ImageResult<'_>) -> Finding {
@@ -154,11 +173,10 @@ fn finding(rule: &'static Rule, judged: &ImageResult<'_>) -> Finding {
     if places.len() > LISTED {
         evidence.push(Observation::new("manifests", "image", format!("and {} more", places.len() - LISTED)));
     }
-    let remediation = answer.remediation.clone().unwrap_or_else(|| {
-        let known = WORDS.iter().find(|(known, _)| *known == rule);
-        let summary = known.map_or("See aksiso diagnose for the cluster itself.", |(_, summary)| *summary);
-        remedy(RemediationKind::Investigate, summary, Vec::new(), DOCS_CACHE)
-    });
+    let remediation = answer
+        .remediation
+        .clone()
+        .unwrap_or_else(|| remedy(RemediationKind::Investigate, words(rule), Vec::new(), DOCS_CACHE));
     let more = if places.len() > 1 {
         format!(" ({} in these manifests)", text::count(places.len(), "place"))
     } else {

@@ -4,6 +4,7 @@
 mod answer;
 pub mod chain;
 mod outside;
+mod own;
 
 use std::collections::BTreeMap;
 
@@ -11,13 +12,14 @@ use crate::checks::finding::Finding;
 use crate::checks::rule::{Rule, Severity};
 use crate::checks::{bootstrap_profile, cache_rules, catalogue, kubelet_acrpull, node_image};
 use crate::diagnosis::Diagnosis;
+use crate::diagnosis::policy::ways::Ways;
 use crate::evidence::image::{self, Caching, Image, caching};
-use crate::evidence::{Evidence, Fact, Gap, Reason};
-use crate::model::cache;
+use crate::evidence::manifests::Asked;
+use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::is;
 use crate::model::egress::own_egress;
 use crate::model::rights::clearly_may_read;
-pub use answer::{Answer, ImageVerdict};
+pub use answer::{Answer, ImageVerdict, Import, Means};
 use chain::Chain;
 use outside::over_own_way;
 
@@ -28,10 +30,10 @@ pub struct Puller<'e> {
     chain: Chain,
     /// Whether nodes may have a way out of the operator's own, and what keeps that from being known.
     own_egress: (bool, Vec<Gap>),
-    /// Registries that nodes reach by a way of the operator's own, and by which.
-    reachable: Option<&'e BTreeMap<String, String>>,
-    /// The registry's own list of repositories, where it was asked.
-    repositories: Option<&'e [String]>,
+    /// What the operator says of registries.
+    ways: Option<&'e Ways>,
+    /// What the bootstrap registry says itself, where it was asked.
+    asked: Option<&'e Asked>,
     /// Other registries that were looked at, by login server, with the way to each.
     others: BTreeMap<String, (String, Chain)>,
 }
@@ -51,35 +53,55 @@ impl<'e> Puller<'e> {
             chain: Chain::of(diagnosis),
             own_egress: own_egress(evidence),
             others: others.collect(),
-            reachable: None,
-            repositories: None,
+            ways: None,
+            asked: None,
         }
     }
 
-    /// Knows which repositories the registry has.
+    /// Knows what the registry itself says.
     #[must_use]
-    pub fn knowing(self, repositories: Option<&'e [String]>) -> Self {
-        Self { repositories, ..self }
+    pub fn knowing(self, asked: &'e Asked) -> Self {
+        Self { asked: Some(asked), ..self }
     }
 
-    /// Believes the operator about registries that nodes reach.
+    /// Believes the operator about registries that nodes reach, or do not.
     #[must_use]
-    pub fn reaching(self, reachable: &'e BTreeMap<String, String>) -> Self {
-        Self { reachable: Some(reachable), ..self }
+    pub fn believing(self, ways: &'e Ways) -> Self {
+        Self { ways: Some(ways), ..self }
+    }
+
+    /// What it rests on.
+    pub fn evidence(&self) -> &'e Evidence {
+        self.evidence
+    }
+
+    /// What the bootstrap registry said, where it was asked.
+    pub fn asked(&self) -> Option<&'e Asked> {
+        self.asked
+    }
+
+    /// The registry's own list of repositories, where it was asked.
+    pub fn repositories(&self) -> Option<&'e [String]> {
+        self.asked?.repositories.known().map(Vec::as_slice)
     }
 
     /// How nodes would pull an image; `secret` = its pod names an imagePullSecret.
     pub fn judge(&self, image: &Image, secret: bool) -> Answer {
-        if self.evidence.is_bootstrap_registry(&image.registry) {
+        let host = &image.registry;
+        if self.evidence.is_bootstrap_registry(host) {
             self.in_registry(image)
-        } else if let Some((name, chain)) = self.others.get(&image.registry) {
+        } else if let Some((name, chain)) = self.others.get(host) {
             in_other_registry(name, chain, secret)
         } else if image.is_microsoft() {
             self.through_mirror(image)
-        } else if let Some(way) = self.reachable.and_then(|hosts| hosts.get(&image.registry)) {
+        } else if let Some(way) = self.ways.and_then(|ways| ways.to(host)) {
             over_own_way(image, way, secret)
-        } else if image::is_public(&image.registry) || caching(&image.registry) != Caching::Never {
+        } else if let Some(reason) = self.ways.and_then(|ways| ways.blocked(host)) {
+            self.out_of_reach(image, reason)
+        } else if image::is_public(host) || caching(host) != Caching::Never && !image.is_azure() {
             self.in_public_registry(image)
+        } else if !self.evidence.egress_closed() && image::may_be_public(host) && !image.is_azure() {
+            self.egress()
         } else {
             self.in_unknown_registry(image, secret)
         }
@@ -180,34 +202,6 @@ impl<'e> Puller<'e> {
             ));
         }
         answer
-    }
-
-    /// From the bootstrap registry, as the reference says.
-    fn in_registry(&self, image: &Image) -> Answer {
-        if let Some(answer) = self.broken().or_else(|| self.gone()).or_else(|| self.unseen()) {
-            return answer;
-        }
-        if !clearly_may_read(self.evidence, &image.repository) {
-            let detail =
-                format!("whether the condition on the kubelet identity's role allows repository {}", image.repository);
-            let why = "A condition on the kubelet identity's role (ABAC) does not clearly allow this repository.";
-            return Answer::unknown(vec![Gap::new(Reason::NotVisible, detail)], why);
-        }
-        let Some((rule, upstream)) = cache::filling(self.evidence, &image.repository) else {
-            let why = match self.evidence.registry.cache_rules.gap() {
-                Some(_) => "From the registry. Whether the image is in it was not asked.",
-                None => {
-                    "From the registry. No cache rule fills this repository, so the image must have been pushed or \
-                     imported; whether it is there was not asked (--registry)."
-                }
-            };
-            return self.with_warnings(Answer::new(ImageVerdict::Pullable, why));
-        };
-        if let Some(answer) = self.sick(rule.name()) {
-            return answer;
-        }
-        let why = format!("From the registry, whose cache rule {} fills this repository from {upstream}.", rule.name());
-        self.with_warnings(Answer::new(ImageVerdict::Pullable, why))
     }
 
     /// Through a cache rule that is in trouble.

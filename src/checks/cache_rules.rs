@@ -81,7 +81,7 @@ struct Case<'e> {
 
 fn words(rule: &CacheRule) -> RuleWords<'_> {
     let credentials = rule.properties.credential_set_resource_id.as_ref().map(ResourceId::name);
-    RuleWords { name: rule.name(), source: source(rule), target: target(rule), credentials }
+    RuleWords { name: rule.name(), source: source(rule), target: target(rule), credentials, identity: None }
 }
 
 fn source(rule: &CacheRule) -> &str {
@@ -361,8 +361,7 @@ impl<'e> Case<'e> {
     fn grant_secrets(&self, set: &CredentialSet) -> Remediation {
         let show = remedy::acr("az acr credential-set show", &self.registry.id).with("-n", set.name());
         let principal = set.identity.as_ref().and_then(|identity| identity.principal_id.clone());
-        let principal = principal.unwrap_or_else(|| "<PRINCIPAL_ID>".to_owned());
-        let grant = remedy::assign_role("Key Vault Secrets User", &principal, "<KEY_VAULT_ID>");
+        let grant = remedy::cache::grant_secrets(principal.as_deref().unwrap_or("<PRINCIPAL_ID>"));
         remedy(
             RemediationKind::FixUpstreamCredentials,
             "See which secrets the set names, and let its identity read them in their Key Vault (put the vault's id \

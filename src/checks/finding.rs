@@ -15,7 +15,7 @@ const TEXT: usize = 2_000;
 /// What a finding is about; with the rule, what its fingerprint is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// ARM resource type, `NodePool`, `add-on` or `image`.
+    /// ARM resource type, `NodePool`, `add-on`, `image` or `object`.
     pub kind: &'static str,
     pub id: SubjectId,
     /// Name for people.
@@ -29,6 +29,8 @@ pub enum SubjectId {
     Resource(ResourceId),
     /// An image, by its reference.
     Image(String),
+    /// An object of a manifest, or a field of it, by its name there.
+    Object(String),
 }
 
 impl SubjectId {
@@ -36,7 +38,7 @@ impl SubjectId {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Resource(id) => id.as_str(),
-            Self::Image(reference) => reference,
+            Self::Image(name) | Self::Object(name) => name,
         }
     }
 }
@@ -62,6 +64,11 @@ impl Subject {
         Self { kind: "image", id: SubjectId::Image(id::bounded(reference)), name: name.to_owned() }
     }
 
+    /// An object of a manifest: kind, namespace and name, as one text.
+    pub fn object(name: &str) -> Self {
+        Self { kind: "object", id: SubjectId::Object(id::bounded(name)), name: name.to_owned() }
+    }
+
     /// The same subject under another name.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
@@ -72,7 +79,7 @@ impl Subject {
     pub fn resource(&self) -> Option<&ResourceId> {
         match &self.id {
             SubjectId::Resource(id) => Some(id),
-            SubjectId::Image(_) => None,
+            SubjectId::Image(_) | SubjectId::Object(_) => None,
         }
     }
 
@@ -80,7 +87,7 @@ impl Subject {
     pub fn reference(&self) -> Option<&str> {
         match &self.id {
             SubjectId::Image(reference) => Some(reference),
-            SubjectId::Resource(_) => None,
+            SubjectId::Resource(_) | SubjectId::Object(_) => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Whose commands: on a managed registry everything belongs to AKS, so the remediation is a reconcile; on one of the
 //! operator's own it is the operator's `az acr` and `az network` commands.
 
-mod cache;
+pub mod cache;
 
 use super::command::Command;
 use super::finding::{Remediation, RemediationKind};
@@ -200,12 +200,15 @@ pub struct RuleWords<'r> {
     pub target: &'r str,
     /// The name of its credential set.
     pub credentials: Option<&'r str>,
+    /// The identity that it signs in with.
+    pub identity: Option<&'r str>,
 }
 
 fn written_rule(registry: &ResourceId, rule: &RuleWords<'_>) -> Command {
     let create = acr("az acr cache create", registry).with("-n", rule.name);
     let create = create.with("-s", rule.source).with("-t", rule.target);
     let create = rule.credentials.into_iter().fold(create, |create, set| create.with("-c", set));
+    let create = rule.identity.into_iter().fold(create, |create, id| create.with("--identity", id));
     in_subscription(create, registry)
 }
 
@@ -217,7 +220,7 @@ fn removed_rule(registry: &ResourceId, name: &str) -> Command {
 pub fn create_documented_rule(evidence: &Evidence, registry: &ResourceId) -> Command {
     let source = format!("{}/*", evidence.mcr_hosts()[0]);
     let (name, target) = ("aks-managed-mcr", "aks-managed-repository/*");
-    create_cache_rule(registry, &RuleWords { name, source: &source, target, credentials: None })
+    create_cache_rule(registry, &RuleWords { name, source: &source, target, credentials: None, identity: None })
 }
 
 /// Assigns a role to a service principal by its object id; with the type no look-up in Microsoft Graph is needed.

@@ -36,6 +36,8 @@ pub struct PlanStep {
     pub pass_first: Vec<&'static RuleSet>,
     /// Locks that stand in the way of its commands, and locks that could not be read, in words.
     pub locks: Vec<String>,
+    /// The command that shows whether it worked, where that is no check of `diagnose`.
+    verified_by: Option<Command>,
     /// The checks that show whether it worked.
     checks: Vec<&'static RuleSet>,
 }
@@ -131,6 +133,13 @@ impl Plan {
         steps.iter_mut().for_each(|step| step.locks = locks(&step.remediation.commands, &evidence.locks));
         Self { cluster: evidence.cluster.id.clone(), collected_at: evidence.collected_at, steps }
     }
+
+    /// The same plan, whose steps are verified by another command than a check of `diagnose`.
+    #[must_use]
+    pub fn verified_by(mut self, command: &Command) -> Self {
+        self.steps.iter_mut().for_each(|step| step.verified_by = Some(command.clone()));
+        self
+    }
 }
 
 impl PlanStep {
@@ -148,6 +157,7 @@ impl PlanStep {
             fixes: std::iter::once(finding).chain(explained).cloned().collect(),
             pass_first: finding.rule.hardens.unwrap_or_default().to_vec(),
             locks: Vec::new(),
+            verified_by: None,
             checks: vec![finding.check],
         }
     }
@@ -196,7 +206,7 @@ impl PlanStep {
     /// The command that shows whether it worked: it fails while a finding as bad as those of the step stands.
     pub fn verify(&self, cluster: &ResourceId) -> Command {
         let worst = self.fixes.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Error);
-        diagnose(cluster, &self.checks, worst)
+        self.verified_by.clone().unwrap_or_else(|| diagnose(cluster, &self.checks, worst))
     }
 
     /// The command that must succeed before the step is taken, where it hardens.

@@ -2,6 +2,7 @@
 //! baseline of what is known already.
 
 mod file;
+pub mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +13,14 @@ use serde::{Deserialize, Serialize};
 use super::Diagnosis;
 use crate::checks::finding::{Finding, Fingerprint};
 use crate::checks::rule::{Rule, RuleSet, Severity};
+use crate::evidence::Evidence;
 use crate::evidence::image;
 use crate::evidence::manifests::ImagePath;
 use crate::text;
 use crate::text::problem::Problem;
 pub use file::PolicyFile;
-use file::{ImagePathEntry, ReachableEntry, SuppressionEntry};
+use file::{HostEntry, ImagePathEntry, SuppressionEntry};
+use ways::Ways;
 
 /// The name under which a policy is looked for.
 pub const FILE: &str = "aksiso.toml";
@@ -28,7 +31,7 @@ pub struct Policy {
     severities: BTreeMap<&'static str, Severity>,
     suppressions: Vec<Suppression>,
     image_paths: Vec<ImagePath>,
-    reachable: BTreeMap<String, String>,
+    ways: Ways,
 }
 
 #[derive(Debug)]
@@ -92,8 +95,14 @@ impl Policy {
         }
         for entry in file.preflight.reachable {
             let at = line(entry.span().start);
-            let (host, reason) = reachable(&entry.into_inner(), name, at)?;
-            policy.reachable.insert(host, reason);
+            let (host, way) = registry(&entry.into_inner(), name, at, image::host, "say which way leads there")?;
+            policy.ways.reach(host, way);
+        }
+        for entry in file.preflight.unreachable {
+            let at = line(entry.span().start);
+            let hint = "say why nodes must not count on it";
+            let (hosts, reason) = registry(&entry.into_inner(), name, at, image::host_pattern, hint)?;
+            policy.ways.block(hosts, reason);
         }
         Ok(policy)
     }
@@ -103,9 +112,9 @@ impl Policy {
         &self.image_paths
     }
 
-    /// Registries that the nodes reach, as the operator says, and by which way.
-    pub fn reachable(&self) -> &BTreeMap<String, String> {
-        &self.reachable
+    /// Registries that the nodes reach or not, as the operator says.
+    pub fn ways(&self) -> &Ways {
+        &self.ways
     }
 
     /// A diagnosis under the policy: severities as it says, and without the findings that it or the baseline accepts.
@@ -122,6 +131,11 @@ impl Policy {
         let (diagnosis, findings) = diagnosis.accept(|finding| accepted.contains_key(&finding.fingerprint()));
         let by = |finding: Finding| accepted.get(&finding.fingerprint()).cloned().map(|by| (finding, by));
         Ruling { diagnosis, suppressed: findings.into_iter().filter_map(by).collect(), notices }
+    }
+
+    /// Whether the policy accepts a finding of this evidence, so that what could not be seen of it is no gap.
+    pub fn accepts(&self, finding: &Finding, evidence: &Evidence) -> bool {
+        self.suppresses(finding, evidence.collected_at.to_zoned(jiff::tz::TimeZone::UTC).date()).is_some()
     }
 
     /// The suppression that covers a finding on a day.
@@ -220,14 +234,20 @@ fn image_path(entry: &ImagePathEntry, name: &str, line: usize) -> Result<ImagePa
     })
 }
 
-/// The host that nodes reach, and the way that leads there.
-fn reachable(entry: &ReachableEntry, name: &str, line: usize) -> Result<(String, String), Problem> {
-    let host = image::host(&entry.host).map_err(|why| {
+/// A host, or a pattern of hosts, and what is said of it.
+fn registry(
+    entry: &HostEntry,
+    name: &str,
+    line: usize,
+    read: fn(&str) -> Result<String, String>,
+    hint: &str,
+) -> Result<(String, String), Problem> {
+    let host = read(&entry.host).map_err(|why| {
         let wrong = text::clean(&text::bounded(&entry.host, 100));
         let message = at(name, line, format_args!("host = \"{wrong}\": {why}"));
         Problem::new(message, "without https:// and without a path")
     })?;
-    Ok((host, reason(&entry.reason, name, line, "say which way leads there")?))
+    Ok((host, reason(&entry.reason, name, line, hint)?))
 }
 
 /// A reason, which may not be empty.

@@ -1,8 +1,13 @@
 //! Image references, and the registries that they name.
 
+mod upstreams;
+
+use std::borrow::Cow;
+
 use oci_spec::distribution::Reference;
 
 use super::cloud;
+pub use upstreams::{Caching, MOST_RULES, caching, is_at_known_registry, is_public, leads_to, may_be_public};
 
 /// Docker Hub, under the name that references and cache rules have for it.
 pub const DOCKER_HUB: &str = "docker.io";
@@ -14,7 +19,7 @@ pub struct Image {
     pub registry: String,
     /// Path in the registry.
     pub repository: String,
-    /// `:tag` or `@digest`, as a reference ends; empty = `latest`.
+    /// `:tag`, `@digest` or `:tag@digest`, as a reference ends; empty = `latest`.
     pub tail: String,
 }
 
@@ -28,7 +33,8 @@ impl Image {
             return None;
         }
         let tail = match (reference.tag(), reference.digest()) {
-            (_, Some(digest)) => format!("@{digest}"),
+            (Some(tag), Some(digest)) => format!(":{tag}@{digest}"),
+            (None, Some(digest)) => format!("@{digest}"),
             (Some(tag), None) => format!(":{tag}"),
             (None, None) => String::new(),
         };
@@ -40,11 +46,26 @@ impl Image {
         format!("{}/{}", self.registry, self.repository)
     }
 
-    /// The tag or digest alone.
+    /// The tag, where the reference has one.
+    pub fn tag(&self) -> Option<&str> {
+        self.tail.strip_prefix(':')?.split('@').next()
+    }
+
+    /// The digest, where the reference has one.
+    pub fn digest(&self) -> Option<&str> {
+        self.tail.split_once('@').map(|(_, digest)| digest)
+    }
+
+    /// What a pull asks for: the digest, where there is one, else the tag.
     pub fn version(&self) -> &str {
-        match self.tail.get(1..) {
-            Some(version) if !version.is_empty() => version,
-            _ => "latest",
+        self.digest().or_else(|| self.tag()).unwrap_or("latest")
+    }
+
+    /// The same image in the registry that its host leads to.
+    pub fn at_upstream(&self) -> Cow<'_, Self> {
+        match leads_to(&self.registry) {
+            Some(upstream) => Cow::Owned(Self { registry: upstream.to_owned(), ..self.clone() }),
+            None => Cow::Borrowed(self),
         }
     }
 
@@ -67,13 +88,6 @@ pub fn usual(host: &str) -> &str {
     }
 }
 
-/// Whether a text begins with the host of a registry: one that everybody knows, or one by its name alone.
-pub fn is_at_known_registry(text: &str) -> bool {
-    let is_known =
-        |host: &str| is_public(host) || cloud::is_mcr(host) || cloud::is_registry(host) || host.ends_with(".pkg.dev");
-    text.split_once('/').is_some_and(|(host, _)| is_known(host))
-}
-
 /// Whether a text that may be a reference ends with a tag or digest.
 pub fn has_version(text: &str) -> bool {
     text.rsplit('/').next().is_some_and(|last| last.contains([':', '@']))
@@ -90,79 +104,25 @@ pub fn is_template(text: &str) -> bool {
 /// What was expected.
 pub fn host(text: &str) -> Result<String, String> {
     let lower = text.trim().to_lowercase();
-    let read = Image::parse(&format!("{lower}/a")).filter(|image| image.registry == lower && image.repository == "a");
+    let read = Image::parse(&format!("{lower}/a/b"));
+    let read = read.filter(|image| image.registry == usual(&lower) && image.repository == "a/b");
     read.map(|image| image.registry).ok_or_else(|| {
         "expected the host of a registry as images name it, such as harbor.example.com or quay.io".to_owned()
     })
 }
 
-/// Public registries that everybody knows. A host that nobody knows may be private and reachable.
-pub fn is_public(registry: &str) -> bool {
-    const KNOWN: &[&str] = &[
-        DOCKER_HUB,
-        "ghcr.io",
-        "lscr.io",
-        "quay.io",
-        "gcr.io",
-        "registry.k8s.io",
-        "k8s.gcr.io",
-        "public.ecr.aws",
-        "nvcr.io",
-        "registry.gitlab.com",
-        "registry.access.redhat.com",
-        "registry.redhat.io",
-        "registry.connect.redhat.com",
-        "registry.suse.com",
-        "registry.developers.crunchydata.com",
-        "registry.opensource.zalan.do",
-        "container-registry.oracle.com",
-        "icr.io",
-        "cgr.dev",
-        "dhi.io",
-        "xpkg.upbound.io",
-        "xpkg.crossplane.io",
-        "docker.elastic.co",
-        "docker.redpanda.com",
-        "docker.n8n.io",
-        "cr.fluentbit.io",
-        "cr.l5d.io",
-        "reg.kyverno.io",
-        "oci.external-secrets.io",
-    ];
-    KNOWN.contains(&registry) || registry.ends_with(".gcr.io")
-}
-
-/// How a registry's artifact cache pulls from an upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caching {
-    /// Without credentials, or with them.
-    Open,
-    /// With a credential set only.
-    WithCredentials,
-    /// Not at all: it is no documented upstream.
-    Never,
-}
-
-/// What the artifact cache's list of upstreams says of a registry
-/// (<https://learn.microsoft.com/azure/container-registry/artifact-cache-overview#upstream-support>).
-pub fn caching(registry: &str) -> Caching {
-    match registry {
-        DOCKER_HUB => Caching::WithCredentials,
-        "public.ecr.aws" | "ghcr.io" | "quay.io" | "registry.k8s.io" | "gcr.io" => Caching::Open,
-        host if cloud::is_mcr(host) => Caching::Open,
-        host if host.ends_with(".pkg.dev") => Caching::WithCredentials,
-        _ => Caching::Never,
+/// Reads the host of a registry, or a pattern of hosts: `*`, `*.example.com`.
+///
+/// # Errors
+/// What was expected.
+pub fn host_pattern(text: &str) -> Result<String, String> {
+    let lower = text.trim().to_lowercase();
+    match lower.strip_prefix('*') {
+        Some("") => Ok(lower),
+        Some(rest) => host(rest.strip_prefix('.').unwrap_or_default()).map(|_| lower.clone()),
+        None => host(&lower),
     }
-}
-
-/// The registry that a host leads to with the same paths: a name of a project's own, or one that was given up.
-pub fn leads_to(registry: &str) -> Option<&'static str> {
-    match registry {
-        "k8s.gcr.io" => Some("registry.k8s.io"),
-        "cr.l5d.io" | "lscr.io" | "reg.kyverno.io" | "oci.external-secrets.io" => Some("ghcr.io"),
-        "mirror.gcr.io" => Some(DOCKER_HUB),
-        _ => None,
-    }
+    .map_err(|why| format!("{why}; or * for every host, or *.example.com"))
 }
 
 #[cfg(test)]
@@ -182,7 +142,10 @@ mod tests {
         assert_eq!(read("index.docker.io/library/redis:7"), ("docker.io/library/redis".into(), ":7".into()));
         assert_eq!(read("localhost:5000/a/b:1"), ("localhost:5000/a/b".into(), ":1".into()));
         let digest = format!("ghcr.io/a/b:1@sha256:{}", "a".repeat(64));
-        assert_eq!(read(&digest).1, format!("@sha256:{}", "a".repeat(64)));
+        assert_eq!(read(&digest).1, format!(":1@sha256:{}", "a".repeat(64)), "the tag stays, for people");
+        let both = Image::parse(&digest).expect("an image");
+        assert_eq!((both.tag(), both.version()), (Some("1"), format!("sha256:{}", "a".repeat(64)).as_str()));
+        assert_eq!(Image::parse("ghcr.io/a/b").map(|image| image.version().to_owned()), Some("latest".to_owned()));
         for bad in ["", "UPPER/case:1", "a b", "{{ .Values.image }}", "ghcr.io/a:", ":1", "http://x/y"] {
             assert_eq!(Image::parse(bad), None, "{bad}");
         }
@@ -190,24 +153,16 @@ mod tests {
 
     #[test]
     fn hosts_of_registries_are_told_from_all_else() {
-        for good in ["harbor.example.com", "harbor.corp:5000", "QUAY.io", "localhost:5000"] {
+        for good in ["harbor.example.com", "harbor.corp:5000", "QUAY.io", "localhost:5000", "docker.io"] {
             assert_eq!(host(good), Ok(good.to_lowercase()), "{good}");
         }
         for bad in ["", "harbor", "https://harbor.corp", "harbor.corp/team", "a b.c", "*.corp"] {
             assert!(host(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn upstreams_are_those_of_the_documentation() {
-        assert_eq!(caching(DOCKER_HUB), Caching::WithCredentials);
-        assert_eq!(caching("europe-docker.pkg.dev"), Caching::WithCredentials);
-        assert_eq!(caching("quay.io"), Caching::Open);
-        assert_eq!(caching("docker.elastic.co"), Caching::Never);
-        assert_eq!(leads_to("reg.kyverno.io").map(caching), Some(Caching::Open));
-        assert!(is_at_known_registry("x.azurecr.io/a") && is_at_known_registry("us-docker.pkg.dev/a"));
-        assert!(!is_at_known_registry("harbor.example.com/a") && !is_at_known_registry("quay.io"));
-        assert!(has_version("a:1") && has_version("h:5/a@sha256:0") && !has_version("h:5/a"));
-        assert!(is_public("eu.gcr.io") && !is_public("mcr.microsoft.com") && !is_public("harbor.example.com"));
+        for (pattern, good) in
+            [("*", true), ("*.Docker.io", true), ("quay.io", true), ("*quay.io", false), ("q*", false)]
+        {
+            assert_eq!(host_pattern(pattern).is_ok(), good, "{pattern}");
+        }
     }
 }

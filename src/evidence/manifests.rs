@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::fact::Fact;
+use super::image::Image;
 
 /// One place where an image stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,10 +40,14 @@ pub type ServiceAccount = (String, String);
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Manifests {
+    /// What was read, as it was named.
+    pub inputs: Vec<String>,
     /// Where images stand, in the order of files and lines.
     pub places: Vec<Place>,
     /// Images in fields of custom resources that no path names.
     pub unjudged: Vec<Place>,
+    /// Images that no manifest names, and that are probably started.
+    pub probable: Vec<Probable>,
     /// Objects that bring other manifests with them, such as a `HelmRelease`.
     pub unrendered: Vec<String>,
     /// Objects for which their operator chooses the image.
@@ -57,10 +62,35 @@ pub struct Manifests {
     pub others: usize,
     /// How many files were read.
     pub files: usize,
-    /// Registries that the nodes reach by a way of the operator's own, and by which.
-    pub reachable: BTreeMap<String, String>,
-    /// What the registry says of repositories and versions; none where it was not asked.
-    pub registry: Option<Asked>,
+}
+
+/// An image that no manifest names, and that is probably started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probable {
+    /// Where it would stand.
+    pub place: Place,
+    /// Why it is probably this one, after "as".
+    pub why: String,
+}
+
+/// An image in the values of a Helm chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValuesImage {
+    /// The keys that lead to its field, or to the map that has its parts.
+    pub path: Vec<String>,
+    pub image: Image,
+    pub field: ValuesField,
+}
+
+/// In which fields an image of a chart's values stands; the names are the keys in its map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValuesField {
+    /// In one text.
+    Whole,
+    /// The repository, with its registry.
+    Repository { repository: String },
+    /// The registry and the repository.
+    Parts { registry: String, repository: String },
 }
 
 /// A file or folder that could not be read, and why.

@@ -2,7 +2,7 @@
 
 use super::cluster::is;
 use crate::evidence::Evidence;
-use crate::evidence::image::{self, Caching, DOCKER_HUB, Image, caching};
+use crate::evidence::image::{self, Caching, DOCKER_HUB, Image, MOST_RULES, caching};
 use crate::evidence::registry::CacheRule;
 
 /// An existing rule that covers an image.
@@ -17,7 +17,8 @@ pub struct Covering<'e> {
 pub fn covering<'e>(evidence: &'e Evidence, image: &Image) -> Option<Covering<'e>> {
     let server = evidence.login_server()?;
     let rules = evidence.registry.cache_rules.known()?.iter();
-    let matching = rules.filter_map(|rule| Some((rule, path_under(rule, &image.source())?)));
+    let source = image.at_upstream().source();
+    let matching = rules.filter_map(|rule| Some((rule, path_under(rule, &source)?)));
     let (rule, path) = matching.max_by_key(|(rule, _)| specificity(rule))?;
     Some(Covering { rule, reference: format!("{server}/{path}{}", image.tail) })
 }
@@ -63,50 +64,76 @@ fn specificity(rule: &CacheRule) -> (bool, usize, bool) {
 }
 
 /// A rule that could be made.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Proposal {
     pub name: String,
     /// `ghcr.io/*`.
     pub source: String,
     /// `ghcr.io/*`, under the registry.
     pub target: String,
-    /// The reference under which the image would be pulled.
-    pub reference: String,
-    /// The credential set that its upstream demands, where it demands one: one that another rule of this upstream has,
-    /// or the name for a new one.
+    /// How the rule signs in to its upstream, where that demands it.
     pub credentials: Option<Credentials>,
     /// Whether the registry's own list of repositories shows that none stands under the target.
     pub target_is_free: bool,
 }
 
-#[derive(Debug)]
+impl Proposal {
+    /// The host of the upstream.
+    pub fn upstream(&self) -> &str {
+        self.source.trim_end_matches("/*")
+    }
+
+    /// The reference under which the registry would have an image.
+    pub fn reference(&self, evidence: &Evidence, image: &Image) -> String {
+        let server = evidence.login_server().unwrap_or("<LOGIN_SERVER>");
+        format!("{server}/{}{}{}", self.target.trim_end_matches('*'), image.repository, image.tail)
+    }
+}
+
+/// How a rule signs in to its upstream.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Credentials {
-    /// Another rule of the same upstream has it.
+    /// With a credential set that another rule of the same upstream has.
     Existing(String),
-    /// It must be made.
+    /// With a credential set that must be made, of this name.
     New(String),
+    /// With a managed identity that may pull from the upstream registry.
+    Identity,
+}
+
+/// Why no rule can be proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoRoom {
+    /// The rule, or the target, that leaves no target free.
+    Taken(String),
+    /// The registry has as many rules as it takes.
+    Full(usize),
 }
 
 /// Proposes a rule for an image's registry: with a target that overlaps no other and under which, as far as is seen, no
 /// repository stands yet. `listed` is the registry's own list of repositories, where it was asked.
 ///
 /// # Errors
-/// The existing rule whose target leaves no room.
-pub fn proposal(evidence: &Evidence, image: &Image, listed: Option<&[String]>) -> Result<Proposal, String> {
-    let server = evidence.login_server().unwrap_or("<LOGIN_SERVER>");
-    let host = &image.registry;
+/// What leaves no room for a rule.
+pub fn proposal(evidence: &Evidence, image: &Image, listed: Option<&[String]>) -> Result<Proposal, NoRoom> {
+    let host = image::leads_to(&image.registry).unwrap_or(&image.registry);
     let rules = || evidence.registry.cache_rules.known().into_iter().flatten();
     let taken = |target: &str| {
         let own =
             |rule: &&CacheRule| overlaps(rule.properties.target_repository.as_deref().unwrap_or_default(), target);
         rules().find(own).map(|rule| rule.name().to_owned())
     };
-    let targets = [format!("{host}/*"), format!("cache/{host}/*"), format!("upstream/{host}/*")];
+    let present = rules().count();
+    if present >= MOST_RULES {
+        return Err(NoRoom::Full(present));
+    }
+    let [cache, upstream] = SHELVES;
+    let targets = [format!("{host}/*"), format!("{cache}{host}/*"), format!("{upstream}{host}/*")];
     let free = targets
         .iter()
         .find(|target| taken(target).is_none() && repositories_under(evidence, target, listed).is_empty());
     let Some(target) = free else {
-        return Err(taken(&targets[0]).unwrap_or_else(|| targets[0].clone()));
+        return Err(NoRoom::Taken(taken(&targets[0]).unwrap_or_else(|| targets[0].clone())));
     };
     // Azure takes 5 to 50 letters, digits and hyphens.
     let name: String = host.replace(['.', ':', '_'], "-").chars().take(46).collect();
@@ -117,19 +144,32 @@ pub fn proposal(evidence: &Evidence, image: &Image, listed: Option<&[String]>) -
         let set = rule.properties.credential_set_resource_id.as_ref()?;
         source.starts_with(&format!("{host}/")).then(|| set.name().to_owned())
     });
-    let credentials = match (same_upstream, caching(host)) {
-        (Some(set), _) => Some(Credentials::Existing(set)),
-        (None, Caching::WithCredentials) => Some(Credentials::New(name.clone())),
-        _ => None,
+    let credentials = match (caching(host), same_upstream) {
+        (Caching::Anonymous, _) | (Caching::Either | Caching::Never, None) => None,
+        (_, Some(set)) => Some(Credentials::Existing(set)),
+        (Caching::Credentials, None) => Some(Credentials::New(name.clone())),
+        (Caching::Identity, None) => Some(Credentials::Identity),
     };
     Ok(Proposal {
-        reference: format!("{server}/{}{}{}", target.trim_end_matches('*'), image.repository, image.tail),
         name,
         source: format!("{host}/*"),
         target: target.clone(),
         credentials,
         target_is_free: listed.is_some(),
     })
+}
+
+/// Where an upstream's images may stand in a registry: under its host, or under one of these and its host.
+const SHELVES: [&str; 2] = ["cache/", "upstream/"];
+
+/// The image of another registry of which a repository of the bootstrap registry would be a copy, by its path:
+/// `quay.io/a/b`, `cache/quay.io/a/b`.
+pub fn copied_from(image: &Image) -> Option<Image> {
+    let path = SHELVES.iter().find_map(|shelf| image.repository.strip_prefix(shelf)).unwrap_or(&image.repository);
+    if !image::is_at_known_registry(path) {
+        return None;
+    }
+    Image::parse(&format!("{path}{}", image.tail))
 }
 
 /// Repositories that stand under a target already: as the registry says, where it was asked, and as images in use show.

@@ -105,6 +105,13 @@ fn section(finding: &FindingEntry, report: &Report) -> String {
             out.push_str(&fenced(&finding.remediation.commands.join("\n")));
             out.push_str(&format!("\n**Impact**: {}\n", impact_words(&finding.remediation.impacts)));
         }
+        let own = report.plan.iter().filter(|step| step.mends.contains(&finding.fingerprint));
+        for step in own {
+            if !step.pass_first.is_empty() {
+                out.push_str(&format!("\n**Only once these checks pass**: {}\n", step.pass_first.join(", ")));
+            }
+            step.locks.iter().for_each(|lock| out.push_str(&format!("\n{}\n", escape(lock))));
+        }
         out.push_str(&format!("\n[Documentation]({})\n", finding.remediation.docs));
     }
     out

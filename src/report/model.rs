@@ -21,7 +21,7 @@ use crate::diagnosis::{CheckResult, Diagnosis};
 use crate::evidence::snapshot::Tool;
 use crate::evidence::{Evidence, Gap};
 use crate::text;
-pub use images::{ImageEntry, LocationEntry, MovedEntry, PreflightEntry, WhatIfEntry};
+pub use images::{ImageEntry, LocationEntry, MovedEntry, PreflightEntry, RemedyEntry, WhatIfEntry};
 use images::{LOCATIONS, preflight_entry, what_if_entry};
 pub use plan::StepEntry;
 use plan::step_entry;
@@ -241,7 +241,7 @@ impl Report {
     /// The report of a run, with commands for a shell.
     pub fn of(results: &Results<'_>, shell: Shell) -> Self {
         let Ruling { diagnosis, suppressed, notices } = results.ruling;
-        let preflight = results.preflight.map(|preflight| preflight_entry(preflight, shell));
+        let preflight = results.preflight.map(|preflight| preflight_entry(preflight, diagnosis, shell));
         let places = Places::of(preflight.as_ref());
         let entry = |finding: &Finding| places.located(finding_entry(finding, shell));
         let suppressed = suppressed.iter().map(|(finding, by)| {

@@ -1,11 +1,13 @@
 //! The verdicts on images for people: those that cannot be pulled first, each with where it stands and what to write.
 
-use std::collections::{HashMap, HashSet};
+pub mod kustomize;
+pub mod rules;
+pub mod values;
 
 use anstyle::{AnsiColor, Style};
 
 use super::Options;
-use super::model::{FindingEntry, ImageEntry, PreflightEntry, Report};
+use super::model::{ImageEntry, PreflightEntry, Report};
 use super::table::{Page, styled};
 use crate::answers::preflight::NO_IMAGE;
 use crate::answers::pull::ImageVerdict;
@@ -23,18 +25,34 @@ pub fn render(report: &Report, preflight: &PreflightEntry, options: &Options<'_>
     if let Some(effect) = &report.what_if {
         page.effect(effect);
     }
-    images(&mut page, preflight, report);
+    remedies(&mut page, preflight);
+    images(&mut page, preflight);
     summary(&mut page, preflight);
     page.unseen(report);
     page.suppressed(report);
     page.finish()
 }
 
-fn images(page: &mut Page, preflight: &PreflightEntry, report: &Report) {
-    let found: HashMap<&str, &FindingEntry> =
-        report.findings.iter().map(|finding| (finding.subject.id.as_str(), finding)).collect();
-    // A cache rule that many images need is told once.
-    let mut printed: HashSet<Vec<String>> = HashSet::new();
+/// What is to be done, for all images together: each command once.
+fn remedies(page: &mut Page, preflight: &PreflightEntry) {
+    if preflight.remedies.is_empty() {
+        return;
+    }
+    page.line("");
+    page.line(&styled("WHAT TO DO", Style::new().bold()));
+    for (at, remedy) in preflight.remedies.iter().enumerate() {
+        page.paragraph("  ", &format!("{}. {}", at + 1, remedy.title), 5);
+        if !remedy.advice.is_empty() {
+            page.paragraph("     ", &remedy.advice, 5);
+        }
+        page.commands("", &remedy.commands);
+    }
+    if preflight.remedies.iter().any(|remedy| ["cache-rule", "import"].contains(&remedy.kind.as_str())) {
+        page.paragraph("  ", "--write-rules FILE writes the rules and imports as a script.", 2);
+    }
+}
+
+fn images(page: &mut Page, preflight: &PreflightEntry) {
     for verdict in ImageVerdict::ALL {
         let own: Vec<&ImageEntry> = preflight.images.iter().filter(|image| image.verdict == verdict.as_str()).collect();
         if own.is_empty() {
@@ -48,38 +66,27 @@ fn images(page: &mut Page, preflight: &PreflightEntry, report: &Report) {
         page.line("");
         let title = format!("{} ({})", verdict.as_str().to_uppercase(), count(own.len(), "image"));
         page.line(&styled(&title, color.on_default().bold()));
-        for image in own {
-            one(page, image, verdict, &found, &mut printed);
-        }
+        own.into_iter().for_each(|image| one(page, image, verdict));
     }
 }
 
-/// What is well takes one line and its first place; what is not says why and what to do.
-fn one(
-    page: &mut Page,
-    image: &ImageEntry,
-    verdict: ImageVerdict,
-    found: &HashMap<&str, &FindingEntry>,
-    printed: &mut HashSet<Vec<String>>,
-) {
+/// What is well takes its first place only.
+fn one(page: &mut Page, image: &ImageEntry, verdict: ImageVerdict) {
     let well = matches!(verdict, ImageVerdict::Pullable | ImageVerdict::NotPulled);
     let shown = if image.image.is_empty() { NO_IMAGE } else { &image.image };
-    page.line(&format!("  {}", styled(&text::clean(&text::bounded(shown, 300)), Style::new().bold())));
+    let marks = [
+        image.severity.as_deref().filter(|_| !well),
+        image.mentioned.then_some("only mentioned"),
+        image.probable.then_some("named by no manifest"),
+        (!well && image.severity.is_none()).then_some("accepted"),
+    ];
+    let marks = marks.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let marks = if marks.is_empty() { marks } else { format!(" ({marks})") };
+    let name = styled(&text::clean(&text::bounded(shown, 300)), Style::new().bold());
+    page.line(&format!("  {name}{marks}"));
     page.field("Why", &image.detail, INDENT);
-    if let Some(reference) = &image.reference {
+    if let Some(reference) = image.reference.as_ref().filter(|reference| **reference != image.image) {
         page.field("Write", reference, INDENT);
-    }
-    if !well {
-        let finding = found.get(image.image.as_str());
-        if let Some(remediation) = finding.map(|finding| &finding.remediation) {
-            if !image.commands.is_empty() && printed.contains(&image.commands) {
-                page.field("Do", "The same as above, then write this reference.", INDENT);
-            } else {
-                page.field("Do", &remediation.summary, INDENT);
-                page.commands("", &remediation.commands);
-                printed.insert(image.commands.clone());
-            }
-        }
     }
     let listed = if well { 1 } else { PLACES };
     for (at, place) in image.locations.iter().take(listed).enumerate() {
@@ -136,4 +143,20 @@ fn summary(page: &mut Page, preflight: &PreflightEntry) {
             page.line(&format!("  and {} more", preflight.unjudged.len() - 20));
         }
     }
+}
+
+/// A text as YAML reads it back, whatever it holds.
+fn quoted(text: &str) -> String {
+    const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let letter = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    if letter && text.chars().all(plain) && !WORDS.contains(&text.to_lowercase().as_str()) {
+        return text.to_owned();
+    }
+    serde_json::Value::from(text).to_string()
+}
+
+/// A comment of a file on one line, whatever the text holds.
+fn comment(out: &mut String, text: &str) {
+    out.push_str(&format!("# {}\n", text::for_ci_log(&text::clean(text))));
 }

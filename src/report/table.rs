@@ -229,9 +229,10 @@ impl Page {
         }
     }
 
-    /// The steps in their order, where there is more than one to take.
+    /// The steps in their order, where there is more than one to take, or more to say than the finding does.
     fn plan(&mut self, report: &Report) {
-        if report.plan.len() < 2 {
+        let plain = |step: &StepEntry| step.locks.is_empty() && step.pass_first.is_empty();
+        if report.plan.len() < 2 && report.plan.iter().all(plain) {
             return;
         }
         self.line("\nPlan, in this order (--plan FILE writes it as a script):");

@@ -1,6 +1,7 @@
 //! Kubernetes manifests as one is about to apply them: which images their pods would pull, and where each stands.
 
 mod custom;
+mod defaults;
 mod files;
 mod injector;
 mod json;
@@ -8,16 +9,18 @@ mod kinds;
 mod mentions;
 mod objects;
 mod paths;
+mod values;
 mod yaml;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::evidence::manifests::{ImagePath, Manifests, ServiceAccount, Unreadable};
+use crate::evidence::manifests::{ImagePath, Manifests, Place, ServiceAccount, Unreadable};
 use crate::text::{self, problem::Problem};
 use files::{Files, is_standard_input, relative, unreadable};
 use objects::{Objects, Reader};
+pub use values::read_values;
 use yaml::{Budget, TOO_LARGE};
 
 const RENDER: &str =
@@ -36,6 +39,7 @@ pub fn read(inputs: &[PathBuf], own: &[ImagePath]) -> Result<Manifests, Problem>
     inputs.iter().for_each(|input| found.take(input));
     let mut manifests = add_up(read_files(&found.files, own), found.unreadable);
     manifests.unfollowed = found.unfollowed;
+    manifests.inputs = inputs.iter().map(|input| input.display().to_string()).collect();
     if manifests.objects > 0 {
         return Ok(manifests);
     }
@@ -48,6 +52,7 @@ pub fn read(inputs: &[PathBuf], own: &[ImagePath]) -> Result<Manifests, Problem>
 /// As [`read`], but for a text without objects.
 pub fn read_text(name: &str, text: &str, own: &[ImagePath]) -> Result<Manifests, Problem> {
     let manifests = add_up(vec![objects(name, text, own)], Vec::new());
+    let manifests = Manifests { inputs: vec![name.to_owned()], ..manifests };
     unread(&manifests).map_or(Ok(manifests), Err)
 }
 
@@ -115,6 +120,11 @@ fn objects(name: &str, text: &str, own: &[ImagePath]) -> Read {
         ));
     }
     read.map_err(|error| not_yaml(name, &shown, &text, &error))?;
+    let filled = defaults::resolve(&mut reader.found.places, &reader.found.parameters);
+    // Where a default stands is judged with the image that names it.
+    let judged = |own: &Place| filled.iter().any(|new| new.place.object == own.object && new.place.image == own.image);
+    reader.found.unjudged.retain(|own| !judged(own));
+    reader.found.probable.extend(filled);
     match &reader.found.kustomization {
         Some(object) => {
             let message = format!("{shown}: {object} is a kustomization, not what it builds to");
@@ -152,6 +162,7 @@ fn add_up(all: Vec<Read>, unreadable: Vec<Unreadable>) -> Manifests {
         manifests.unrendered.extend(objects.unrendered);
         manifests.chosen.extend(objects.chosen);
         manifests.files += 1;
+        manifests.probable.extend(objects.probable);
         manifests.objects += objects.count;
         manifests.others += objects.others;
         accounts.extend(objects.accounts);

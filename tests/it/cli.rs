@@ -410,7 +410,7 @@ fn an_image_outside_the_cache_says_how_it_can_be_pulled() {
         "contosoboot.azurecr.io/docker.io/bitnami/redis:7",
         "-s 'docker.io/*' -t 'docker.io/*' -c docker-io",
         "contosoboot.azurecr.io/quay.io/prometheus/node-exporter:v1.8.0",
-        "Its upstream demands credentials",
+        "Its upstream requires credentials",
     ] {
         assert!(without.contains(words), "{words} in: {without}");
     }

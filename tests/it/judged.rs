@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aksiso::answers::cutover::{Cutover, Goal, ReimagePolicy};
 use aksiso::answers::preflight::Preflight;
+use aksiso::answers::pull::Puller;
 use aksiso::answers::whatif::Effect;
 use aksiso::checks::catalogue;
 use aksiso::checks::command::Shell;
@@ -32,8 +33,9 @@ pub fn json(evidence: &Evidence) -> String {
 
 /// The report on manifests beside a cluster.
 pub fn preflight(evidence: &Evidence, manifests: &Manifests) -> Report {
-    let answer = Preflight::of(&diagnose(evidence), manifests);
-    report_of(Diagnosis::from_outcomes(evidence, vec![answer.outcome(evidence)]), Some(&answer), None)
+    let diagnosis = diagnose(evidence);
+    let answer = Preflight::of(&Puller::new(&diagnosis), manifests);
+    report_of(Diagnosis::from_outcomes(evidence, vec![answer.outcome(evidence, &|_| false)]), Some(&answer), None)
 }
 
 /// The report on changes that one thinks of.
@@ -44,7 +46,7 @@ pub fn what_if(before: &Evidence, after: &Evidence, changes: &[String]) -> Repor
 
 fn report_of(diagnosis: Diagnosis<'_>, preflight: Option<&Preflight<'_>>, effect: Option<&Effect>) -> Report {
     let ruling = Ruling::none(diagnosis);
-    let plan = Plan::of(&ruling.diagnosis);
+    let plan = preflight.map_or_else(|| Plan::of(&ruling.diagnosis), |own| own.plan(&ruling.diagnosis));
     Report::of(&Results { ruling: &ruling, plan: &plan, preflight, effect }, Shell::Posix)
 }
 

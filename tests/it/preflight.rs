@@ -2,13 +2,15 @@
 
 #[cfg(target_os = "linux")]
 mod live;
+mod next;
 mod pipeline;
+mod reach;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aksiso::answers::preflight::{ImageResult, Preflight, RULES};
-use aksiso::answers::pull::ImageVerdict;
+use aksiso::answers::pull::{ImageVerdict, Puller};
 use aksiso::evidence::image::Image;
 use aksiso::evidence::kubernetes::ImageUse;
 use aksiso::evidence::manifests::{Artifact, Asked, Manifests};
@@ -19,7 +21,7 @@ use crate::{fixtures, judged};
 
 /// The verdicts on the images of manifests.
 fn results<'m>(evidence: &Evidence, manifests: &'m Manifests) -> Vec<ImageResult<'m>> {
-    Preflight::of(&judged::diagnose(evidence), manifests).images
+    Preflight::of(&Puller::new(&judged::diagnose(evidence)), manifests).images
 }
 
 fn healthy(name: &str) -> Evidence {
@@ -142,7 +144,7 @@ fn every_verdict_has_its_cases_and_every_rule_fires() {
             &[],
         ),
         ("legacy rule", &legacy, "mcr.microsoft.com/a:1", ImageVerdict::Pullable, &["preview's target"]),
-        ("pushed", &healthy("byo"), "contosoboot.azurecr.io/shop/web:42", ImageVerdict::Pullable, &["was not asked"]),
+        ("pushed", &healthy("byo"), "contosoboot.azurecr.io/shop/web:42", ImageVerdict::Pullable, &["not verified"]),
         (
             "already rewritten",
             &healthy("noisy"),
@@ -198,11 +200,32 @@ fn every_verdict_has_its_cases_and_every_rule_fires() {
         (
             "not cacheable, by digest",
             &healthy("managed"),
-            "nvcr.io/a/b@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "cgr.dev/a/b@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             ImageVerdict::Never,
-            &["--repository nvcr.io/a/b", "one of your own"],
+            &["-t cgr.dev/a/b:sha256-aaaaaaaaaaaa ", "one of your own"],
         ),
-        ("frozen", &healthy("byo"), "k8s.gcr.io/pause:3.1", ImageVerdict::Never, &["registry.k8s.io"]),
+        (
+            "not cacheable, by tag and digest",
+            &healthy("byo"),
+            "cgr.dev/a/b:1.2@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            ImageVerdict::Never,
+            &["--source cgr.dev/a/b@sha256:aa", "-t cgr.dev/a/b:1.2 ", ".azurecr.io/cgr.dev/a/b:1.2@sha256:aa"],
+        ),
+        (
+            "a host that leads to an upstream",
+            &healthy("byo"),
+            "k8s.gcr.io/pause:3.1",
+            ImageVerdict::CacheRule,
+            &["leads to registry.k8s.io", "-s 'registry.k8s.io/*'", "contosoboot.azurecr.io/registry.k8s.io/pause:3.1"],
+        ),
+        ("anonymous upstream", &healthy("byo"), "public.ecr.aws/a/b:1", ImageVerdict::CacheRule, &["public-ecr-aws"]),
+        (
+            "upstream with credentials",
+            &healthy("byo"),
+            "registry.redhat.io/ubi9/ubi:1",
+            ImageVerdict::CacheRule,
+            &["-l registry.redhat.io", "'Key Vault Secrets User'", "--query identity.principalId"],
+        ),
         (
             "no role",
             &case("acrpull-missing"),
@@ -312,11 +335,12 @@ fn asked_cases() -> Vec<&'static str> {
     }
     let evidence = fixtures::evidence(&snapshot);
     let asked = |image: &str, repository: &str, answer: Fact<Option<Artifact>>| {
-        let mut manifests = pod(image);
+        let manifests = pod(image);
         let version = Image::parse(image).expect("an image").version().to_owned();
         let artifacts = BTreeMap::from([((repository.to_owned(), version), answer)]);
-        manifests.registry = Some(Asked { artifacts, repositories: Fact::Known(Vec::new()) });
-        let judged = results(&evidence, &manifests).remove(0);
+        let asked = Asked { artifacts, repositories: Fact::Known(Vec::new()) };
+        let diagnosis = judged::diagnose(&evidence);
+        let judged = Preflight::of(&Puller::new(&diagnosis).knowing(&asked), &manifests).images.remove(0);
         (judged.answer.verdict, judged.rule.map(|rule| rule.id), judged.answer.why, judged.answer.gaps.len())
     };
     let built = |platforms: &[&str]| {

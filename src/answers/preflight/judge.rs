@@ -4,18 +4,12 @@ use super::rules::{ABSENT, BLOCKED, CACHE_RULE, INVALID, NEVER, NOT_RENDERED, PL
 use crate::answers::pull::{Answer, ImageVerdict, Puller};
 use crate::checks::rule::Rule;
 use crate::evidence::image::{self, Image};
-use crate::evidence::manifests::{Artifact, Manifests, Place};
+use crate::evidence::manifests::{Artifact, Place};
 use crate::evidence::{Evidence, Fact, Gap, Reason};
 use crate::model::cache::{self, repository_in_registry};
 use crate::text;
 
-pub(super) fn judge(
-    evidence: &Evidence,
-    puller: &Puller<'_>,
-    manifests: &Manifests,
-    image: &str,
-    places: &[&Place],
-) -> (Answer, Option<&'static Rule>) {
+pub(super) fn judge(puller: &Puller<'_>, image: &str, places: &[&Place]) -> (Answer, Option<&'static Rule>) {
     if places.iter().all(|place| place.never) {
         return (
             Answer::new(ImageVerdict::NotPulled, "imagePullPolicy is Never: the image must be on the node already."),
@@ -23,7 +17,7 @@ pub(super) fn judge(
         );
     }
     if places.iter().all(|place| place.injected) {
-        let answer = if image::is_template(image) { parameter(image) } else { injected(evidence, puller) };
+        let answer = if image::is_template(image) { parameter(image) } else { injected(puller) };
         let rule = rule(answer.verdict);
         return (answer, rule);
     }
@@ -45,7 +39,7 @@ pub(super) fn judge(
         return (answer, Some(&BLOCKED));
     }
     let mut answer = puller.judge(&parsed, places.iter().all(|place| place.secret));
-    if let Some(rule) = as_the_registry_says(evidence, manifests, &parsed, &mut answer) {
+    if let Some(rule) = as_the_registry_says(puller, &parsed, &mut answer) {
         return (answer, Some(rule));
     }
     let rule = rule(answer.verdict);
@@ -59,8 +53,8 @@ fn parameter(image: &str) -> Answer {
 }
 
 /// The image that Istio's injector writes: probably the one that the cluster's proxies have.
-fn injected(evidence: &Evidence, puller: &Puller<'_>) -> Answer {
-    let used = evidence.kubernetes.images.known().into_iter().flat_map(|images| &images.used);
+fn injected(puller: &Puller<'_>) -> Answer {
+    let used = puller.evidence().kubernetes.images.known().into_iter().flat_map(|images| &images.used);
     let proxies = used.filter_map(|usage| Image::parse(&usage.image));
     let mut proxies: Vec<Image> =
         proxies.filter(|image| image.repository.rsplit('/').next() == Some("proxyv2")).collect();
@@ -85,13 +79,8 @@ fn injected(evidence: &Evidence, puller: &Puller<'_>) -> Answer {
 }
 
 /// What the registry itself said of the image, where it was asked.
-fn as_the_registry_says(
-    evidence: &Evidence,
-    manifests: &Manifests,
-    image: &Image,
-    answer: &mut Answer,
-) -> Option<&'static Rule> {
-    let asked = manifests.registry.as_ref()?;
+fn as_the_registry_says(puller: &Puller<'_>, image: &Image, answer: &mut Answer) -> Option<&'static Rule> {
+    let (evidence, asked) = (puller.evidence(), puller.asked()?);
     if ![ImageVerdict::Pullable, ImageVerdict::Rewrite].contains(&answer.verdict) {
         return None;
     }

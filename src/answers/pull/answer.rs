@@ -1,8 +1,14 @@
 //! The answer for one image.
 
+use crate::checks::command::Command;
 use crate::checks::finding::Remediation;
+use crate::checks::impact::Impact;
+use crate::checks::remedy;
 use crate::checks::rule::Rule;
 use crate::evidence::Gap;
+use crate::evidence::id::ResourceId;
+use crate::evidence::image::Image;
+use crate::model::cache::Proposal;
 
 /// What became of the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +74,8 @@ pub struct Answer {
     pub reference: Option<String>,
     /// What makes it pullable.
     pub remediation: Option<Remediation>,
+    /// What must be made in the registry first, where something must.
+    pub means: Option<Means>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
     /// The rules of `diagnose` that explain it.
@@ -77,7 +85,15 @@ pub struct Answer {
 impl Answer {
     /// An answer without anything to do or to name.
     pub fn new(verdict: ImageVerdict, why: impl Into<String>) -> Self {
-        Self { verdict, why: why.into(), reference: None, remediation: None, gaps: Vec::new(), rules: Vec::new() }
+        Self {
+            verdict,
+            why: why.into(),
+            reference: None,
+            remediation: None,
+            means: None,
+            gaps: Vec::new(),
+            rules: Vec::new(),
+        }
     }
 
     /// What nobody can tell, and what was missing.
@@ -88,5 +104,43 @@ impl Answer {
     /// Whether nodes get the image as it is named.
     pub fn pulls(&self) -> bool {
         self.verdict == ImageVerdict::Pullable
+    }
+}
+
+/// What brings an image into the registry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Means {
+    /// A cache rule, which brings the others of its upstream too.
+    Rule(Proposal),
+    /// A copy, which brings this one alone.
+    Import(Import),
+}
+
+/// A copy of one image in the registry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Import {
+    /// `docker.elastic.co/a/b:1`, or with a digest in place of the tag.
+    pub source: String,
+    /// Repository and tag in the registry.
+    pub target: String,
+}
+
+impl Import {
+    /// The copy under the path of its origin. What is named by digest alone gets a tag: nothing would keep a manifest
+    /// without one from being cleaned up.
+    pub fn of(image: &Image) -> Self {
+        let path = image.source();
+        let (source, made) = match image.digest() {
+            Some(digest) => (format!("{path}@{digest}"), digest.replace(':', "-").chars().take(19).collect::<String>()),
+            None => (format!("{path}:{}", image.version()), image.version().to_owned()),
+        };
+        Self { source, target: format!("{path}:{}", image.tag().unwrap_or(&made)) }
+    }
+
+    /// The command that makes the copy.
+    pub fn command(&self, registry: &ResourceId) -> Command {
+        let import = Command::new("az acr import").with("-n", registry.name());
+        let import = remedy::in_subscription(import.with("--source", &self.source).with("-t", &self.target), registry);
+        import.changing(Impact::Access, registry, "delete the repository's tag in the registry")
     }
 }

@@ -1,15 +1,14 @@
 //! Images of registries that nodes do not mirror: what must be written, created or copied so that they can be pulled.
 
+use super::answer::{Import, Means};
 use super::{Answer, ImageVerdict, Puller};
 use crate::checks::cache_rules;
-use crate::checks::command::Command;
 use crate::checks::finding::RemediationKind;
-use crate::checks::impact::Impact;
-use crate::checks::remedy::{self, DOCS_CACHE, remedy};
+use crate::checks::remedy::{DOCS_CACHE, remedy};
 use crate::evidence::id::ResourceId;
-use crate::evidence::image::{self, Caching, Image, caching};
+use crate::evidence::image::{self, Caching, Image, MOST_RULES, caching};
 use crate::evidence::{Gap, Reason};
-use crate::model::cache::{self, Covering};
+use crate::model::cache::{self, Covering, NoRoom};
 use crate::model::cluster::Ownership;
 use crate::text;
 
@@ -39,6 +38,18 @@ impl Puller<'_> {
         if self.own_egress.0 {
             return self.over_own_egress(image);
         }
+        self.through_registry(image)
+    }
+
+    /// From a registry that the operator says nodes do not reach.
+    pub(super) fn out_of_reach(&self, image: &Image, reason: &str) -> Answer {
+        let answer = self.through_registry(image);
+        let why = format!("{} is out of reach ({reason}). {}", image.registry, answer.why);
+        Answer { why, ..answer }
+    }
+
+    /// Through the registry's cache: there is no other way.
+    fn through_registry(&self, image: &Image) -> Answer {
         if self.evidence.registry.cache_rules.gap().is_some() && self.evidence.uses_cache() {
             let gap = self.evidence.registry.cache_rules.gap().cloned().unwrap_or_else(Gap::not_collected);
             return Answer::unknown(
@@ -65,19 +76,18 @@ impl Puller<'_> {
                 ),
             ));
         }
-        let mut answer = Answer::unknown(
-            gaps,
-            format!(
-                "The nodes may have a way out of your own, and nobody can see from here whether it leads to {host}."
-            ),
+        let why = format!(
+            "The nodes may have a way out of your own, and nobody can see from here whether it leads to {host}."
         );
+        self.with_certain_reference(image, Answer::unknown(gaps, why))
+    }
+
+    /// Whatever is unknown of an image's own registry: a cache rule that covers it is certain.
+    fn with_certain_reference(&self, image: &Image, mut answer: Answer) -> Answer {
         if let Some(covering) = cache::covering(self.evidence, image) {
-            answer.why.push_str(&format!(
-                " Certain is {}, through cache rule {}.",
-                covering.reference,
-                covering.rule.name()
-            ));
-            answer.reference = Some(covering.reference);
+            let (reference, rule) = (covering.reference, covering.rule.name());
+            answer.why.push_str(&format!(" Certain is {reference}, through cache rule {rule}."));
+            answer.reference = Some(reference);
         }
         answer
     }
@@ -92,16 +102,20 @@ impl Puller<'_> {
             covering.rule.name(),
             covering.reference
         );
-        let condition = self.condition(&covering.reference);
-        let summary = format!("Write {} into the manifest.{condition}", covering.reference);
+        self.rewritten(covering.reference.clone(), why)
+    }
+
+    /// Under another reference, which works as it is.
+    pub(super) fn rewritten(&self, reference: String, why: String) -> Answer {
+        let summary = format!("Write {reference} into the manifest.{}", self.condition(&reference));
         Answer {
             remediation: Some(remedy(RemediationKind::RewriteImage, summary, Vec::new(), DOCS_CACHE)),
-            reference: Some(covering.reference.clone()),
+            reference: Some(reference),
             ..self.with_warnings(Answer::new(ImageVerdict::Rewrite, why))
         }
     }
 
-    fn without_rule(&self, image: &Image) -> Answer {
+    pub(super) fn without_rule(&self, image: &Image) -> Answer {
         let host = &image.registry;
         let Some(registry) = self.evidence.registry_id() else {
             return Answer::new(
@@ -112,72 +126,49 @@ impl Puller<'_> {
         if caching(host) == Caching::Never {
             return self.import(image, &registry);
         }
-        match cache::proposal(self.evidence, image, self.repositories) {
-            Ok(proposal) => {
-                let why = format!(
-                    "No cache rule covers {host}; with a rule \"{}\" -> \"{}\" it can be pulled as {}.",
-                    proposal.source, proposal.target, proposal.reference
-                );
-                let summary = format!(
-                    "Create the cache rule, then write {} into the manifest.{}{}",
-                    proposal.reference,
-                    proposal.advice(self.evidence),
-                    self.condition(&proposal.reference)
-                );
-                let commands = proposal.commands(&registry);
-                Answer {
-                    remediation: Some(remedy(RemediationKind::RewriteImage, summary, commands, DOCS_CACHE)),
-                    reference: Some(proposal.reference),
-                    ..Answer::new(ImageVerdict::CacheRule, why)
-                }
-            }
-            Err(rule) => Answer::new(
-                ImageVerdict::CacheRule,
-                format!(
-                    "No cache rule covers {host}, and {rule} leaves no room for one: wildcard targets must not \
-                     overlap, and no repository may stand under the target. Replace a rule with target * first \
-                     (aksiso explain {}), or choose a target of your own.",
-                    cache_rules::LEGACY.id
-                ),
-            ),
+        let leads = image::leads_to(host).map_or_else(String::new, |other| format!(", which leads to {other}"));
+        let proposal = match cache::proposal(self.evidence, image, self.repositories()) {
+            Ok(proposal) => proposal,
+            Err(no_room) => return without_room(host, &no_room),
+        };
+        let reference = proposal.reference(self.evidence, image);
+        let why = format!(
+            "No cache rule covers {host}{leads}; with a rule \"{}\" -> \"{}\" it can be pulled as {reference}.",
+            proposal.source, proposal.target
+        );
+        let summary = format!(
+            "Create the cache rule, then write {reference} into the manifest.{}{}",
+            proposal.advice(self.evidence),
+            self.condition(&reference)
+        );
+        let commands = proposal.commands(&registry);
+        Answer {
+            remediation: Some(remedy(RemediationKind::RewriteImage, summary, commands, DOCS_CACHE)),
+            reference: Some(reference),
+            means: Some(Means::Rule(proposal)),
+            ..Answer::new(ImageVerdict::CacheRule, why)
         }
     }
 
     /// Not through the cache; a copy in the registry can be pulled.
-    fn import(&self, image: &Image, registry: &ResourceId) -> Answer {
+    pub(super) fn import(&self, image: &Image, registry: &ResourceId) -> Answer {
         let host = &image.registry;
         let server = self.evidence.login_server().unwrap_or("<LOGIN_SERVER>");
+        let copy = Import::of(image);
         let reference = format!("{server}/{host}/{}{}", image.repository, image.tail);
-        let import = Command::new("az acr import")
-            .with("-n", registry.name())
-            .with("--source", format!("{host}/{}{}", image.repository, image.tail));
-        // A digest is copied without a tag.
-        let repository = format!("{host}/{}", image.repository);
-        let import = match image.tail.strip_prefix('@') {
-            Some(_) => import.with("--repository", repository),
-            None => import.with("-t", format!("{repository}{}", image.tail)),
-        };
-        let undo = "delete the repository's tag in the registry";
-        let import = remedy::in_subscription(import, registry).changing(Impact::Access, registry, undo);
         let managed = self.evidence.ownership() == Ownership::Managed;
         let own = if managed {
             " AKS may recreate its registry, without the copy: one of your own is a better place for it."
         } else {
             ""
         };
-        let moved = image::leads_to(host).map_or_else(String::new, |other| {
-            format!(
-                " {host} leads to {other}, which can be cached: name {other}/{}{} instead.",
-                image.repository, image.tail
-            )
-        });
-        let summary = format!(
-            "Import a copy, then write {reference} into the manifest; import again for each new version.{moved}{own}"
-        );
+        let summary =
+            format!("Import a copy, then write {reference} into the manifest; import again for each new version.{own}");
         let docs = "https://learn.microsoft.com/azure/container-registry/container-registry-import-images";
         Answer {
-            remediation: Some(remedy(RemediationKind::RewriteImage, summary, vec![import], docs)),
+            remediation: Some(remedy(RemediationKind::RewriteImage, summary, vec![copy.command(registry)], docs)),
             reference: Some(reference),
+            means: Some(Means::Import(copy)),
             ..Answer::new(
                 ImageVerdict::Never,
                 format!(
@@ -209,15 +200,33 @@ impl Puller<'_> {
         } else {
             String::new()
         };
-        let look =
-            if image.is_azure() { "--other-registry ARM_ID looks at it" } else { "--reachable HOST, if they do" };
+        let look = if image.is_azure() {
+            "--other-registry ARM_ID looks at it"
+        } else {
+            "--reachable HOST or --unreachable HOST, if you know"
+        };
         let gap = Gap::new(Reason::NotVisible, format!("whether the nodes reach registry {host} ({look})"));
-        Answer::unknown(
-            vec![gap],
-            format!(
-                "Registry {host} is neither the bootstrap registry nor one that everybody knows: whether the nodes \
-                 reach it could not be seen. {identity}{hint}"
-            ),
-        )
+        let why = format!(
+            "Registry {host} is neither the bootstrap registry nor one that everybody knows: whether the nodes reach \
+             it could not be seen. {identity}{hint}"
+        );
+        self.with_certain_reference(image, Answer::unknown(vec![gap], why))
     }
+}
+
+/// No rule can be added as things are.
+fn without_room(host: &str, no_room: &NoRoom) -> Answer {
+    let why = match no_room {
+        NoRoom::Taken(rule) => format!(
+            "No cache rule covers {host}, and {rule} leaves no room for one: wildcard targets must not overlap, and no \
+             repository may stand under the target. Replace a rule with target * first (aksiso explain {}), or choose \
+             a target of your own.",
+            cache_rules::LEGACY.id
+        ),
+        NoRoom::Full(rules) => format!(
+            "No cache rule covers {host}, and the registry has {rules} rules: it takes at most {MOST_RULES}. Replace \
+             several rules of one upstream with a wildcard first."
+        ),
+    };
+    Answer::new(ImageVerdict::CacheRule, why)
 }

@@ -26,6 +26,7 @@ pub const PREFLIGHT: &str = "Examples:
   helm template shop ./chart -f prod.yaml | aksiso preflight - -g prod-rg -n prod-aks
   kustomize build overlays/prod | aksiso preflight - --from prod.json
   aksiso preflight manifests/ -g prod-rg -n prod-aks --output table --output sarif=images.sarif
+  aksiso preflight manifests/ --from prod.json --write-rules rules.sh --write-kustomize images/kustomization.yaml
   aksiso preflight manifests/ --from prod.json --what-if 'set outbound none'";
 
 pub const CUTOVER_CODES: &str = "Exit codes:

@@ -34,9 +34,26 @@ pub struct PreflightArgs {
     /// A registry that the nodes reach by a way of your own, such as harbor.example.com; may be repeated
     #[arg(long, value_name = "HOST", value_parser = image::host)]
     pub reachable: Vec<String>,
+    /// A registry that the nodes do not reach or are not meant to use, even if egress is open: a host, *.example.com, or
+    /// * for every registry but Microsoft's and your own; may be repeated
+    #[arg(long, value_name = "HOST", value_parser = image::host_pattern)]
+    pub unreachable: Vec<String>,
     /// Judge as if something were changed, such as 'set outbound none' (see aksiso diagnose --help); may be repeated
     #[arg(long, value_name = "CHANGE")]
     pub what_if: Vec<String>,
+    /// Write the cache rules, credential sets and imports that the images need to a file, as a script (sh); aksiso never
+    /// runs it
+    #[arg(long, value_name = "FILE")]
+    pub write_rules: Option<PathBuf>,
+    /// Write the new references to a file, as a component of kustomize
+    #[arg(long, value_name = "FILE")]
+    pub write_kustomize: Option<PathBuf>,
+    /// Write the new references to a file, as values of the chart whose --helm-values show the fields
+    #[arg(long, value_name = "FILE", requires = "helm_values")]
+    pub write_helm_values: Option<PathBuf>,
+    /// Values of the chart, as helm show values CHART prints them; may be repeated
+    #[arg(long, value_name = "VALUES", requires = "write_helm_values")]
+    pub helm_values: Vec<PathBuf>,
     /// The report.
     #[command(flatten)]
     pub report: ReportArgs,

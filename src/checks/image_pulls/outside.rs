@@ -74,7 +74,9 @@ pub(super) fn rewrite(evidence: &Evidence, image: &str) -> Option<String> {
         cache::proposal(evidence, &image, None).ok().filter(|_| caching(&image.registry) != Caching::Never)?;
     Some(format!(
         "Nodes mirror Microsoft's registry only; with a cache rule \"{}\" -> \"{}\" it can be pulled as {}.",
-        proposal.source, proposal.target, proposal.reference
+        proposal.source,
+        proposal.target,
+        proposal.reference(evidence, &image)
     ))
 }
 
@@ -94,6 +96,7 @@ pub(super) fn remediation(evidence: &Evidence, image: &str) -> Remediation {
     }
     let Ok(proposal) = cache::proposal(evidence, &image, None) else { return elsewhere() };
     let advice = proposal.advice(evidence);
-    let summary = format!("Create the cache rule, then write {} into the workload.{advice}", proposal.reference);
+    let reference = proposal.reference(evidence, &image);
+    let summary = format!("Create the cache rule, then write {reference} into the workload.{advice}");
     rewritten(summary, proposal.commands(&registry))
 }

@@ -35,17 +35,22 @@ pub(super) struct PreflightSection {
     pub(super) images: Vec<Spanned<ImagePathEntry>>,
     /// Registries that the nodes reach by a way of the operator's own.
     #[serde(default)]
-    #[schemars(with = "Vec<ReachableEntry>")]
-    pub(super) reachable: Vec<Spanned<ReachableEntry>>,
+    #[schemars(with = "Vec<HostEntry>")]
+    pub(super) reachable: Vec<Spanned<HostEntry>>,
+    /// Registries that the nodes do not reach, or are not meant to use.
+    #[serde(default)]
+    #[schemars(with = "Vec<HostEntry>")]
+    pub(super) unreachable: Vec<Spanned<HostEntry>>,
 }
 
-/// A registry that the nodes reach, which Azure can't tell.
+/// A registry, and what Azure can't tell of the way to it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReachableEntry {
-    /// The host as images name it, with its port if they do: `harbor.example.com`.
+pub(super) struct HostEntry {
+    /// The host as images name it, with its port if they do: `harbor.example.com`. Unreachable ones may be a pattern:
+    /// `*` for every host, `*.example.com`.
     pub(super) host: String,
-    /// Which way leads there.
+    /// Which way leads there, or why none does.
     pub(super) reason: String,
 }
 

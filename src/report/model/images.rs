@@ -1,12 +1,17 @@
 //! The images of manifests, and of pods under a change, in a report.
 
+use std::collections::HashMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GapEntry, gap_entry, lines};
+use crate::answers::preflight::remedies::Remedy;
 use crate::answers::preflight::{ImageResult, Preflight};
 use crate::answers::whatif::{Effect, Moved};
 use crate::checks::command::Shell;
+use crate::checks::rule::Severity;
+use crate::diagnosis::Diagnosis;
 use crate::evidence::manifests::{Place, Unreadable};
 use crate::text;
 
@@ -62,6 +67,9 @@ pub struct PreflightEntry {
     pub unreadable: Vec<UnreadableEntry>,
     /// Whether the registry was asked for tags and platforms.
     pub registry_asked: bool,
+    /// What is to be done, for all images together.
+    #[serde(default)]
+    pub remedies: Vec<RemedyEntry>,
     /// One verdict an image.
     pub images: Vec<ImageEntry>,
     /// Images in fields of custom resources that no path names, and that were not judged.
@@ -89,6 +97,16 @@ pub struct ImageEntry {
     /// `pullable`, `pullable-after-rewrite`, `needs-cache-rule`, `blocked`, `never`, `unknown`, `invalid` or
     /// `not-pulled`.
     pub verdict: String,
+    /// The severity of its finding; absent where it has none or the finding is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// Whether manifests only mention it (in an argument, a variable, an annotation, a ConfigMap, a test): something
+    /// may pull it, or not.
+    #[serde(default)]
+    pub mentioned: bool,
+    /// Whether no manifest names it, and an operator or a workflow probably starts it.
+    #[serde(default)]
+    pub probable: bool,
     /// Why.
     pub detail: String,
     /// The reference to write instead, where there is one.
@@ -100,6 +118,21 @@ pub struct ImageEntry {
     pub rules: Vec<String>,
     /// Where it stands.
     pub locations: Vec<LocationEntry>,
+}
+
+/// One thing to do, and the images that need it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RemedyEntry {
+    /// `repair`, `cache-rule`, `import`, `rewrite`, `correct` or `look`, in the order in which they are done.
+    pub kind: String,
+    /// What to do.
+    pub title: String,
+    /// What to mind.
+    pub advice: String,
+    /// Each command once.
+    pub commands: Vec<String>,
+    /// The images that need it, as they are written.
+    pub images: Vec<String>,
 }
 
 /// A place in a manifest.
@@ -123,8 +156,16 @@ pub struct LocationEntry {
 /// Most places of one finding that a report lists.
 pub(super) const LOCATIONS: usize = 100;
 
-pub(super) fn preflight_entry(preflight: &Preflight<'_>, shell: Shell) -> PreflightEntry {
+pub(super) fn preflight_entry(preflight: &Preflight<'_>, diagnosis: &Diagnosis<'_>, shell: Shell) -> PreflightEntry {
+    let open: HashMap<&str, Severity> = diagnosis
+        .findings
+        .iter()
+        .filter_map(|finding| Some((finding.subject.reference()?, finding.severity)))
+        .collect();
     let image = |result: &ImageResult<'_>| ImageEntry {
+        severity: open.get(result.image).map(|severity| severity.as_str().to_owned()),
+        mentioned: result.places.iter().all(|place| place.mentioned),
+        probable: result.probable,
         image: text::bounded(result.image, 2_000),
         verdict: result.answer.verdict.as_str().to_owned(),
         detail: text::bounded(&result.answer.why, 2_000),
@@ -139,7 +180,12 @@ pub(super) fn preflight_entry(preflight: &Preflight<'_>, shell: Shell) -> Prefli
         objects: manifests.objects,
         other_documents: manifests.others,
         unreadable: manifests.unreadable.iter().map(unreadable_entry).collect(),
-        registry_asked: manifests.registry.is_some(),
+        registry_asked: preflight.registry_asked,
+        remedies: preflight
+            .remedies(diagnosis.evidence, &|image| open.contains_key(image))
+            .into_iter()
+            .map(|remedy| remedy_entry(remedy, shell))
+            .collect(),
         images: preflight.images.iter().map(image).collect(),
         unjudged: manifests.unjudged.iter().map(location_entry).collect(),
     }
@@ -150,6 +196,16 @@ fn unreadable_entry(unreadable: &Unreadable) -> UnreadableEntry {
         file: unreadable.file.clone(),
         line: unreadable.line,
         message: text::bounded(&unreadable.message, 2_000),
+    }
+}
+
+fn remedy_entry(remedy: Remedy<'_>, shell: Shell) -> RemedyEntry {
+    RemedyEntry {
+        kind: remedy.kind.as_str().to_owned(),
+        title: remedy.title,
+        advice: remedy.advice,
+        commands: lines(&remedy.commands, shell),
+        images: remedy.images.into_iter().map(|image| text::bounded(image, 2_000)).collect(),
     }
 }
 

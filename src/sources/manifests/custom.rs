@@ -3,12 +3,14 @@
 
 use std::collections::HashSet;
 
+use super::defaults;
 use super::kinds;
 use super::mentions::means_image;
 use super::objects::{Object, Reader};
 use super::paths;
 use super::yaml::YamlNode;
 use crate::evidence::image::{self, Image};
+use crate::evidence::manifests::Probable;
 
 /// Lists of a pod specification that have been looked at with it.
 const OF_PODS: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "volumes"];
@@ -33,7 +35,14 @@ impl Reader<'_> {
         // A catalogue of images names the operator's choice.
         let named = self.found.places.len() > first || root.at(&["spec", "imageCatalogRef"]).is_some();
         if default || (!named && kinds::operator_chooses(kind, group)) {
-            self.found.chosen.push(object.name.clone());
+            match defaults::of_operator(kind, group, root) {
+                Some((image, line)) => {
+                    let place = self.place(&image, line, "spec.version".to_owned(), object);
+                    let why = "its operator's default for this version, unless it was told another registry".to_owned();
+                    self.found.probable.push(Probable { place, why });
+                }
+                None => self.found.chosen.push(object.name.clone()),
+            }
         }
         let brings_more = kinds::brings_more(kind, group);
         if brings_more {

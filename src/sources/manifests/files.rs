@@ -144,7 +144,7 @@ fn cannot(name: &str, error: &std::io::Error) -> String {
     format!("{name} cannot be read: {error}")
 }
 
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     text::clean(&path.display().to_string())
 }
 

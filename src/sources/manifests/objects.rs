@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::defaults;
 use super::kinds;
 use super::mentions::Scanner;
 use super::yaml::{self, Budget, Document, YamlNode};
 use super::{injector, json};
 use crate::evidence::image;
-use crate::evidence::manifests::ImagePath;
-use crate::evidence::manifests::{Place, ServiceAccount};
+use crate::evidence::manifests::{ImagePath, Place, Probable, ServiceAccount};
 
 /// Deepest lists of lists, and ConfigMaps in ConfigMaps, that are followed.
 const DEEPEST: usize = 8;
@@ -27,6 +27,10 @@ pub(super) struct Objects {
     pub(super) unrendered: Vec<String>,
     /// Objects for which their operator chooses the image.
     pub(super) chosen: Vec<String>,
+    /// Images that no field names, and that are probably started.
+    pub(super) probable: Vec<Probable>,
+    /// Parameters that have a value or a default.
+    pub(super) parameters: Vec<(String, String)>,
     /// A kustomization: the recipe, not what comes of it.
     pub(super) kustomization: Option<String>,
     /// How many objects there were.
@@ -122,6 +126,9 @@ impl<'r> Reader<'r> {
             ("", "ConfigMap") => self.config_map(root, &object),
             ("kustomize.config.k8s.io", _) => self.found.kustomization = Some(object.name.clone()),
             _ => {}
+        }
+        if parameters {
+            defaults::parameters(root, &mut self.found.parameters);
         }
         self.images(root, kind, group, &object);
     }

@@ -238,8 +238,10 @@ fn parameters_of_workflows_are_no_templates_of_charts() {
     let task = "apiVersion: tekton.dev/v1\nkind: Task\nmetadata: {name: t}\nspec: {params: [{name: image, default: \
                 \"gcr.io/a/b:1\"}], steps: [{name: s, image: $(params.image)}]}\n";
     let manifests = read_text("-", task, &[]).expect("manifests");
-    assert!(manifests.places[0].injected && manifests.places[0].image == "$(params.image)", "{manifests:?}");
-    assert_eq!(manifests.unjudged[0].image, "gcr.io/a/b:1");
+    assert!(manifests.places.is_empty() && manifests.unjudged.is_empty(), "{manifests:?}");
+    assert_eq!(manifests.probable[0].place.image, "gcr.io/a/b:1", "the default");
+    let open = read_text("-", &task.replace("name: image", "name: other"), &[]).expect("manifests");
+    assert!(open.places[0].injected && open.places[0].image == "$(params.image)", "{open:?}");
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: \"$(IMAGE)\"}]}\n";
     assert!(!read_text("-", pod, &[]).expect("manifests").places[0].injected);
 }
