@@ -28,7 +28,7 @@ use crate::evidence::id::ResourceId;
 use crate::evidence::{Evidence, snapshot};
 use crate::report::compare::{self, Comparison};
 use crate::report::model::FindingEntry;
-use crate::report::permissions::{For, Permissions};
+use crate::report::permissions::{For, Permissions, Whom};
 use crate::report::{self, ListFormat, json, page, table};
 use crate::sources::progress::Progress;
 use crate::text::{self, problem::Problem};
@@ -158,7 +158,8 @@ fn pseudonyms(map: &Path, must_exist: bool) -> anyhow::Result<Pseudonyms> {
 
 fn permissions(args: &cli::PermissionsArgs) -> anyhow::Result<Exit> {
     let needed = Permissions::of(&chosen(&args.checks));
-    let whom = For { scopes: &args.scope, object_id: args.object_id.as_deref() };
+    let person = args.user.as_deref().or(args.object_id.as_deref()).map(Whom::User);
+    let whom = For { scopes: &args.scope, whom: args.group.as_deref().map(Whom::Group).or(person) };
     output::print(&report::permissions::render(&needed, args.output, &whom, width())?)?;
     Ok(Exit::Clean)
 }

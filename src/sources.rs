@@ -3,7 +3,11 @@
 
 pub mod azure;
 mod body;
+pub mod caught;
 pub mod collect;
 pub mod kubernetes;
 pub mod manifests;
+mod peer;
+mod process;
 pub mod progress;
+mod proxy;

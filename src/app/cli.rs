@@ -22,7 +22,7 @@ use crate::report::{ListFormat, Output, compare};
 use crate::sources::azure::credential::Method;
 pub use cutover::{CutoverArgs, Destination};
 pub use preflight::PreflightArgs;
-use values::{clouds, duration, object_id, registry_id, scope};
+use values::{clouds, duration, object_id, principal_name, registry_id, scope};
 
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
 ///
@@ -239,9 +239,16 @@ pub struct PermissionsArgs {
     /// Scope at which the Azure role may be assigned: a subscription, group or management group; may be repeated
     #[arg(long, value_name = "ARM_ID", value_parser = scope)]
     pub scope: Vec<String>,
-    /// Entra object id of who will run aksiso, for the Kubernetes bindings
-    #[arg(long, value_name = "GUID", value_parser = object_id)]
+    /// Entra object id of the service principal, managed identity or guest that will run aksiso, for the Kubernetes
+    /// bindings
+    #[arg(long, value_name = "GUID", value_parser = object_id, conflicts_with_all = ["user", "group"])]
     pub object_id: Option<String>,
+    /// User principal name of the person who will run aksiso, for the Kubernetes bindings
+    #[arg(long, value_name = "NAME@DOMAIN", value_parser = principal_name, conflicts_with = "group")]
+    pub user: Option<String>,
+    /// Entra object id of the group whose members will run aksiso, for the Kubernetes bindings
+    #[arg(long, value_name = "GUID", value_parser = object_id)]
+    pub group: Option<String>,
     /// Which checks' permissions.
     #[command(flatten)]
     pub checks: CheckArgs,

@@ -35,10 +35,7 @@ pub(super) async fn live(
     let sections: BTreeSet<Section> = checks.iter().flat_map(|check| check.needs).copied().collect();
     let progress = (*progress).clone();
     let collector = Collector { arm, credential, limits: *limits, progress, kubernetes, sections };
-    let mut collected = collector.collect(&id, Timestamp::now()).await;
-    if let Ok(evidence) = &mut collected {
-        collector.others(evidence, others).await;
-    }
+    let collected = collector.collect(&id, others, Timestamp::now()).await;
     collector.arm.log_budgets();
     match collected {
         Ok(evidence) => Ok(evidence),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
-use azure_core::http::{Transport, new_http_client};
+use azure_core::http::Transport;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -13,6 +13,7 @@ use crate::sources::azure::arm::{Arm, Limits};
 use crate::sources::azure::credential;
 use crate::sources::azure::data_plane::DataPlane;
 use crate::sources::azure::endpoints::Endpoints;
+use crate::sources::azure::transport;
 use crate::sources::progress::Progress;
 use crate::text::problem::Problem;
 
@@ -25,7 +26,8 @@ pub(super) struct Session<'r> {
     pub(super) args: &'r TargetArgs,
     pub(super) progress: &'r Progress,
     pub(super) limits: Limits,
-    transport: Transport,
+    /// Made when something is asked: a snapshot is read without any certificate authority.
+    transport: OnceCell<Transport>,
     credential: OnceCell<Arc<dyn TokenCredential>>,
 }
 
@@ -37,7 +39,7 @@ impl<'r> Session<'r> {
             deadline: Instant::now() + args.timeout,
             concurrency: args.concurrency.into(),
         };
-        Self { args, progress, limits, transport: Transport::new(new_http_client(None)), credential: OnceCell::new() }
+        Self { args, progress, limits, transport: OnceCell::new(), credential: OnceCell::new() }
     }
 
     /// The endpoints of the chosen cloud.
@@ -47,12 +49,24 @@ impl<'r> Session<'r> {
         })
     }
 
+    async fn transport(&self) -> anyhow::Result<Transport> {
+        let made = self.transport.get_or_try_init(async || {
+            transport::transport().map_err(|why| {
+                let hint = "install the system's certificate authorities (package ca-certificates), or name a file of \
+                            them: SSL_CERT_FILE";
+                Problem::new(format!("Azure cannot be asked: {why}"), hint)
+            })
+        });
+        Ok(made.await?.clone())
+    }
+
     /// Signs in, once.
     pub(super) async fn credential(&self) -> anyhow::Result<Arc<dyn TokenCredential>> {
         let credential = self.credential.get_or_try_init(async || {
             let endpoints = self.endpoints()?;
             let (auth, deadline) = (self.args.auth, self.limits.deadline);
-            let sign_in = credential::sign_in(auth, &endpoints, &self.transport, deadline, self.progress).await;
+            let transport = self.transport().await?;
+            let sign_in = credential::sign_in(auth, &endpoints, &transport, deadline, self.progress).await;
             let sign_in = sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?;
             anyhow::Ok(sign_in.credential)
         });
@@ -61,13 +75,13 @@ impl<'r> Session<'r> {
 
     pub(super) async fn arm(&self) -> anyhow::Result<Arm> {
         let endpoints = self.endpoints()?;
-        let (credential, transport) = (self.credential().await?, self.transport.clone());
+        let (credential, transport) = (self.credential().await?, self.transport().await?);
         Ok(Arm::new(endpoints.arm, &endpoints.scope, credential, transport, self.limits, self.progress.clone()))
     }
 
     /// The data plane of a registry.
     pub(super) async fn data_plane(&self, server: &str) -> anyhow::Result<DataPlane> {
-        let (credential, transport) = (self.credential().await?, self.transport.clone());
+        let (credential, transport) = (self.credential().await?, self.transport().await?);
         let scopes = self.endpoints()?.registry_scopes;
         Ok(DataPlane::new(server, scopes, credential, transport, self.limits, self.progress.clone()))
     }

@@ -95,9 +95,10 @@ struct Group<'e> {
 }
 
 impl<'e> Group<'e> {
-    /// The pull that was last seen.
+    /// The pull that was last seen, of those that say why they wait.
     fn newest(&self) -> &Pull<'e> {
-        self.pulls.iter().max_by_key(|pull| pull.waiting.last_seen).expect("a group has a pull")
+        let said = |pull: &&Pull<'e>| (pull.waiting.message.is_some(), pull.waiting.last_seen);
+        self.pulls.iter().max_by_key(said).expect("a group has a pull")
     }
 
     fn pods(&self) -> BTreeSet<String> {
@@ -173,7 +174,7 @@ impl<'e> Case<'e> {
         );
         let remediation = self.remediation(group, &nodes);
         Finding::new(group.rule, Subject::image(group.image, group.image), detail)
-            .seen(seen(newest, &pods, &nodes))
+            .seen(self.seen(newest, &pods, &nodes))
             .with_remediation(remediation)
             .with_facts(Facts {
                 nodes,
@@ -181,6 +182,28 @@ impl<'e> Case<'e> {
                 mirror: newest.waiting.message.as_deref().and_then(mirror_host),
                 ..Facts::default()
             })
+    }
+
+    /// The newest message with where it stands, the pods and the nodes.
+    fn seen(&self, newest: &Pull<'_>, pods: &BTreeSet<String>, nodes: &BTreeSet<String>) -> Vec<Observation> {
+        const PODS: &str = "GET /api/v1/pods";
+        const WAITING: &str = "status.containerStatuses[].state.waiting";
+        let said = match &newest.waiting.message {
+            Some(message) if newest.waiting.from_event => {
+                Observation::new("GET /api/v1/events", "message", text::bounded(message, MESSAGE))
+            }
+            Some(message) => Observation::new(PODS, format!("{WAITING}.message"), text::bounded(message, MESSAGE)),
+            None => Observation::new(
+                PODS,
+                format!("{WAITING}.reason"),
+                format!("{} ({})", newest.waiting.reason, self.silence()),
+            ),
+        };
+        let mut seen = vec![said, Observation::new(PODS, "metadata.name", listed(pods))];
+        if !nodes.is_empty() {
+            seen.push(Observation::new(PODS, "spec.nodeName", listed(nodes)));
+        }
+        seen
     }
 
     /// Whether every one of the nodes runs containerd 2 or newer, which never hides the mirror's 404.
@@ -204,7 +227,19 @@ impl<'e> Case<'e> {
             (None, Host::Other(host)) => {
                 format!("The message is about {host}; nothing that aksiso knows of fits it.")
             }
-            (None, _) => "Nothing that aksiso knows of fits the message.".to_owned(),
+            (None, _) if group.newest().waiting.message.is_some() => {
+                "Nothing that aksiso knows of fits the message.".to_owned()
+            }
+            (None, _) => format!("No message says why: {}.", self.silence()),
+        }
+    }
+
+    /// Why a container that waits has no message.
+    fn silence(&self) -> &'static str {
+        if self.evidence.kubernetes.mirror_failures.known().is_some() {
+            "the container only waits, and there is no event of its pull"
+        } else {
+            "the container only waits, and the events, which would say it, could not be read"
         }
     }
 
@@ -260,21 +295,6 @@ fn bypassed(modern: Option<bool>) -> &'static str {
         "The node asked Microsoft's registry itself. With containerd 1.7 that means that its mirror is not \
          configured, or that the mirror answered 404 (no matching cache rule), which containerd 1.7 hides."
     }
-}
-
-/// The newest message, the pods and the nodes.
-fn seen(newest: &Pull<'_>, pods: &BTreeSet<String>, nodes: &BTreeSet<String>) -> Vec<Observation> {
-    const SOURCE: &str = "GET /api/v1/pods";
-    let said = newest.waiting.message.as_deref().unwrap_or("no message (it only waits, and events say nothing)");
-    let said = text::bounded(said, MESSAGE);
-    let mut seen = vec![
-        Observation::new(SOURCE, "status.containerStatuses[].state.waiting.message", said),
-        Observation::new(SOURCE, "metadata.name", listed(pods)),
-    ];
-    if !nodes.is_empty() {
-        seen.push(Observation::new(SOURCE, "spec.nodeName", listed(nodes)));
-    }
-    seen
 }
 
 /// `containerd://1.7.34-1` is 1.

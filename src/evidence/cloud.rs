@@ -1,5 +1,7 @@
 //! The Azure clouds: everything that is another in each of them. One more cloud is one more entry of [`ALL`].
 
+use std::collections::BTreeSet;
+
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cloud {
     /// The word of `--cloud`.
@@ -108,9 +110,10 @@ pub fn is_data_endpoint(host: &str) -> bool {
     ALL.iter().any(|cloud| host.to_lowercase().ends_with(&format!(".data.{}", cloud.registry_suffix)))
 }
 
-/// Every host that is or was Microsoft's registry, in any cloud.
+/// Every host that is or was Microsoft's registry, in any cloud, once.
 pub fn mcr_hosts() -> impl Iterator<Item = &'static str> {
-    ALL.into_iter().flat_map(|cloud| cloud.mcr_hosts.iter().chain(cloud.former_mcr_hosts)).copied()
+    let hosts = ALL.into_iter().flat_map(|cloud| cloud.mcr_hosts.iter().chain(cloud.former_mcr_hosts)).copied();
+    hosts.collect::<BTreeSet<_>>().into_iter()
 }
 
 /// Whether a host is or was Microsoft's registry, in any cloud.

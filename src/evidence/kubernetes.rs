@@ -62,6 +62,9 @@ pub struct WaitingPull {
     pub reason: String,
     /// What the container runtime said, from the container's status or the newest event; bounded, without secrets.
     pub message: Option<String>,
+    /// Whether the message is an event's: the container's own status does not say why it waits.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub from_event: bool,
     /// The newest event.
     pub last_seen: Option<Timestamp>,
 }

@@ -60,14 +60,28 @@ pub enum PermissionsFormat {
 pub struct For<'f> {
     /// Scopes at which the Azure role may be assigned.
     pub scopes: &'f [String],
-    /// The Entra object id of who runs aksiso.
-    pub object_id: Option<&'f str>,
+    /// Who runs aksiso.
+    pub whom: Option<Whom<'f>>,
+}
+
+/// Whom Kubernetes RBAC knows. Entra ID gives a cluster the principal name of a person of its own tenant, and the object
+/// id of a guest, a service principal and a managed identity: <https://learn.microsoft.com/azure/aks/azure-ad-rbac>.
+#[derive(Debug, Clone, Copy)]
+pub enum Whom<'f> {
+    /// By principal name or object id.
+    User(&'f str),
+    /// By object id.
+    Group(&'f str),
 }
 
 /// Stands for a scope that was not named.
 const SCOPE: &str = "/subscriptions/<SUBSCRIPTION_ID>";
 /// Stands for an object id that was not named.
 const OBJECT_ID: &str = "<OBJECT_ID>";
+/// Which name stands for whom, as comments of YAML.
+const FORMS: &str = "# With Microsoft Entra ID: a person of the cluster's tenant is a User by principal name (--user),
+  # a guest, service principal or managed identity a User by object id (--object-id),
+  # a group a Group by object id (--group). https://learn.microsoft.com/azure/aks/azure-ad-rbac";
 /// Name of the Azure role.
 const ROLE: &str = "aksiso reader";
 /// Name of the Kubernetes roles and bindings.
@@ -136,7 +150,11 @@ fn rule(permission: KubernetesCall) -> String {
 }
 
 fn kubernetes(permissions: &Permissions, whom: &For<'_>) -> String {
-    let subject = whom.object_id.unwrap_or(OBJECT_ID);
+    let subject = match whom.whom {
+        Some(Whom::Group(id)) => format!("kind: Group\n  name: \"{id}\""),
+        Some(Whom::User(name)) => format!("kind: User\n  name: \"{name}\""),
+        None => format!("{FORMS}\n  kind: User\n  name: \"{OBJECT_ID}\""),
+    };
     let (one, all): (Vec<KubernetesCall>, Vec<KubernetesCall>) = permissions
         .kubernetes
         .iter()
@@ -144,11 +162,11 @@ fn kubernetes(permissions: &Permissions, whom: &For<'_>) -> String {
         .partition(|permission| permission.object.is_some());
     let mut documents = Vec::new();
     if !all.is_empty() {
-        documents.extend(role_and_binding("ClusterRole", None, &all, subject));
+        documents.extend(role_and_binding("ClusterRole", None, &all, &subject));
     }
     // A role of its own namespace is less than the same right in all of them.
     if let Some((namespace, _)) = one.first().and_then(|permission| permission.object) {
-        documents.extend(role_and_binding("Role", Some(namespace), &one, subject));
+        documents.extend(role_and_binding("Role", Some(namespace), &one, &subject));
     }
     documents.join("---\n")
 }
@@ -161,8 +179,7 @@ fn role_and_binding(kind: &str, namespace: Option<&str>, permissions: &[Kubernet
     let rules: String = permissions.iter().map(|permission| rule(*permission)).collect();
     let binding = format!(
         "{}roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {NAME}\nsubjects:\n- apiGroup: \
-         rbac.authorization.k8s.io\n  kind: User # or Group; with Microsoft Entra ID the object id\n  name: \
-         \"{subject}\"\n",
+         rbac.authorization.k8s.io\n  {subject}\n",
         head(&format!("{kind}Binding"))
     );
     [format!("{}rules:\n{rules}", head(kind)), binding]
@@ -214,4 +231,27 @@ fn json(permissions: &Permissions) -> serde_json::Result<String> {
         checks: checks.clone(),
     });
     serde_json::to_string_pretty(&List { permissions: azure.chain(kubernetes).collect() }).map(|text| text + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The forms of https://learn.microsoft.com/azure/aks/azure-ad-rbac.
+    #[test]
+    fn bindings_name_people_groups_and_principals_as_entra_id_does() {
+        let permissions = Permissions::of(catalogue::ALL);
+        let of = |whom: Option<Whom<'_>>| kubernetes(&permissions, &For { scopes: &[], whom });
+        let person = of(Some(Whom::User("anna@contoso.com")));
+        assert_eq!(person.matches("  kind: User\n  name: \"anna@contoso.com\"\n").count(), 2, "{person}");
+        let group = of(Some(Whom::Group("11111111-2222-3333-4444-555555555555")));
+        assert_eq!(group.matches("  kind: Group\n  name: \"11111111-2222-3333-4444-555555555555\"\n").count(), 2);
+        assert!(!person.contains('#') && !group.contains('#'));
+        let open = of(None);
+        assert!(open.contains("(--user)") && open.contains("(--group)") && open.contains(OBJECT_ID), "{open}");
+        for document in [person, group, open].iter().flat_map(|yaml| yaml.split("---\n")) {
+            let read: serde_json::Value = serde_saphyr::from_str(document).expect("YAML");
+            assert!(read["kind"].is_string());
+        }
+    }
 }

@@ -6,4 +6,6 @@ pub mod credential;
 pub mod data_plane;
 pub mod endpoints;
 pub mod error;
+mod exchange;
 pub mod retry;
+pub mod transport;

@@ -5,22 +5,23 @@ use std::error::Error;
 use futures::{Stream, StreamExt as _};
 
 use super::azure::error::Failure;
+use super::peer::Peer;
 use crate::evidence::Reason;
 
 /// Reads a body chunk by chunk. `too_large` is said of one with more than `limit` bytes, and the rest of it is not
 /// read.
 ///
 /// # Errors
-/// Where the connection to `host` broke off, or the body is larger than the limit.
+/// Where the connection to the peer broke off, or the body is larger than the limit.
 pub async fn read<C: AsRef<[u8]>, E: Error + 'static>(
     mut chunks: impl Stream<Item = Result<C, E>> + Unpin,
-    host: &str,
+    peer: &Peer,
     limit: usize,
     too_large: impl FnOnce() -> String,
 ) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| Failure::from_transport(&error, host))?;
+        let chunk = chunk.map_err(|error| Failure::from_transport(&error, peer))?;
         let chunk = chunk.as_ref();
         if body.len() + chunk.len() > limit {
             return Err(Failure::new(Reason::Malformed, too_large()));
@@ -39,7 +40,8 @@ mod tests {
     use super::*;
 
     async fn of(chunks: Vec<io::Result<&'static [u8]>>) -> Result<Vec<u8>, Failure> {
-        read(stream::iter(chunks), "host", 4, || "too large".to_owned()).await
+        let peer = Peer { name: "host".to_owned(), proxy: None, trust: "" };
+        read(stream::iter(chunks), &peer, 4, || "too large".to_owned()).await
     }
 
     #[tokio::test]

@@ -24,10 +24,11 @@ use jiff::Timestamp;
 use crate::evidence::calls::azure as api;
 use crate::evidence::cluster::ManagedCluster;
 use crate::evidence::id::ResourceId;
-use crate::evidence::{Evidence, Fact, Gap, Section};
+use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
 use crate::sources::azure::arm::{Arm, Limits};
 use crate::sources::azure::error::Failure;
-use crate::sources::kubernetes::connect::Wish;
+use crate::sources::caught::caught;
+use crate::sources::kubernetes::connect::{self, Wish};
 use crate::sources::progress::Progress;
 
 /// What collection works with.
@@ -44,32 +45,38 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Gathers everything about one cluster, as of `now`.
+    /// Gathers everything about one cluster, as of `now`, and about other registries as if it named them.
     ///
     /// # Errors
     /// The failure, where the cluster itself could not be read: then there is nothing to judge.
-    pub async fn collect(&self, id: &ResourceId, now: Timestamp) -> Result<Evidence, Failure> {
+    pub async fn collect(&self, id: &ResourceId, others: &[ResourceId], now: Timestamp) -> Result<Evidence, Failure> {
         // What hangs holds up only what needs it: the Activity Log is waited for at the very end.
-        let (evidence, writes) = tokio::join!(self.everything(id, now), self.bootstrap_writes(id, now));
+        let (evidence, writes) = tokio::join!(self.everything(id, others, now), self.bootstrap_writes(id, now));
         let mut evidence = evidence?;
         evidence.pools.bootstrap_writes = writes;
         evidence.locks = self.locks(&evidence).await;
         Ok(evidence)
     }
 
-    /// The cluster, what it names, and what those name.
-    async fn everything(&self, id: &ResourceId, now: Timestamp) -> Result<Evidence, Failure> {
+    /// The cluster, then side by side what ARM and what the Kubernetes API know of it: neither waits for the other.
+    async fn everything(&self, id: &ResourceId, others: &[ResourceId], now: Timestamp) -> Result<Evidence, Failure> {
         let cluster = self.arm.read::<ManagedCluster>(&api::MANAGED_CLUSTERS, id).await?;
         let mut evidence = Evidence::new(now, cluster);
         evidence.pools.agent_pools = self.agent_pools(&evidence).await;
+        let known = evidence.clone();
+        let (mut evidence, kubernetes) = tokio::join!(self.azure(evidence, others), caught(self.kubernetes(&known)));
+        evidence.kubernetes = kubernetes.unwrap_or_else(|failure| nodes::nothing(&connect::gap(&failure)));
+        Ok(evidence)
+    }
 
-        let (pools, extensions, registry, access, network, kubernetes) = tokio::join!(
+    /// What the cluster names in Azure, what those name, and what they leave open.
+    async fn azure(&self, mut evidence: Evidence, others: &[ResourceId]) -> Evidence {
+        let (pools, extensions, registry, access, network) = tokio::join!(
             self.pool_details(&evidence),
             self.extensions(&evidence),
             self.registry_path(&evidence),
             self.access(&evidence),
             self.node_networks(&evidence),
-            self.kubernetes(&evidence),
         );
         (evidence.pools.upgrade_profiles, evidence.pools.scale_sets, evidence.pools.virtual_machines) = pools;
         evidence.pools.extensions = extensions;
@@ -80,9 +87,9 @@ impl Collector {
         evidence.network.route_tables = network.route_tables;
         evidence.network.security_groups = network.security_groups;
         evidence.access = access;
-        evidence.kubernetes = kubernetes;
         self.follow_up(&mut evidence).await;
-        Ok(evidence)
+        self.others(&mut evidence, others).await;
+        evidence
     }
 
     fn wants(&self, section: Section) -> bool {
@@ -90,11 +97,14 @@ impl Collector {
     }
 }
 
+/// The gap of what is left out for a reason of its own.
+fn not_asked(why: &str) -> Gap {
+    Gap::new(Reason::NotCollected, why)
+}
+
 /// A fact that is left out for a reason of its own.
 fn left_out<T>(why: &str) -> Fact<T> {
-    let mut gap = Gap::not_collected();
-    why.clone_into(&mut gap.detail);
-    Fact::Missing(gap)
+    Fact::Missing(not_asked(why))
 }
 
 /// The subscription list that a resource type is listed under.

@@ -1,8 +1,10 @@
 //! The Kubernetes API: which one to ask, and the few paged lists that are asked of it.
 
-mod call;
+pub mod call;
 pub mod connect;
+mod kubeconfig;
 pub mod list;
+mod plugin;
 pub mod pulls;
 mod raw;
 mod scale;

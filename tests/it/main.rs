@@ -8,6 +8,8 @@ mod anonymize;
 mod arrived;
 mod checks;
 mod cli;
+#[cfg(target_os = "linux")]
+mod connections;
 mod contributing;
 mod cutover;
 mod docs;
@@ -25,8 +27,12 @@ mod metamorphic;
 mod outputs;
 mod patience;
 mod pinned;
+#[cfg(target_os = "linux")]
+mod plugins;
 mod preflight;
 mod properties;
+#[cfg(target_os = "linux")]
+mod proxy;
 mod recorded;
 mod secrecy;
 #[cfg(target_os = "linux")]

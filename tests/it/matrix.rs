@@ -29,13 +29,14 @@ pub const FIXTURES: [&str; 12] = [
     "cases/subnet-own-route",
 ];
 
-const FAULTS: [Fault; 18] = [
+const FAULTS: [Fault; 19] = [
     Fault::NoAnswer,
     Fault::SlowBody,
     Fault::Status(401),
     Fault::Status(403),
     Fault::Status(404),
     Fault::Status(409),
+    Fault::Status(410),
     Fault::Once(429, 1),
     Fault::RetryAfter(429, 1),
     Fault::RetryAfter(429, 600),

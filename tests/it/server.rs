@@ -35,9 +35,15 @@ pub const KUBE_TOKEN: &str = "CANARY-kube-token-0123456789";
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
     Status(u16),
+    /// A status with a body of its own.
+    Body(u16, String),
     RetryAfter(u16, u32),
     /// Throttled once, then well.
     Once(u16, u32),
+    /// Priority and fairness: who asks too soon after somebody else is told to wait for a second.
+    Crowded,
+    /// So once, then well.
+    First(Box<Fault>),
     NoAnswer,
     /// A byte a second.
     SlowBody,
@@ -60,10 +66,14 @@ struct State {
     times: Vec<std::time::Instant>,
     /// The correlation ids that they carried.
     correlations: BTreeSet<String>,
+    /// Whom they said they come from, by path.
+    agents: BTreeSet<(String, String)>,
     /// Paths that nothing is known of.
     unexpected: BTreeSet<String>,
     /// Calls to ARM that are being answered, and the most that ever were at a time.
     running: (usize, usize),
+    /// When somebody was let in among a crowd.
+    let_in: Option<std::time::Instant>,
     /// How long every answer takes.
     delay: Duration,
     /// Items of a page.
@@ -118,8 +128,10 @@ impl Server {
         state.requests.clear();
         state.times.clear();
         state.correlations.clear();
+        state.agents.clear();
         state.unexpected.clear();
         state.running = (0, 0);
+        state.let_in = None;
     }
 
     pub fn requests(&self) -> Vec<(String, String)> {
@@ -133,6 +145,11 @@ impl Server {
 
     pub fn correlations(&self) -> BTreeSet<String> {
         self.state.lock().expect("a lock").correlations.clone()
+    }
+
+    /// The paths with the User-Agents that asked for them.
+    pub fn agents(&self) -> BTreeSet<(String, String)> {
+        self.state.lock().expect("a lock").agents.clone()
     }
 
     /// The most calls to ARM that were answered at a time.
@@ -215,13 +232,17 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
         let mut state = state.lock().expect("a lock");
         state.requests.push((method.clone(), request.uri().to_string()));
         state.times.push(std::time::Instant::now());
+        let agent = request.headers().get("user-agent").map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        let agent = agent.unwrap_or_default().into_owned();
+        state.agents.insert((path.clone(), agent));
         if let Some(id) = request.headers().get("x-ms-correlation-request-id") {
             state.correlations.insert(String::from_utf8_lossy(id.as_bytes()).into_owned());
         }
         let fault = state.faults.get(&path).or_else(|| state.faults.get("")).cloned();
-        if let Some(Fault::Once(..)) = fault {
+        if let Some(Fault::Once(..) | Fault::First(_)) = fault {
             state.faults.remove(&path);
         }
+        let fault = if fault == Some(Fault::Crowded) { crowded(&mut state.let_in) } else { fault };
         let route = state.routes.get(&path).cloned();
         if route.is_none() && !path.ends_with("/oauth2/v2.0/token") {
             state.unexpected.insert(path.clone());
@@ -230,6 +251,7 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
     };
     tokio::time::sleep(delay).await;
     if let Some(fault) = fault {
+        let fault = if let Fault::First(fault) = fault { *fault } else { fault };
         return misbehave(fault, &base, &path).await;
     }
     if path.ends_with("/oauth2/v2.0/token") {
@@ -281,6 +303,15 @@ async fn registry_sign_in(path: &str, request: Request<Incoming>) -> Answer {
     }
 }
 
+/// One at a time, with a pause between them.
+fn crowded(let_in: &mut Option<std::time::Instant>) -> Option<Fault> {
+    if let_in.is_some_and(|last| last.elapsed() < Duration::from_millis(100)) {
+        return Some(Fault::RetryAfter(429, 1));
+    }
+    *let_in = Some(std::time::Instant::now());
+    None
+}
+
 async fn misbehave(fault: Fault, base: &str, path: &str) -> Result<Answer, std::io::Error> {
     Ok(match fault {
         Fault::Status(status) => refuse(status, "Injected", "CANARY https://login.example/?code=CANARY-redirect-secret"),
@@ -289,6 +320,8 @@ async fn misbehave(fault: Fault, base: &str, path: &str) -> Result<Answer, std::
             response.headers_mut().insert("retry-after", seconds.to_string().parse().expect("a header"));
             response
         }
+        Fault::Body(status, body) => respond(status, body),
+        Fault::Crowded | Fault::First(_) => unreachable!("its own fault stands for it"),
         Fault::NoAnswer => {
             tokio::time::sleep(Duration::from_secs(120)).await;
             respond(200, "{}")

@@ -78,6 +78,24 @@ fn azure_gives_the_credential_where_no_kubeconfig_fits() {
     );
 }
 
+/// What the credential's answer names is not taken at its word: no file of this machine is sent, and nothing in the clear.
+#[test]
+fn a_credential_from_azure_reads_no_file_and_sends_nothing_in_the_clear() {
+    let site = Site::new(&fixtures::healthy_json("byo"));
+    std::fs::write(site.path("token"), KUBE_TOKEN).expect("written");
+    let server = site.server.url();
+    let user = format!("{{tokenFile: '{}'}}", site.path("token").display());
+    for (server, user) in [(server.as_str(), user.as_str()), ("http://127.0.0.1:1", "{token: x}")] {
+        let encoded = azure_core::base64::encode(site.kubeconfig_with(server, user));
+        let answer = serde_json::json!({ "kubeconfigs": [{ "value": encoded }] });
+        site.server.route(&format!("{}/listClusterUserCredential", site.cluster), &answer);
+        let mut command = site.command();
+        let output =
+            command.args(["diagnose", "--output", "json", "--cluster-id", &site.cluster]).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    }
+}
+
 /// A context of this cluster whose plug-in is not on this machine is no dead end; without Azure's credential it is named.
 #[test]
 fn a_missing_kubelogin_is_made_up_for() {
@@ -95,7 +113,7 @@ fn a_missing_kubelogin_is_made_up_for() {
 
     let output = run();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("sign-in plug-in failed"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("sign-in plug-in kubelogin cannot be run"));
 
     let answer = serde_json::json!({ "kubeconfigs": [{ "value": azure_core::base64::encode(&kubeconfig) }] });
     site.server.route(&format!("{}/listClusterUserCredential", site.cluster), &answer);

@@ -43,6 +43,10 @@ impl Site {
         )
     }
 
+    pub fn write_kubeconfig(&self, kubeconfig: &str) {
+        std::fs::write(self.path("kubeconfig"), kubeconfig).expect("written");
+    }
+
     pub fn command(&self) -> assert_cmd::Command {
         let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
         command.env_clear().env("HOME", self.folder.path()).env("PATH", "");
@@ -67,6 +71,21 @@ impl Site {
         command.args(["--output", format]).args(more);
         command.output().expect("it runs")
     }
+}
+
+/// What the report says of the first thing that a check could not see.
+pub fn gap(output: &Output, check: &str) -> String {
+    let whole = report(output);
+    let mut checks = whole["checks"].as_array().expect("checks").iter();
+    let check = checks.find(|entry| entry["id"] == check).expect("the check");
+    check["gaps"][0]["detail"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The status of a check.
+pub fn status(output: &Output, check: &str) -> Value {
+    let whole = report(output);
+    let mut checks = whole["checks"].as_array().expect("checks").iter();
+    checks.find(|entry| entry["id"] == check).expect("the check")["status"].clone()
 }
 
 pub fn report(output: &Output) -> Value {

@@ -210,7 +210,7 @@ fn errors_about_files_do_not_quote_them() {
     let output = command.args(["diagnose", "--cluster-id", &site.cluster, "-vvv"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(2));
     check_secrecy(&all_of(&output), &["certificate".to_owned()]);
-    let plugin = "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: sh, args: [-c, 'echo CANARY-plugin; echo CANARY-plugin >&2; exit 1']}}";
+    let plugin = "{exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: /bin/sh, args: [-c, 'echo CANARY-plugin; echo password=CANARY-plugin >&2; exit 1']}}";
     std::fs::write(site.path("kubeconfig"), site.kubeconfig_with(&site.server.url(), plugin)).expect("written");
     let output = site.diagnose(&["-vvv"]);
     assert_eq!(output.status.code(), Some(3));

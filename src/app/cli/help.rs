@@ -56,6 +56,7 @@ pub const PERMISSIONS: &str = "Examples:
   aksiso permissions
   aksiso permissions --output azure --scope /subscriptions/ID > role.json
   aksiso permissions --output kubernetes --object-id ID | kubectl apply -f -
+  aksiso permissions --output kubernetes --user anna@contoso.com | kubectl apply -f -
   aksiso permissions --check private-dns,private-endpoint --output azure";
 
 pub const CHECKS: &str = "Examples:

@@ -48,6 +48,19 @@ pub(super) fn registry_id(text: &str) -> Result<ResourceId, String> {
     })
 }
 
+/// A user principal name; it is written into YAML.
+pub(super) fn principal_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_!#^~'+".contains(c);
+    match text.split_once('@') {
+        Some((name, domain))
+            if !name.is_empty() && domain.contains('.') && name.chars().chain(domain.chars()).all(plain) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected a user principal name, such as anna@contoso.com".to_owned()),
+    }
+}
+
 /// An object id is a GUID, as a subscription id is.
 pub(super) fn object_id(text: &str) -> Result<String, String> {
     is_subscription(text).then(|| text.to_owned()).ok_or_else(|| {
@@ -71,6 +84,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_principal_name_is_one_and_nothing_else() {
+        for name in ["anna@contoso.com", "anna_fabrikam.com#EXT#@contoso.onmicrosoft.com", "o'neil@contoso.com"] {
+            assert!(principal_name(name).is_ok(), "{name}");
+        }
+        for other in ["anna", "@contoso.com", "anna@contoso", "a b@c.d", "a@b.c\n- kind: Group", "a\"@b.c", "a@b@c.d"] {
+            assert!(principal_name(other).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn times_are_read_and_bounded() {

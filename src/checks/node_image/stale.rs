@@ -61,9 +61,13 @@ pub(super) fn judge(judge: &mut Judge<'_>, groups: &[Group<'_>]) {
 }
 
 impl Configuration<'_> {
-    /// Reports the strongest of the three signs.
+    /// Reports the strongest of the three signs, and what the others show beyond it.
     fn judge(&self, judge: &mut Judge<'_>, group: &Group<'_>) {
-        let stale = self.by_log(group).or_else(|| self.by_mirror(group)).or_else(|| self.by_creation(group));
+        let signs = [self.by_log(group), self.by_mirror(group), self.by_creation(group)];
+        let stale = signs.into_iter().flatten().reduce(|mut stale, weaker| {
+            stale.add(weaker);
+            stale
+        });
         if let Some(stale) = stale {
             judge.report(self.finding(group, stale));
         }
@@ -74,9 +78,8 @@ impl Configuration<'_> {
         let changed = self.changed?;
         let nodes = older(group, changed)?;
         let detail = format!(
-            "{}: {} of {} registered before {changed}, when the cluster's bootstrap profile was changed. They still \
-             have the former configuration.",
-            group.title(),
+            "{} of {} registered before {changed}, when the cluster's bootstrap profile was changed. They still have \
+             the former configuration.",
             nodes.len(),
             text::count(group.nodes.len(), "node")
         );
@@ -85,7 +88,7 @@ impl Configuration<'_> {
             "properties.requestbody: bootstrapProfile",
             format!("changed at {changed}"),
         );
-        Some(Stale { nodes, proved: true, detail, sign })
+        Some(Stale { nodes, proved: true, detail, signs: vec![sign] })
     }
 
     /// Nodes whose pulls were sent to another registry.
@@ -98,16 +101,15 @@ impl Configuration<'_> {
         let hosts: BTreeSet<&str> = misled.iter().map(|(_, failure)| failure.host.as_str()).collect();
         let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
         let detail = format!(
-            "{}: {} of {} pull through {hosts}, but the registry is {}. They were made before the registry was \
-             changed.",
-            group.title(),
+            "{} of {} pull through {hosts}, but the registry is {}. They were made before the registry was changed.",
             misled.len(),
             text::count(group.nodes.len(), "node"),
             self.evidence.login_server().unwrap_or_default()
         );
         let said = format!("https://{hosts}/v2/aks-managed-repository/…");
         let sign = Observation::new("GET /api/v1/events", "message", said);
-        Some(Stale { nodes: misled.into_iter().map(|(node, _)| node).collect(), proved: true, detail, sign })
+        let nodes = misled.into_iter().map(|(node, _)| node).collect();
+        Some(Stale { nodes, proved: true, detail, signs: vec![sign] })
     }
 
     /// Nodes that are older than what they should bootstrap from: a hint, no proof.
@@ -115,17 +117,16 @@ impl Configuration<'_> {
         let (created, what) = self.created?;
         let nodes = older(group, created.min(self.unchanged_since.unwrap_or(created)))?;
         let detail = format!(
-            "{}: {} of {} registered before {what} ({}) was created on {created}, so they probably still have the \
-             former configuration. (If it was created again under the same name, they need no reimage: a node's \
+            "{} of {} registered before {what} ({}) was created on {created}, so they probably still have the former \
+             configuration. (If it was created again under the same name, they need no reimage: a node's \
              configuration holds nothing but the login server.)",
-            group.title(),
             nodes.len(),
             text::count(group.nodes.len(), "node"),
             self.evidence.registry_id().as_ref().map(ResourceId::name).unwrap_or_default()
         );
         let sign =
             Observation::new("GET the registry and its cache rules", "properties.creationDate", created.to_string());
-        Some(Stale { nodes, proved: false, detail, sign })
+        Some(Stale { nodes, proved: false, detail, signs: vec![sign] })
     }
 
     /// A failed pull of the node that was sent to another registry than the present one.
@@ -146,11 +147,11 @@ impl Configuration<'_> {
         } else {
             "Do it while egress is still open."
         };
-        let mut seen = vec![stale.sign];
+        let mut seen = stale.signs;
         seen.extend(observe_nodes(&stale.nodes, "metadata.creationTimestamp", |node| {
             node.created.map_or_else(|| "unknown".to_owned(), |created| created.to_string())
         }));
-        Finding::new(&NOT_REIMAGED, subject(group, self.evidence), stale.detail)
+        Finding::new(&NOT_REIMAGED, subject(group, self.evidence), format!("{}: {}", group.title(), stale.detail))
             .with_severity(severity)
             .seen(seen)
             .about_nodes(stale.nodes)
@@ -161,11 +162,26 @@ impl Configuration<'_> {
 /// Nodes of a group that were not reimaged.
 struct Stale<'n> {
     nodes: Vec<&'n Node>,
-    /// Whether it is proved, and not only likely.
+    /// Whether it is proved of any of them, and not only likely.
     proved: bool,
+    /// How many of the group show it, and by what.
     detail: String,
     /// What it shows by.
-    sign: Observation,
+    signs: Vec<Observation>,
+}
+
+impl Stale<'_> {
+    /// Takes in what a weaker sign shows of other nodes.
+    fn add(&mut self, weaker: Self) {
+        let known: BTreeSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        let more: Vec<&Node> = weaker.nodes.into_iter().filter(|node| !known.contains(node.name.as_str())).collect();
+        if more.is_empty() {
+            return;
+        }
+        self.nodes.extend(more);
+        self.detail = format!("{} Besides, {}", self.detail, weaker.detail);
+        self.signs.extend(weaker.signs);
+    }
 }
 
 /// The nodes of a group that registered before a moment; none where there are none.

@@ -51,7 +51,8 @@ impl KubernetesCall {
 
     /// A gap that says that this list could not be read.
     pub fn gap(self, reason: Reason, detail: impl Into<String>) -> Gap {
-        let refused = matches!(reason, Reason::Forbidden | Reason::Unauthorized);
+        // Whose sign-in is refused is not helped by a role.
+        let refused = reason == Reason::Forbidden;
         Gap {
             reason,
             needed: Some(self.words()),

@@ -8,17 +8,18 @@ use azure_core::Uuid;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
-use azure_core::http::{Context, Method, Pipeline, PipelineStreamOptions, Request, Transport, Url};
+use azure_core::http::{Method, Pipeline, Request, Transport, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::error::Failure;
+use super::exchange::exchange;
 use super::retry::{self, Pace};
 use crate::evidence::calls::azure::Api;
 use crate::evidence::id::ResourceId;
 use crate::evidence::{Fact, Reason};
-use crate::sources::body;
+use crate::sources::peer::Peer;
 use crate::sources::progress::Progress;
 use crate::text;
 
@@ -58,7 +59,7 @@ impl Limits {
 pub struct Arm {
     pipeline: Pipeline,
     endpoint: Url,
-    host: String,
+    peer: Peer,
     limits: Limits,
     progress: Progress,
     pace: Arc<Pace>,
@@ -95,10 +96,10 @@ impl Arm {
             vec![Arc::new(bearer)],
             None,
         );
-        let host = endpoint.host_str().unwrap_or_default().to_owned();
+        let peer = Peer::of_azure(endpoint.host_str().unwrap_or_default());
         let correlation = Uuid::new_v4().to_string();
         progress.log(1, &format!("every call to ARM carries x-ms-correlation-request-id {correlation}"));
-        Self { pipeline, endpoint, host, limits, progress, pace, correlation, budgets: Arc::default() }
+        Self { pipeline, endpoint, peer, limits, progress, pace, correlation, budgets: Arc::default() }
     }
 
     /// Logs how many reads ARM said were left, at the least.
@@ -209,7 +210,7 @@ impl Arm {
 
     async fn call(&self, method: Method, url: Url) -> Result<Vec<u8>, Failure> {
         let path = url.path().to_owned();
-        let late = || Failure::new(Reason::TimedOut, format!("{} did not answer in time", self.host));
+        let late = || Failure::late(&self.peer);
         // Waiting for one's turn is no fault of the server: a call's own time begins after it.
         let turn = tokio::time::timeout_at(self.limits.deadline, self.pace.turn()).await.map_err(|_| late())?;
         self.progress.asking(&path);
@@ -235,17 +236,10 @@ impl Arm {
         if method == Method::Post {
             request.insert_header("content-length", "0");
         }
-        let unchecked = PipelineStreamOptions { skip_checks: true, ..PipelineStreamOptions::default() };
-        let response = self
-            .pipeline
-            .stream(&Context::new(), &mut request, Some(unchecked))
-            .await
-            .map_err(|error| Failure::from_pipeline(&error, &self.host))?;
-        let status = u16::from(response.status());
-        self.note_budgets(response.headers());
         let too_large = || format!("the answer is larger than {} MiB", BODY_LIMIT >> 20);
-        let body = body::read(response.into_body(), &self.host, BODY_LIMIT, too_large).await?;
-        if status == 200 { Ok(body) } else { Err(Failure::from_status(status, &body)) }
+        let answer = exchange(&self.pipeline, &self.peer, &mut request, BODY_LIMIT, too_large).await?;
+        self.note_budgets(&answer.headers);
+        if answer.status == 200 { Ok(answer.body) } else { Err(Failure::from_status(answer.status, &answer.body)) }
     }
 
     /// Keeps the smallest number of reads that are left; a budget that is no number is kept as it came last.

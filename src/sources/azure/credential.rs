@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ use super::endpoints::Endpoints;
 use super::error;
 use super::retry::{self, Pace};
 use crate::evidence::cloud::PUBLIC;
+use crate::sources::peer::{Peer, root_message};
+use crate::sources::process;
 use crate::sources::progress::Progress;
 use crate::text;
 
@@ -154,7 +156,7 @@ pub async fn sign_in(
                 progress.log(1, &format!("signed in by {}", method.name()));
                 return Ok(SignIn { method, credential });
             }
-            Ok(Err(error)) => lacks.push((method, refusal(&error))),
+            Ok(Err(error)) => lacks.push((method, refusal(&error, &endpoints.sign_in_host()))),
             Err(_) => lacks.push((method, format!("no answer within {} s", method.patience().as_secs()))),
         }
         if matches!(method, Method::Environment | Method::WorkloadIdentity | Method::AzurePipelines) {
@@ -165,15 +167,16 @@ pub async fn sign_in(
 }
 
 /// What Entra or a command-line tool said, without its advertisement for a troubleshooting page.
-fn refusal(error: &azure_core::Error) -> String {
+fn refusal(error: &azure_core::Error, host: &str) -> String {
     use azure_core::error::ErrorKind;
     let connection = error::sources(error)
         .filter_map(|error| error.downcast_ref::<azure_core::Error>())
         .any(|error| matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io));
     if connection {
-        return error::Failure::from_transport(error, "the sign-in service").detail;
+        let service = Peer { name: "the sign-in service".to_owned(), ..Peer::of_azure(host) };
+        return error::Failure::from_transport(error, &service).detail;
     }
-    let message = error::root_message(error);
+    let message = root_message(error);
     let kept = message.lines().filter(|line| !line.contains("To troubleshoot, visit"));
     text::bounded(&kept.collect::<Vec<_>>().join("\n"), 400)
 }
@@ -231,7 +234,7 @@ fn credential(
 fn ready<C: TokenCredential + 'static>(built: azure_core::Result<Arc<C>>) -> Result<Arc<dyn TokenCredential>, String> {
     match built {
         Ok(credential) => Ok(credential),
-        Err(error) => Err(error::root_message(&error)),
+        Err(error) => Err(root_message(&error)),
     }
 }
 
@@ -278,8 +281,7 @@ fn variable(name: &str) -> Result<String, String> {
     std::env::var(name).ok().filter(|value| !value.trim().is_empty()).ok_or_else(|| format!("{name} is not set"))
 }
 
-/// Runs `az` or `azd` so that it ends with us: no terminal to wait at, and killed with everything that it started
-/// when the time limit drops it (both are scripts that start an interpreter).
+/// Runs `az` or `azd` so that it ends with us, bounded: both are scripts that start an interpreter.
 #[derive(Debug)]
 struct BoundedExecutor;
 
@@ -287,37 +289,8 @@ struct BoundedExecutor;
 impl Executor for BoundedExecutor {
     async fn run(&self, program: &OsStr, args: &[&OsStr]) -> std::io::Result<Output> {
         let mut command = tokio::process::Command::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        #[cfg(unix)]
-        command.process_group(0);
-        let child = command.spawn()?;
-        let group = ProcessGroup(child.id());
-        let output = child.wait_with_output().await;
-        group.ended();
-        output
-    }
-}
-
-/// Kills a process group unless it has ended.
-struct ProcessGroup(Option<u32>);
-
-impl ProcessGroup {
-    fn ended(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for ProcessGroup {
-    fn drop(&mut self) {
-        let Some(id) = self.0.take() else { return };
-        #[cfg(unix)]
-        if let Some(group) = rustix::process::Pid::from_raw(id.cast_signed()) {
-            // One that is gone already is no loss.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        // Elsewhere the shell alone is killed, when its handle is dropped.
-        #[cfg(not(unix))]
-        let _ = id;
+        command.args(args);
+        process::run(command).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azure_core::credentials::{TokenCredential, TokenRequestOptions};
-use azure_core::http::{Context, Method, Pipeline, PipelineStreamOptions, Request, Transport, Url};
+use azure_core::http::{Method, Pipeline, Request, Transport, Url};
 use futures::StreamExt as _;
 use futures::stream;
 use serde::Deserialize;
@@ -15,10 +15,11 @@ use tokio::sync::OnceCell;
 
 use super::arm::Limits;
 use super::error::Failure;
+use super::exchange::exchange;
 use super::retry::{self, Pace};
 use crate::evidence::manifests::{Artifact, Asked};
 use crate::evidence::{Fact, Gap, Reason};
-use crate::sources::body;
+use crate::sources::peer::Peer;
 use crate::sources::progress::Progress;
 
 /// Largest answer that is read, in bytes.
@@ -38,6 +39,7 @@ pub struct DataPlane {
     pipeline: Pipeline,
     credential: Arc<dyn TokenCredential>,
     server: String,
+    peer: Peer,
     /// What its sign-in is tried with, in this order.
     scopes: [String; 2],
     limits: Limits,
@@ -97,7 +99,16 @@ impl DataPlane {
         let options = retry::client_options(transport, Arc::new(Pace::new(AT_A_TIME)));
         let pipeline =
             Pipeline::new(Some("aksiso"), Some(env!("CARGO_PKG_VERSION")), options, Vec::new(), Vec::new(), None);
-        Self { pipeline, credential, server: server.to_owned(), scopes, limits, progress, refresh: OnceCell::new() }
+        Self {
+            pipeline,
+            credential,
+            server: server.to_owned(),
+            peer: Peer::of_azure(server),
+            scopes,
+            limits,
+            progress,
+            refresh: OnceCell::new(),
+        }
     }
 
     /// What the registry has of these repositories, each with the tags and digests that are asked for, and which
@@ -255,8 +266,7 @@ impl DataPlane {
     async fn call<T: serde::de::DeserializeOwned>(&self, mut request: Request, path: &str) -> Result<T, Failure> {
         self.progress.asking(&format!("{}{path}", self.server));
         let answer = tokio::time::timeout_at(self.limits.call_deadline(), self.exchange(&mut request)).await;
-        let late = || Failure::new(Reason::TimedOut, format!("{} did not answer in time", self.server));
-        let answer = answer.unwrap_or_else(|_| Err(late()));
+        let answer = answer.unwrap_or_else(|_| Err(Failure::late(&self.peer)));
         let outcome =
             answer.as_ref().map_or_else(|failure| failure.detail.clone(), |body| format!("200, {} bytes", body.len()));
         self.progress.log(2, &format!("{} {}{path}: {outcome}", request.method(), self.server));
@@ -265,13 +275,8 @@ impl DataPlane {
 
     async fn exchange(&self, request: &mut Request) -> Result<Vec<u8>, Failure> {
         request.insert_header("accept", "application/json");
-        let unchecked = PipelineStreamOptions { skip_checks: true, ..PipelineStreamOptions::default() };
-        let response = self.pipeline.stream(&Context::new(), request, Some(unchecked)).await;
-        let response = response.map_err(|error| Failure::from_pipeline(&error, &self.server))?;
-        let status = u16::from(response.status());
-        let too_large = || MALFORMED.to_owned();
-        let body = body::read(response.into_body(), &self.server, BODY_LIMIT, too_large).await?;
-        if status == 200 { Ok(body) } else { Err(failed(status, &body)) }
+        let answer = exchange(&self.pipeline, &self.peer, request, BODY_LIMIT, || MALFORMED.to_owned()).await?;
+        if answer.status == 200 { Ok(answer.body) } else { Err(failed(answer.status, &answer.body)) }
     }
 
     fn gap(&self, what: &str, failure: &Failure) -> Gap {

@@ -60,6 +60,14 @@ impl Endpoints {
         Some(custom.into())
     }
 
+    /// Host of Microsoft Entra ID.
+    pub fn sign_in_host(&self) -> String {
+        let custom = || std::env::var("AZURE_AUTHORITY_HOST").unwrap_or_default();
+        let authority = self.authority.map_or_else(custom, str::to_owned);
+        let host = Url::parse(&authority).ok().and_then(|url| url.host_str().map(str::to_owned));
+        host.unwrap_or_default()
+    }
+
     /// Host (and port) of ARM, for messages.
     pub fn host(&self) -> String {
         let host = self.arm.host_str().unwrap_or_default();

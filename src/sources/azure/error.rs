@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::retry::Throttled;
 use crate::evidence::calls::azure::Api;
 use crate::evidence::{Gap, Reason};
+use crate::sources::peer::{Peer, Trouble, root_words};
 use crate::text;
 
 /// A request that brought no usable answer.
@@ -17,6 +18,8 @@ pub struct Failure {
     pub reason: Reason,
     /// ARM's error code, such as `ResourceNotFound`.
     pub code: Option<String>,
+    /// What was wrong with the connection, where it was that.
+    pub trouble: Option<Trouble>,
     /// One sentence for a person.
     pub detail: String,
 }
@@ -27,7 +30,7 @@ const MESSAGE_LIMIT: usize = 300;
 impl Failure {
     /// A failure with nothing but a sentence.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, code: None, detail: detail.into() }
+        Self { reason, code: None, trouble: None, detail: detail.into() }
     }
 
     /// Reads an answer whose status is not 200.
@@ -43,45 +46,42 @@ impl Failure {
         };
         let words = [code.clone(), message].into_iter().flatten().collect::<Vec<_>>().join(": ");
         let detail = if words.is_empty() { status.to_string() } else { format!("{status} {words}") };
-        Self { reason, code, detail }
+        Self { reason, code, trouble: None, detail }
     }
 
     /// Reads an error of the pipeline, walking to its root, where DNS, TCP and TLS tell themselves apart.
-    pub fn from_pipeline(error: &azure_core::Error, host: &str) -> Self {
+    pub fn from_pipeline(error: &azure_core::Error, peer: &Peer) -> Self {
         if let Some(throttled) = sources(error).find_map(|error| error.downcast_ref::<Throttled>()) {
             return Self::new(Reason::Throttled, throttled.to_string());
         }
         match error.kind() {
-            ErrorKind::Io | ErrorKind::Connection => Self::from_transport(error, host),
-            _ => Self::new(Reason::Unauthorized, text::bounded(&root_message(error), MESSAGE_LIMIT)),
+            ErrorKind::Io | ErrorKind::Connection => Self::from_transport(error, peer),
+            _ => Self::new(Reason::Unauthorized, root_words(error)),
         }
     }
 
-    /// Reads an error of a connection to `host`, whatever library it comes from.
-    pub fn from_transport(error: &(dyn Error + 'static), host: &str) -> Self {
-        let words = chain(error).join(": ").to_lowercase();
-        let root = text::bounded(&root_message(error), MESSAGE_LIMIT);
-        let any = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
-        if any(&["timed out", "timeout", "deadline has elapsed"]) {
-            return Self::new(Reason::TimedOut, format!("{host} did not answer in time"));
-        }
-        let what = if any(&["dns error", "failed to lookup", "name or service not known", "no such host"]) {
-            "its name does not resolve"
-        } else if any(&["connection refused", "actively refused"]) {
-            "it refuses the connection"
-        } else if any(&["certificate", "unknownissuer", "tls", "handshake"]) {
-            "its TLS certificate is not trusted (a private authority is named by SSL_CERT_FILE)"
-        } else if any(&["reset", "broken pipe", "unexpected eof", "incomplete", "closed"]) {
-            "the connection broke off"
-        } else {
-            "no connection"
-        };
-        Self::new(Reason::Unreachable, format!("{host}: {what}: {root}"))
+    /// Reads an error of a connection, whatever library it comes from.
+    pub fn from_transport(error: &(dyn Error + 'static), peer: &Peer) -> Self {
+        let trouble = Trouble::of(error);
+        let reason = if trouble == Trouble::Late { Reason::TimedOut } else { Reason::Unreachable };
+        Self { trouble: Some(trouble), ..Self::new(reason, trouble.about(peer, &root_words(error))) }
+    }
+
+    /// Nothing came in time.
+    pub fn late(peer: &Peer) -> Self {
+        let trouble = Trouble::Late;
+        Self { trouble: Some(trouble), ..Self::new(Reason::TimedOut, trouble.about(peer, "")) }
+    }
+
+    /// Whether the connection broke off: the same request may do better a moment later.
+    pub fn cut(&self) -> bool {
+        self.trouble == Some(Trouble::Cut)
     }
 
     /// The gap that this failure leaves in the evidence.
     pub fn gap(&self, api: &Api, scope: &str) -> Gap {
-        let refused = matches!(self.reason, Reason::Forbidden | Reason::Unauthorized);
+        // A sign-in that is not accepted needs no role.
+        let refused = self.reason == Reason::Forbidden;
         Gap {
             reason: self.reason,
             needed: Some(api.action.to_owned()),
@@ -141,16 +141,6 @@ fn arm_error(body: &[u8]) -> (Option<String>, Option<String>) {
 /// An error and everything that caused it.
 pub fn sources<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| (*error).source())
-}
-
-fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
-    sources(error).map(ToString::to_string).collect()
-}
-
-/// The message at the root of an error: the only part that says what really happened.
-pub fn root_message(error: &(dyn Error + 'static)) -> String {
-    let last = chain(error).into_iter().rfind(|message| !message.trim().is_empty());
-    text::without_secrets(&last.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::time::Duration as Wait;
 use async_trait::async_trait;
 use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::policies::{Policy, PolicyResult};
-use azure_core::http::{ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, StatusCode, Transport};
+use azure_core::http::{
+    ClientOptions, Context, ExponentialRetryOptions, Request, RetryOptions, StatusCode, Transport, UserAgentOptions,
+};
 use azure_core::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
@@ -23,6 +25,14 @@ pub struct Throttled {
 /// Longest `Retry-After` that is obeyed, in seconds; asked for more, the call ends as throttled at once.
 pub const PATIENCE: u64 = 4;
 
+/// How long to wait before an attempt is repeated: longer each time, and never in step with others that failed at the
+/// same moment.
+pub fn pause(attempt: u32) -> Wait {
+    let longest = Wait::from_secs(2);
+    let pause = Wait::from_millis(250).saturating_mul(1 << attempt.saturating_sub(1).min(8)).min(longest);
+    pause.mul_f64(0.5 + fastrand::f64())
+}
+
 /// Client options for ARM and for the credentials alike: the SDK's own defaults retry for over a minute.
 pub(super) fn client_options(transport: Transport, pace: Arc<Pace>) -> ClientOptions {
     ClientOptions {
@@ -33,9 +43,15 @@ pub(super) fn client_options(transport: Transport, pace: Arc<Pace>) -> ClientOpt
             max_delay: Duration::seconds(2),
         }),
         transport: Some(transport),
+        user_agent: UserAgentOptions { application_id: Some(application()) },
         per_try_policies: vec![Arc::new(Patience(pace))],
         ..ClientOptions::default()
     }
+}
+
+/// What stands first in the User-Agent, sign-in included; the SDK takes 24 characters.
+fn application() -> String {
+    concat!("aksiso-", env!("CARGO_PKG_VERSION")).chars().take(24).collect()
 }
 
 /// How many calls run at a time, and until when all of them pause.
@@ -148,6 +164,16 @@ pub fn retry_after(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_grow_and_differ_from_caller_to_caller() {
+        for (attempt, longest) in [(1, 375), (2, 750), (3, 1_500), (4, 3_000), (60, 3_000)] {
+            let pauses: Vec<Wait> = (0..20).map(|_| pause(attempt)).collect();
+            let (least, most) = (Wait::from_millis(longest / 3), Wait::from_millis(longest));
+            assert!(pauses.iter().all(|pause| (least..=most).contains(pause)), "{attempt}: {pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{attempt}: in step");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn one_throttled_call_makes_all_wait_and_fewer_run() {

@@ -1,6 +1,6 @@
 //! Nodes and failed pulls, and the proof that they are this cluster's.
 
-use super::{Collector, left_out};
+use super::{Collector, not_asked};
 use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::cluster::ManagedCluster;
 use crate::evidence::id::ResourceId;
@@ -18,39 +18,44 @@ impl Collector {
             return KubernetesFacts::default();
         }
         if self.kubernetes.skip {
-            return nothing(&left_out::<()>("the Kubernetes API was left out (--no-kubernetes)"));
+            return nothing(&not_asked("the Kubernetes API was left out (--no-kubernetes)"));
         }
         if evidence.stopped() {
-            return nothing(&left_out::<()>("the cluster is stopped"));
+            return nothing(&not_asked("the cluster is stopped"));
         }
         let connector =
             Connector { arm: &self.arm, credential: &self.credential, limits: self.limits, progress: &self.progress };
-        let client = match connector.connect(&self.kubernetes, &evidence.cluster).await {
-            Ok(client) => client,
-            Err(gap) => return nothing(&Fact::<()>::Missing(gap)),
+        let api = match connector.connect(&self.kubernetes, &evidence.cluster).await {
+            Ok(api) => api,
+            Err(gap) => return nothing(&gap),
         };
-        let lister = Lister { client: &client, limits: self.limits, progress: &self.progress };
+        let lister = Lister(&api);
         let provisioned = evidence.auto_provisioning();
-        let (nodes, events, pods, autoscaler, node_claims) = tokio::join!(
-            lister.nodes(),
-            self.if_wanted(Section::Events, lister.failed_pulls()),
-            self.if_wanted(Section::Pods, lister.images()),
-            self.if_wanted(Section::Autoscaler, async { Ok(lister.autoscaler().await) }),
-            self.if_wanted(Section::Autoscaler, async {
-                Ok(if provisioned { lister.node_claims().await } else { Fact::default() })
-            }),
-        );
-        // Without nodes nothing proves whose cluster this is.
-        let foreign = match &nodes {
-            Fact::Known(nodes) => other_cluster(nodes, &evidence.cluster),
-            Fact::Missing(gap) => Some(gap.clone()),
+        let rest = async {
+            tokio::join!(
+                self.if_wanted(Section::Events, lister.failed_pulls()),
+                self.if_wanted(Section::Pods, lister.images()),
+                self.if_wanted(Section::Autoscaler, async { Ok(lister.autoscaler().await) }),
+                self.if_wanted(Section::Autoscaler, async {
+                    Ok(if provisioned { lister.node_claims().await } else { Fact::default() })
+                }),
+            )
         };
-        if let Some(gap) = foreign {
-            return nothing(&Fact::<()>::Missing(gap));
-        }
-        let images = pods.map(|pods| pulls::images(pods, events.as_ref().ok(), nodes.known().map(Vec::as_slice)));
+        // Without nodes nothing proves whose cluster this is, so the rest is for nobody: it is not read on.
+        let nodes = async {
+            match lister.nodes().await {
+                Fact::Known(nodes) => other_cluster(&nodes, &evidence.cluster).map_or(Ok(nodes), Err),
+                Fact::Missing(gap) => Err(gap),
+            }
+        };
+        let answers = tokio::try_join!(nodes, async { Ok(rest.await) });
+        let (nodes, (events, pods, autoscaler, node_claims)) = match answers {
+            Ok(answers) => answers,
+            Err(gap) => return nothing(&gap),
+        };
+        let images = pods.map(|pods| pulls::images(pods, events.as_ref().ok(), &nodes));
         KubernetesFacts {
-            nodes,
+            nodes: Fact::Known(nodes),
             mirror_failures: fact(events.map(|events| events.mirrors)),
             images: fact(images),
             autoscaler: unless_absent(evidence, autoscaler.unwrap_or_else(Fact::Missing)),
@@ -78,16 +83,13 @@ fn fact<T>(answer: Result<T, Gap>) -> Fact<T> {
 }
 
 /// All facts missing for the same reason.
-fn nothing(missing: &Fact<()>) -> KubernetesFacts {
-    fn same<T>(missing: &Fact<()>) -> Fact<T> {
-        Fact::Missing(missing.gap().cloned().unwrap_or_else(Gap::not_collected))
-    }
+pub(super) fn nothing(gap: &Gap) -> KubernetesFacts {
     KubernetesFacts {
-        nodes: same(missing),
-        mirror_failures: same(missing),
-        images: same(missing),
-        autoscaler: same(missing),
-        node_claims: same(missing),
+        nodes: Fact::Missing(gap.clone()),
+        mirror_failures: Fact::Missing(gap.clone()),
+        images: Fact::Missing(gap.clone()),
+        autoscaler: Fact::Missing(gap.clone()),
+        node_claims: Fact::Missing(gap.clone()),
     }
 }
 

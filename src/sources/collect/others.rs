@@ -22,7 +22,7 @@ const SECTIONS: [Section; 7] = [
 
 impl Collector {
     /// Looks at registries that were named, all at once.
-    pub async fn others(&self, evidence: &mut Evidence, ids: &[ResourceId]) {
+    pub(super) async fn others(&self, evidence: &mut Evidence, ids: &[ResourceId]) {
         let own = evidence.registry_id();
         let ids: BTreeSet<&ResourceId> = ids.iter().filter(|id| Some(*id) != own.as_ref()).collect();
         let reader = Self {

@@ -5,27 +5,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
-use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
+use http::header::USER_AGENT;
+use http::{HeaderValue, Uri};
+use kube::config::Kubeconfig;
 use kube::{Client, Config};
 use serde::Deserialize;
+use tokio::time::Instant;
 
+use super::call::Api;
+use super::kubeconfig::{self, Access};
+use super::plugin::Credential;
 use crate::evidence::calls::azure as api;
 use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::cluster::ManagedCluster;
 use crate::evidence::{Gap, Reason};
 use crate::sources::azure::arm::{Arm, Limits};
 use crate::sources::azure::error::Failure;
+use crate::sources::peer::{Peer, root_words};
 use crate::sources::progress::Progress;
-use crate::text;
+use crate::sources::proxy;
 
 /// The application behind which every Entra ID cluster of AKS stands.
 const AKS_SERVER_APP: &str = "6dae42f8-4368-4678-94ff-3960e28e3630";
+/// Longest time of a sign-in plug-in: kubelogin may start az, and az an interpreter.
+const PLUGIN: Duration = Duration::from_secs(20);
+/// Who asks, for the API server's audit log.
+const AGENT: &str = concat!("aksiso/", env!("CARGO_PKG_VERSION"));
 
 /// What the command line says about the Kubernetes API.
 #[derive(Debug, Clone, Default)]
 pub struct Wish {
-    /// `--kubeconfig` and `--context`, already read: a file that cannot be read is bad input, not a gap.
-    pub explicit: Option<(Kubeconfig, Option<String>)>,
+    /// `--kubeconfig` and `--context`, already read and checked: what is wrong with them is bad input, not a gap.
+    pub explicit: Option<Access>,
     /// `--no-kubernetes`.
     pub skip: bool,
 }
@@ -39,24 +50,9 @@ impl Wish {
         if kubeconfig.is_none() && context.is_none() {
             return Ok(Self { explicit: None, skip });
         }
-        let (config, name) = match kubeconfig {
-            Some(path) => (Kubeconfig::read_from(path), path.display().to_string()),
-            None => (Kubeconfig::read(), "the default kubeconfig".to_owned()),
-        };
-        // A parser's message may quote the file, and the file holds secrets: only the kind of failure is told.
-        let config = config.map_err(|error| match error {
-            kube::config::KubeconfigError::ReadConfig(source, _) => format!("{name} cannot be read: {source}"),
-            _ => format!("{name} is not a kubeconfig"),
-        })?;
-        let names: Vec<&str> = config.contexts.iter().map(|context| context.name.as_str()).collect();
-        if let Some(context) = context.filter(|context| !names.contains(context)) {
-            let known = names.join(", ");
-            return Err(format!("{name} has no context \"{context}\" (it has: {known})"));
-        }
-        if context.is_none() && config.current_context.as_deref().is_none_or(str::is_empty) {
-            return Err(format!("{name} has no current context; name one with --context"));
-        }
-        Ok(Self { explicit: Some((config, context.map(str::to_owned))), skip })
+        let config = kubeconfig.map_or_else(kubeconfig::read_default, |path| kubeconfig::read(path))?;
+        let explicit = Some(Access::of(&config, context)?);
+        Ok(Self { explicit, skip })
     }
 }
 
@@ -81,44 +77,51 @@ pub struct Connector<'c> {
 }
 
 impl Connector<'_> {
-    /// A client for the cluster's API: what was named explicitly; else the context whose server is the cluster's own
-    /// host name; else, or where its sign-in plug-in fails (kubelogin is not everywhere), the credential that ARM
+    /// The cluster's API: what was named explicitly; else the context whose server is the cluster's own host name,
+    /// the current one first; else, or where it cannot be used (kubelogin is not everywhere), the credential that ARM
     /// gives; else the current context (its nodes tell whether it is this cluster).
     ///
     /// # Errors
     /// The gap that says why there is none.
-    pub async fn connect(&self, wish: &Wish, cluster: &ManagedCluster) -> Result<Client, Gap> {
-        if let Some((config, context)) = &wish.explicit {
+    pub async fn connect(&self, wish: &Wish, cluster: &ManagedCluster) -> Result<Api, Gap> {
+        if let Some(access) = &wish.explicit {
             self.progress.log(1, "Kubernetes API: the kubeconfig that was named");
-            return self.client(config.clone(), context.clone()).await;
+            return self.open(access.clone()).await.map_err(|failure| gap(&failure));
         }
-        let local = Kubeconfig::read().ok();
+        let local = kubeconfig::read_default().unwrap_or_else(|why| {
+            self.progress.log(1, &format!("Kubernetes API: {why}"));
+            Kubeconfig::default()
+        });
+        let hosts = [cluster.properties.fqdn.as_deref(), cluster.properties.private_fqdn.as_deref()];
+        let hosts: Vec<&str> = hosts.into_iter().flatten().collect();
         let mut own = None;
-        if let Some((config, context)) = local.as_ref().and_then(|config| matching(config, cluster)) {
+        if let Some(context) = kubeconfig::contexts_of(&local, &hosts).first() {
             self.progress.log(1, &format!("Kubernetes API: context {context}"));
-            match self.client(config, Some(context)).await {
-                Ok(client) => return Ok(client),
-                Err(gap) => own = Some(gap),
+            match self.open_context(&local, Some(context)).await {
+                Ok(api) => return Ok(api),
+                Err(failure) => own = Some(failure),
             }
         }
         let failure = match self.user_credential(cluster).await {
             Ok(config) => {
                 self.progress.log(1, "Kubernetes API: listClusterUserCredential");
-                return self.client(config, None).await;
+                return self.open_given(&config).await.map_err(|failure| gap(&failure));
             }
             Err(failure) => failure,
         };
         // A context of this cluster that cannot be used says more than what any other context would.
-        if let Some(gap) = own {
-            return Err(gap);
+        if let Some(own) = own {
+            return Err(gap(&own));
         }
-        match local.filter(|config| config.current_context.as_deref().is_some_and(|name| !name.is_empty())) {
-            Some(config) => {
-                self.progress.log(1, "Kubernetes API: the current context");
-                self.client(config, None).await
+        if local.current_context.as_deref().is_some_and(|name| !name.is_empty()) {
+            self.progress.log(1, "Kubernetes API: the current context");
+            match self.open_context(&local, None).await {
+                Ok(api) => return Ok(api),
+                // Nobody named it, so it is not what has to be put right.
+                Err(other) => self.progress.log(1, &format!("the current context: {}", other.detail)),
             }
-            None => Err(failure.gap(&api::CLUSTER_USER_CREDENTIAL, cluster.id.as_str())),
         }
+        Err(failure.gap(&api::CLUSTER_USER_CREDENTIAL, cluster.id.as_str()))
     }
 
     /// The kubeconfig that ARM gives a user; where it would start kubelogin, our own sign-in steps in.
@@ -130,7 +133,12 @@ impl Connector<'_> {
         let yaml = azure_core::base64::decode(&encoded.value).map_err(|_| malformed())?;
         let yaml = String::from_utf8(yaml).map_err(|_| malformed())?;
         let mut config = Kubeconfig::from_yaml(&yaml).map_err(|_| malformed())?;
+        // A server's answer names no files of this machine.
+        for cluster in config.clusters.iter_mut().filter_map(|cluster| cluster.cluster.as_mut()) {
+            cluster.certificate_authority = None;
+        }
         for user in config.auth_infos.iter_mut().filter_map(|user| user.auth_info.as_mut()) {
+            (user.token_file, user.client_certificate, user.client_key) = (None, None, None);
             let Some(exec) = user.exec.take() else { continue };
             let args = exec.args.unwrap_or_default();
             let server = args.iter().skip_while(|arg| *arg != "--server-id").nth(1);
@@ -147,87 +155,93 @@ impl Connector<'_> {
         Ok(config)
     }
 
-    async fn client(&self, mut config: Kubeconfig, context: Option<String>) -> Result<Client, Gap> {
-        for user in config.auth_infos.iter_mut().filter_map(|user| user.auth_info.as_mut()) {
-            if let Some(exec) = &mut user.exec {
-                // A plug-in that wants to talk to somebody would wait forever in a pipeline.
-                exec.interactive_mode = Some(ExecInteractiveMode::Never);
-            }
+    /// The context of a kubeconfig that came from a server: what signs in there is not sent in the clear.
+    async fn open_given(&self, config: &Kubeconfig) -> Result<Api, Failure> {
+        let access = Access::of(config, None).map_err(|why| unusable(&why))?;
+        if access.server.scheme_str() != Some("https") {
+            return Err(unusable("the server that listClusterUserCredential names is not https"));
         }
-        let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-        let unusable = |what: &str| KubernetesCall::NODES.gap(Reason::Unreachable, what);
-        let mut config = Config::from_custom_kubeconfig(config, &options).await.map_err(|_| {
-            unusable("the kubeconfig's context cannot be used (a file or field that it names is missing)")
-        })?;
-        config.connect_timeout = Some(Duration::from_secs(5));
-        config.read_timeout = Some(self.limits.call);
-        // Its own retry obeys any Retry-After; ours gives up on a long one (kubernetes/call.rs).
-        config.default_retry = false;
-        // Sign-in plug-ins run while the client is built, and they block.
-        let built = tokio::task::spawn_blocking(move || Client::try_from(config));
-        match tokio::time::timeout_at(self.limits.call_deadline(), built).await {
-            Ok(Ok(Ok(client))) => Ok(client),
-            Ok(Ok(Err(error))) => Err(unusable(&client_error(&error))),
-            Ok(Err(_)) => Err(unusable("the Kubernetes client could not be built")),
-            Err(_) => {
-                Err(KubernetesCall::NODES
-                    .gap(Reason::TimedOut, "the kubeconfig's sign-in plug-in did not answer in time"))
-            }
+        self.open(access).await
+    }
+
+    async fn open_context(&self, config: &Kubeconfig, context: Option<&str>) -> Result<Api, Failure> {
+        match Access::of(config, context) {
+            Ok(access) => self.open(access).await,
+            Err(why) => Err(unusable(&why)),
         }
+    }
+
+    /// A client of a context that was checked; its plug-in, where there is one, runs once.
+    async fn open(&self, mut access: Access) -> Result<Api, Failure> {
+        if let Some(plugin) = access.plugin.take() {
+            self.progress.asking("the kubeconfig's sign-in plug-in");
+            // What is left must do for one call.
+            let last = self.limits.deadline.checked_sub(self.limits.call).unwrap_or(self.limits.deadline);
+            let signed_in = plugin.run((Instant::now() + PLUGIN).min(last)).await;
+            access =
+                match signed_in.map_err(|why| Failure::new(Reason::Unauthorized, why))? {
+                    Credential::Certificate { certificate, key } => access
+                        .with_certificate(Some(certificate), Some(key))
+                        .map_err(|why| unusable(&format!("the sign-in plug-in's {why}")))?,
+                    Credential::Token(token) if HeaderValue::try_from(format!("Bearer {token}")).is_ok() => {
+                        access.user.token = Some(token.into());
+                        access
+                    }
+                    Credential::Token(_) => return Err(unusable("the sign-in plug-in's token is none")),
+                };
+        }
+        let proxy = match access.proxy.take() {
+            Some(own) => Some(own),
+            None => proxy::as_kubectl(&access.server).map_err(|why| unusable(&why))?,
+        };
+        if let Some(proxy) = &proxy {
+            self.progress.log(1, &format!("Kubernetes API: through {}", proxy.words()));
+        }
+        let trust = if access.authorities.is_some() {
+            "the kubeconfig's certificate-authority does not vouch for it"
+        } else {
+            "a private authority is named by the kubeconfig's certificate-authority, or by SSL_CERT_FILE"
+        };
+        let peer = Peer { name: named(&access.server), proxy, trust };
+        let config = configuration(access, &peer, self.limits);
+        // Certificates are read from the system while a client is built.
+        let built = tokio::task::spawn_blocking(move || Client::try_from(config)).await;
+        let client = built.map_err(|_| unusable("the client cannot be built"))?;
+        let client = client.map_err(|error| unusable(&root_words(&error)))?;
+        Ok(Api::new(client, self.limits, self.progress.clone(), peer))
     }
 }
 
-/// Says why no client could be built; what a plug-in printed may hold a token and is not repeated.
-fn client_error(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Auth(_) => {
-            "the kubeconfig's sign-in plug-in failed; run it once by hand (kubectl get nodes)".to_owned()
-        }
-        other => text::bounded(&crate::sources::azure::error::root_message(other), 200),
-    }
+/// How the API server is called: with its address, because it is rarely the one that somebody thinks of.
+fn named(server: &Uri) -> String {
+    let port = server.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("the Kubernetes API ({}{port})", server.host().unwrap_or_default())
 }
 
-/// The context whose server is the cluster's own host name.
-fn matching(config: &Kubeconfig, cluster: &ManagedCluster) -> Option<(Kubeconfig, String)> {
-    let own = [cluster.properties.fqdn.as_deref(), cluster.properties.private_fqdn.as_deref()];
-    let is_own = |server: &str| {
-        let host = server.parse::<http::Uri>().ok()?.host()?.to_owned();
-        own.into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&host)).then_some(())
-    };
-    let named = config.clusters.iter().filter(|entry| {
-        let server = entry.cluster.as_ref().and_then(|cluster| cluster.server.as_deref());
-        server.and_then(is_own).is_some()
-    });
-    let clusters: Vec<&str> = named.map(|entry| entry.name.as_str()).collect();
-    let context = config
-        .contexts
-        .iter()
-        .find(|entry| entry.context.as_ref().is_some_and(|context| clusters.contains(&context.cluster.as_str())))?;
-    Some((config.clone(), context.name.clone()))
+/// What the client is made with; whatever it reads by itself otherwise (proxies, files, plug-ins) is decided already.
+fn configuration(access: Access, peer: &Peer, limits: Limits) -> Config {
+    let mut config = Config::new(access.server);
+    config.root_cert = access.authorities;
+    config.accept_invalid_certs = access.insecure;
+    config.tls_server_name = access.tls_name;
+    config.disable_compression = access.uncompressed;
+    config.auth_info = access.user;
+    config.proxy_url = peer.proxy.as_ref().map(proxy::Proxy::address);
+    config.headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
+    // The limit of a call ends whatever hangs; one for reads would count the time that a connection lay idle too.
+    config.connect_timeout = Some(limits.call);
+    config.read_timeout = None;
+    config.write_timeout = Some(limits.call);
+    // Its own retry obeys any Retry-After; ours gives up on a long one (kubernetes/call.rs).
+    config.default_retry = false;
+    config
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn unusable(why: &str) -> Failure {
+    Failure::new(Reason::Unreachable, format!("the kubeconfig cannot be used: {why}"))
+}
 
-    fn cluster(fqdn: &str) -> ManagedCluster {
-        let json = serde_json::json!({ "id": "/subscriptions/s/x/aks",
-                "properties": {
-                "fqdn": fqdn,
-                "privateFQDN":
-                "p.local" } });
-        serde_json::from_value(json).expect("a cluster")
-    }
-
-    #[test]
-    fn only_a_context_of_this_cluster_is_chosen_unasked() {
-        let yaml = "apiVersion: v1\nkind: Config\ncurrent-context: other\nclusters:\n- name: c1\n  cluster: {server: \
-                    'https://A.hcp.eastus.azmk8s.io:443'}\n- name: c2\n  cluster: {server: \
-                    'https://elsewhere'}\ncontexts:\n- name: other\n  context: {cluster: c2, user: u}\n- name: \
-                    mine\n  context: {cluster: c1, user: u}\nusers: []\n";
-        let config = Kubeconfig::from_yaml(yaml).expect("yaml");
-        let found = |fqdn: &str| matching(&config, &cluster(fqdn)).map(|(_, context)| context);
-        assert_eq!(found("a.hcp.eastus.azmk8s.io").as_deref(), Some("mine"));
-        assert_eq!(found("b.hcp.eastus.azmk8s.io"), None);
-    }
+/// The gap that no connection leaves: nothing can be listed.
+pub fn gap(failure: &Failure) -> Gap {
+    KubernetesCall::NODES.gap(failure.reason, failure.detail.as_str())
 }

@@ -5,13 +5,12 @@ use std::fmt;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
-use kube::Client;
 use kube::api::{GetParams, ListParams, Request};
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer as _};
 use tokio::task::JoinHandle;
 
-use super::call::{self, PageAnswer, Question, Unanswered};
+use super::call::{Api, PageAnswer, Question, Unanswered};
 use super::pulls::{FailedPulls, ImagesOfPods, PodPulls};
 use super::raw::{RawEvent, RawNode, RawPod};
 use super::scale;
@@ -19,18 +18,24 @@ use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::kubernetes::{MirrorFailure, Node, ScaleUpProblem};
 use crate::evidence::{Fact, Gap};
 use crate::model::message::mirror_host;
-use crate::sources::azure::arm::Limits;
-use crate::sources::progress::Progress;
 
 /// Objects of one page.
 const PAGE: u32 = 500;
 /// Most pages of one list; a server that never stops would otherwise be followed to the deadline.
 const PAGES: usize = 2_000;
+/// How often a list is begun again that expired while it was read.
+const RESTARTS: usize = 2;
 
-pub struct Lister<'l> {
-    pub client: &'l Client,
-    pub limits: Limits,
-    pub progress: &'l Progress,
+/// Reads lists.
+pub struct Lister<'l>(pub &'l Api);
+
+/// A question that is on its way; who drops it does not want the answer any more.
+struct Coming(JoinHandle<PageAnswer>);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 #[derive(Deserialize)]
@@ -91,10 +96,10 @@ impl Lister<'_> {
     /// What the cluster autoscaler could not do; nothing where there is no autoscaler.
     pub async fn autoscaler(&self) -> Fact<Vec<ScaleUpProblem>> {
         let permission = KubernetesCall::AUTOSCALER;
-        self.progress.asking("Kubernetes cluster-autoscaler-status");
+        self.0.progress().asking("Kubernetes cluster-autoscaler-status");
         let maps = Request::new("/api/v1/namespaces/kube-system/configmaps");
         let question = maps.get("cluster-autoscaler-status", &GetParams::default());
-        let body = call::ask(self.client, self.limits, question).await;
+        let body = self.0.ask(question).await;
         let problems = body.and_then(|body| {
             let malformed = || Unanswered::malformed("the autoscaler's status is not what it writes");
             scale::backed_off(&body).ok_or_else(malformed)
@@ -110,9 +115,26 @@ impl Lister<'_> {
         claims.map_or_else(|none| none.or_none(permission), Fact::Known)
     }
 
+    /// Reads a list, from its start again where its pages expired meanwhile.
+    async fn each<T: DeserializeOwned, K: Default>(
+        &self,
+        permission: KubernetesCall,
+        path: &str,
+        selector: Option<&str>,
+        mut keep: impl FnMut(&mut K, T),
+    ) -> Result<K, Unanswered> {
+        for _ in 0..RESTARTS {
+            match self.once(permission, path, selector, &mut keep).await {
+                Err(Unanswered::Expired(_)) => {}
+                read => return read,
+            }
+        }
+        self.once(permission, path, selector, &mut keep).await
+    }
+
     /// Reads a list page by page, and gathers what is kept of it. A page is parsed and folded into what is kept while
     /// the next one is on its way, so no more than two pages are held, whatever the list's length.
-    async fn each<T: DeserializeOwned, K: Default>(
+    async fn once<T: DeserializeOwned, K: Default>(
         &self,
         permission: KubernetesCall,
         path: &str,
@@ -124,7 +146,7 @@ impl Lister<'_> {
         let mut kept = K::default();
         let mut coming = self.page(permission, 1, Request::new(path).list(&params));
         for number in 1..=PAGES {
-            let body = coming.await.map_err(|_| no_list())??;
+            let body = (&mut coming.0).await.map_err(|_| no_list())??;
             let next = next_page(&body);
             if next.is_some() && (next == params.continue_token || number == PAGES) {
                 break;
@@ -146,10 +168,10 @@ impl Lister<'_> {
     }
 
     /// Asks for a page in a task of its own: else nothing would be sent while the page before it is parsed.
-    fn page(&self, permission: KubernetesCall, number: usize, question: Question) -> JoinHandle<PageAnswer> {
-        self.progress.asking(&format!("Kubernetes {} (page {number})", permission.resource));
-        let (client, limits) = (self.client.clone(), self.limits);
-        tokio::spawn(async move { call::ask(&client, limits, question).await })
+    fn page(&self, permission: KubernetesCall, number: usize, question: Question) -> Coming {
+        self.0.progress().asking(&format!("Kubernetes {} (page {number})", permission.resource));
+        let api = self.0.clone();
+        Coming(tokio::spawn(async move { api.ask(question).await }))
     }
 }
 

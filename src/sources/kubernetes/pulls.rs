@@ -84,6 +84,7 @@ impl ImagesOfPods {
                 image: declared.map_or_else(|| status.image.clone(), |container| container.image.clone()),
                 reason: waiting.reason.clone(),
                 message: informative(&waiting.message).then(|| kept(&waiting.message)),
+                from_event: false,
                 last_seen: None,
             });
         }
@@ -178,9 +179,9 @@ impl FailedPulls {
 
 /// Puts pods, events and nodes together: what virtual nodes run is left out, and a waiting container without a message
 /// of its own gets the newest event's.
-pub fn images(pods: Vec<PodPulls>, events: Option<&FailedPulls>, nodes: Option<&[Node]>) -> PodImages {
-    let nodes = nodes.into_iter().flatten();
-    let virtual_nodes: HashSet<&str> = nodes.filter(|node| node.is_virtual).map(|node| node.name.as_str()).collect();
+pub fn images(pods: Vec<PodPulls>, events: Option<&FailedPulls>, nodes: &[Node]) -> PodImages {
+    let virtual_nodes: HashSet<&str> =
+        nodes.iter().filter(|node| node.is_virtual).map(|node| node.name.as_str()).collect();
     let is_virtual = |name: &str| virtual_nodes.contains(name);
     let mut images = PodImages::default();
     let mut used: BTreeMap<String, ImageUse> = BTreeMap::new();
@@ -190,7 +191,9 @@ pub fn images(pods: Vec<PodPulls>, events: Option<&FailedPulls>, nodes: Option<&
             PodPulls::Waiting(mut waiting) if !is_virtual(&waiting.node) => {
                 if let Some((seen, message)) = events.and_then(|events| events.newest(&waiting)) {
                     waiting.last_seen = *seen;
-                    waiting.message.get_or_insert_with(|| message.clone());
+                    if waiting.message.is_none() {
+                        (waiting.message, waiting.from_event) = (Some(message.clone()), true);
+                    }
                 }
                 images.waiting.push(waiting);
             }

@@ -105,6 +105,16 @@ pub(super) struct RawEvent {
     last_timestamp: Option<Timestamp>,
     #[serde(deserialize_with = "timestamp")]
     event_time: Option<Timestamp>,
+    #[serde(deserialize_with = "null_is_default")]
+    series: RawSeries,
+}
+
+/// How often an event of the newer kind came again.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawSeries {
+    #[serde(deserialize_with = "timestamp")]
+    last_observed_time: Option<Timestamp>,
 }
 
 #[derive(Default, Deserialize)]
@@ -122,7 +132,7 @@ impl RawEvent {
 
     /// The newest occurrence.
     pub(super) fn seen(&self) -> Option<Timestamp> {
-        self.last_timestamp.max(self.event_time)
+        self.last_timestamp.max(self.event_time).max(self.series.last_observed_time)
     }
 }
 
@@ -245,6 +255,16 @@ pub(super) struct RawWaiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_that_came_again_is_as_new_as_its_last_time() {
+        let seen = |json: &str| serde_json::from_str::<RawEvent>(json).expect("an event").seen();
+        let series = r#"{ "eventTime": "2026-01-01T00:00:00.000000Z", "lastTimestamp": null,
+            "series": { "count": 9, "lastObservedTime": "2026-01-02T00:00:00.000000Z" } }"#;
+        let single = r#"{ "lastTimestamp": "2026-01-01T12:00:00Z", "eventTime": null, "series": null }"#;
+        assert!(seen(series) > seen(single), "the one began earlier, and was seen later");
+        assert_eq!(seen("{}"), None);
+    }
 
     #[test]
     fn a_node_is_read_from_labels_and_status() {

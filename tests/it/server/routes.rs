@@ -199,7 +199,19 @@ fn kubernetes(facts: &Value, add: &mut impl FnMut(String, Value)) {
         None => fact.clone(),
     };
     add("/api/v1/nodes".to_owned(), each(&facts["nodes"], &node));
-    add("/api/v1/events".to_owned(), each(&facts["mirrorFailures"], &event));
+    let mut events = each(&facts["mirrorFailures"], &event);
+    let waiting = facts["images"]["known"]["waiting"].as_array().into_iter().flatten();
+    let told = waiting.filter(|pull| pull["fromEvent"] == true).map(|pull| {
+        json!({
+            "message": pull["message"], "reason": "Failed", "lastTimestamp": null, "eventTime": "2026-01-01T00:00:00.000000Z",
+            "series": { "lastObservedTime": pull["lastSeen"] },
+            "involvedObject": { "kind": "Pod", "namespace": pull["namespace"], "name": pull["pod"] },
+        })
+    });
+    if let Some(events) = events["known"].as_array_mut() {
+        events.extend(told);
+    }
+    add("/api/v1/events".to_owned(), events);
     add("/api/v1/pods".to_owned(), pods(&facts["images"]));
     let status = facts["autoscaler"]["known"].as_array().filter(|groups| !groups.is_empty()).map(|groups| {
         let groups = groups.iter().map(|group| {
@@ -253,7 +265,12 @@ fn pods(images: &Value) -> Value {
         pods.push(pod(&json!(namespace), &json!(name), &json!("some-node"), &json!(containers), json!([]), "Running"));
     }
     for pull in known["waiting"].as_array().into_iter().flatten() {
-        let status = json!([{ "name": pull["container"], "image": pull["image"], "state": { "waiting": { "reason": pull["reason"], "message": pull["message"] } } }]);
+        let message = if pull["fromEvent"] == true {
+            json!(format!("Back-off pulling image {}", pull["image"]))
+        } else {
+            pull["message"].clone()
+        };
+        let status = json!([{ "name": pull["container"], "image": pull["image"], "state": { "waiting": { "reason": pull["reason"], "message": message } } }]);
         let mut waiting = pod(&pull["namespace"], &pull["pod"], &pull["node"], &json!([]), json!([]), "Pending");
         // Init containers wait as others do.
         waiting["spec"]["initContainers"] = json!([{ "name": pull["container"], "image": pull["image"] }]);

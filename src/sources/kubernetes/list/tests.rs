@@ -1,4 +1,4 @@
-use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,14 +13,18 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::evidence::Reason;
-use crate::sources::azure::error::Failure;
+use crate::sources::azure::arm::Limits;
+use crate::sources::peer::Peer;
+use crate::sources::progress::Progress;
+
+/// The status of an answer that never comes: the connection is closed.
+const CUT: u16 = 0;
 
 /// An API server that gives its answers in turn, each after a while, and the last one from then on.
 struct Fake {
-    client: Client,
+    api: Api,
     /// What was asked, in order.
     asked: Arc<Mutex<Vec<String>>>,
-    progress: Progress,
 }
 
 impl Fake {
@@ -38,8 +42,11 @@ impl Fake {
                     log.push(request.uri().to_string());
                     async move {
                         tokio::time::sleep(Duration::from_millis(20)).await;
+                        if status == CUT {
+                            return Err(io::ErrorKind::ConnectionReset.into());
+                        }
                         let body = Full::new(Bytes::from(body));
-                        Ok::<_, Infallible>(http::Response::builder().status(status).body(body).expect("a response"))
+                        Ok::<_, io::Error>(http::Response::builder().status(status).body(body).expect("a response"))
                     }
                 });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
@@ -47,13 +54,15 @@ impl Fake {
         });
         let mut config = kube::Config::new(format!("http://{address}").parse().expect("an address"));
         config.default_retry = false;
-        let client = Client::try_from(config).expect("a client");
-        Self { client, asked, progress: Progress::silent() }
+        let client = kube::Client::try_from(config).expect("a client");
+        let (call, deadline) = (Duration::from_secs(20), Instant::now() + Duration::from_secs(60));
+        let peer = Peer { name: "the Kubernetes API".to_owned(), proxy: None, trust: "" };
+        let api = Api::new(client, Limits { call, deadline, concurrency: 1 }, Progress::silent(), peer);
+        Self { api, asked }
     }
 
     fn lister(&self) -> Lister<'_> {
-        let (call, deadline) = (Duration::from_secs(20), Instant::now() + Duration::from_secs(60));
-        Lister { client: &self.client, limits: Limits { call, deadline, concurrency: 1 }, progress: &self.progress }
+        Lister(&self.api)
     }
 
     fn asked(&self) -> usize {
@@ -129,8 +138,11 @@ async fn half_a_list_is_no_list() {
         assert_eq!(numbers(&fake).await, Err(malformed.clone()), "{other}");
     }
     let fake = Fake::start(vec![page(&[1], "b"), (403, String::new())]).await;
-    let forbidden = Failure::new(Reason::Forbidden, "403: the Kubernetes API forbids it");
-    assert_eq!(numbers(&fake).await, Err(Unanswered::Failed(forbidden)));
+    assert_eq!(reason(numbers(&fake).await), Reason::Forbidden);
+}
+
+fn reason(read: Result<Vec<usize>, Unanswered>) -> Reason {
+    read.expect_err("it fails").gap(KubernetesCall::PODS).reason
 }
 
 #[tokio::test]
@@ -138,8 +150,40 @@ async fn a_server_that_is_busy_for_a_moment_is_asked_again() {
     let fake = Fake::start(vec![page(&[1], "b"), (503, String::new()), (429, String::new()), page(&[2], "")]).await;
     assert_eq!(numbers(&fake).await, Ok(vec![1, 2]));
     let fake = Fake::start(vec![(503, String::new())]).await;
-    assert_eq!(numbers(&fake).await, Err(Unanswered::Failed(Failure::from_status(503, b""))));
-    assert_eq!(fake.asked(), 3);
+    assert_eq!(reason(numbers(&fake).await), Reason::ServerError);
+    assert_eq!(fake.asked(), 4);
+}
+
+/// One of two API servers behind a balancer goes away in the middle of a list.
+#[tokio::test]
+async fn a_page_whose_connection_broke_off_is_asked_again() {
+    let cut = || (CUT, String::new());
+    let fake = Fake::start(vec![page(&[1], "b"), cut(), cut(), page(&[2], "c"), (502, String::new()), page(&[3], "")]);
+    assert_eq!(numbers(&fake.await).await, Ok(vec![1, 2, 3]));
+    let fake = Fake::start(vec![page(&[1], "b"), cut()]).await;
+    assert_eq!(reason(numbers(&fake).await), Reason::Unreachable);
+    assert_eq!(fake.asked(), 1 + 4);
+}
+
+/// etcd was compacted meanwhile: what came before is read again, and kept once.
+#[tokio::test]
+async fn a_list_that_expired_is_read_from_its_start() {
+    let gone =
+        || (410, json!({ "kind": "Status", "message": "The provided continue parameter is too old" }).to_string());
+    let fake = Fake::start(vec![page(&[1], "b"), gone(), page(&[1], "c"), page(&[2], "")]).await;
+    assert_eq!(numbers(&fake).await, Ok(vec![1, 2]));
+    let fake = Fake::start(vec![page(&[1], "b"), gone(), page(&[1], "c"), gone(), page(&[1], "d"), gone()]).await;
+    let expired = numbers(&fake).await.expect_err("it never ends").gap(KubernetesCall::PODS);
+    assert!(expired.detail.contains("expired") && expired.detail.contains("continue parameter is too old"));
+}
+
+#[tokio::test]
+async fn a_page_that_nobody_waits_for_is_not_left_behind() {
+    let fake =
+        Fake::start(vec![(200, json!({ "metadata": { "continue": "b" }, "items": [{}] }).to_string()), page(&[], "")]);
+    let fake = fake.await;
+    assert_eq!(reason(numbers(&fake).await), Reason::Malformed);
+    assert_eq!(fake.asked.lock().expect("a lock").len(), 1, "the next page is not asked for in vain");
 }
 
 #[tokio::test]
