@@ -1,6 +1,7 @@
 //! One short function per subcommand.
 
 pub mod cli;
+mod collected;
 mod cutover;
 mod diagnose;
 pub mod exit;
@@ -123,6 +124,9 @@ async fn collect(args: &CollectArgs, progress: &Progress) -> anyhow::Result<Exit
     }
     // What could not be read is what the checks would not see.
     let diagnosis = Diagnosis::of(&evidence, &checks);
+    for line in collected::lines(&args.output, &diagnosis) {
+        progress.say(&line);
+    }
     Ok(if diagnosis.incomplete() { Exit::Incomplete } else { Exit::Clean })
 }
 
@@ -182,6 +186,9 @@ fn explain(name: &str) -> anyhow::Result<Exit> {
     let Some(markdown) = whole.or_else(section) else {
         let names =
             answers::rule_sets().flat_map(|set| std::iter::once(set.id).chain(set.rules.iter().map(|rule| rule.id)));
+        if let Some(why) = catalogue::retired(name) {
+            return Err(Problem::new(format!("the rule {name} is gone: {why}"), "aksiso checks lists all rules").into());
+        }
         let near = text::nearest(name, names).map_or_else(String::new, |near| format!("did you mean {near}? "));
         let message = format!("there is no check or rule \"{}\"", text::clean(&text::bounded(name, 60)));
         return Err(Problem::new(message, format!("{near}aksiso checks lists them all")).into());

@@ -1,6 +1,7 @@
 //! From outcomes to a diagnosis: causes and their symptoms, statuses and the verdict.
 
 pub mod causes;
+pub mod gaps;
 pub mod links;
 pub mod plan;
 pub mod policy;
@@ -271,8 +272,8 @@ fn named(accepted: &[&Finding]) -> String {
     format!("accepted: {}", names.collect::<Vec<_>>().join(", "))
 }
 
-fn unseen(gaps: &[Gap]) -> String {
-    let mut details: Vec<&str> = gaps.iter().map(|gap| gap.detail.as_str()).collect();
+fn unseen(unseen: &[Gap]) -> String {
+    let mut details: Vec<String> = unseen.iter().map(gaps::said).collect();
     details.dedup();
     format!("could not be seen: {}", details.join("; "))
 }

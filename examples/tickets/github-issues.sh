@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # One issue a root cause, found again by its fingerprint; closed when the finding is gone.
-# usage: github-issues.sh REPORT.json OWNER/REPOSITORY     (needs jq and gh; DRY_RUN=1 prints what it would do)
+# usage: github-issues.sh REPORT.json OWNER/REPOSITORY     (needs jq and gh; DRY_RUN=1 prints what it would do and asks
+# nobody: as if no issue were open, or with those in ISSUES_FILE, the output of the gh issue list below)
 set -euo pipefail
 report=$1 repository=$2
 run() { if [ -n "${DRY_RUN:-}" ]; then printf '%q ' "$@"; echo; else "$@"; fi; }
 
 if [ -n "${ISSUES_FILE:-}" ]; then open=$(cat "$ISSUES_FILE")
+elif [ -n "${DRY_RUN:-}" ]; then open='[]'
 else open=$(gh issue list --repo "$repository" --label aksiso --state open --limit 500 --json number,body); fi
 
 # A finding that another one explains needs no issue of its own.

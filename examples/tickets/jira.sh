@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # One Jira issue a root cause, found again by its label; moved to done when the finding is gone.
 # usage: jira.sh REPORT.json PROJECT     (needs jq and curl; JIRA_URL, JIRA_USER, JIRA_TOKEN, JIRA_DONE = id of the
-# transition to done; DRY_RUN=1 prints the requests instead of sending them). For Jira Cloud: the search of Data Center
-# is POST search, version 2.
+# transition to done; DRY_RUN=1 prints the requests and sends none: as if no issue were open, or with those in
+# ISSUES_FILE, an answer of the search below). For Jira Cloud: the search of Data Center is POST search, version 2.
 set -euo pipefail
 report=$1 project=$2
 jira() { # METHOD PATH BODY [VERSION OF THE API]
@@ -14,11 +14,25 @@ jira() { # METHOD PATH BODY [VERSION OF THE API]
     --header 'Content-Type: application/json' --data "$3" "$JIRA_URL/rest/api/${4:-2}/$2"
 }
 
+# The search answers page by page.
+search() {
+  local jql="project = \"$project\" AND labels = aksiso AND statusCategory != Done" token='' page
+  while :; do
+    page=$(jira POST search/jql "$(jq -nc --arg jql "$jql" --arg token "$token" \
+      '{jql: $jql, fields: ["labels"], maxResults: 100} + (if $token == "" then {} else {nextPageToken: $token} end)')" 3)
+    jq -c '.issues[]' <<< "$page"
+    token=$(jq -r '.nextPageToken // ""' <<< "$page")
+    [ -n "$token" ] || break
+  done
+}
+
 if [ -n "${ISSUES_FILE:-}" ]; then
   open=$(cat "$ISSUES_FILE")
+elif [ -n "${DRY_RUN:-}" ]; then
+  open='{"issues": []}'
 else
-  jql="project = \"$project\" AND labels = aksiso AND statusCategory != Done"
-  open=$(jira POST search/jql "$(jq -n --arg jql "$jql" '{jql: $jql, fields: ["labels"], maxResults: 500}')" 3)
+  issues=$(search)
+  open=$(jq -s '{issues: .}' <<< "$issues")
 fi
 
 jq -c '.findings[] | select(.severity != "info" and (.causedBy | length) == 0)' "$report" | while read -r finding; do

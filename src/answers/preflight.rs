@@ -130,7 +130,7 @@ impl<'m> Preflight<'m> {
             tell(Some(finding), vec![gap]);
         }
         let unreadable = self.manifests.unreadable.iter();
-        let unreadable = unreadable.map(|own| Gap::new(Reason::NotCollected, own.message.clone()));
+        let unreadable = unreadable.map(|own| Gap::new(Reason::NotVisible, own.message.clone()));
         tell(None, unreadable.chain(self.unlisted.clone()).collect());
         judge.finish()
     }

@@ -1,5 +1,7 @@
 //! The registry's artifact cache rules: does one of them carry Microsoft's registry to where nodes look for it.
 
+mod credentials;
+
 use jiff::Timestamp;
 
 use super::check::Check;
@@ -9,9 +11,11 @@ use super::rule::RuleSet;
 use crate::checks::command::Command;
 use crate::checks::finding::{Facts, Finding, Observation, Remediation, RemediationKind, Subject};
 use crate::checks::rule::{Rule, Severity};
+use crate::evidence::cloud::is_registry;
 use crate::evidence::id::ResourceId;
-use crate::evidence::registry::{CacheRule, CredentialSet, Registry};
+use crate::evidence::registry::{CacheRule, Registry};
 use crate::evidence::{Evidence, Section};
+use crate::model::cache;
 use crate::model::cluster::Ownership;
 use crate::model::cluster::is;
 
@@ -49,6 +53,8 @@ enum Role {
     Right,
     /// The whole of Microsoft's registry to `*`, as in the preview.
     Legacy,
+    /// The documented target, filled from another Azure registry: it works only if that registry's own chain does.
+    Chained,
     /// Meant to be the right one, but with another source or target.
     Wrong,
     /// Something else, such as a rule of the operator's own for `mcr.microsoft.com/dotnet/*`.
@@ -106,7 +112,8 @@ impl<'e> Case<'e> {
         match (whole, target) {
             (true, TARGET) => Role::Right,
             (true, "*") => Role::Legacy,
-            (true, _) => Role::Wrong,
+            (false, TARGET) if is_registry(source.split('/').next().unwrap_or_default()) => Role::Chained,
+            (true, _) | (false, TARGET) => Role::Wrong,
             (false, _) if some && meant => Role::Wrong,
             _ => Role::Other,
         }
@@ -144,6 +151,9 @@ impl<'e> Case<'e> {
         if let Some(rule) = self.with_role(Role::Legacy).next() {
             return vec![self.legacy(rule)];
         }
+        if let Some(rule) = self.with_role(Role::Chained).next() {
+            return vec![self.chained(rule)];
+        }
         let wrong: Vec<Finding> = self.with_role(Role::Wrong).map(|rule| self.mismatch(rule)).collect();
         if wrong.is_empty() { vec![self.missing()] } else { wrong }
     }
@@ -175,6 +185,23 @@ impl<'e> Case<'e> {
             target(rule)
         );
         self.on_rule(rule, &MISMATCH, detail, self.recreate(Some(rule)))
+    }
+
+    fn chained(&self, rule: &CacheRule) -> Finding {
+        let host = self.evidence.mcr_hosts()[0];
+        let detail = format!(
+            "Rule {} fills \"{TARGET}\" from \"{}\", another registry, instead of \"{host}/*\". That is undocumented, \
+             and works only as long as that registry's own chain to {host} does.",
+            rule.name(),
+            source(rule)
+        );
+        let mut remediation = self.recreate(Some(rule));
+        remediation.summary.insert_str(
+            0,
+            "If it is meant, see that the other registry has the documented rule and lets this one pull. Else replace \
+             it in a maintenance window: between the two commands nothing new can be pulled. ",
+        );
+        self.on_rule(rule, &MISMATCH, detail, remediation).with_severity(Severity::Warning)
     }
 
     fn legacy(&self, rule: &CacheRule) -> Finding {
@@ -296,7 +323,7 @@ impl<'e> Case<'e> {
     }
 
     fn failure(&self, rule: &CacheRule) -> Finding {
-        let main = matches!(self.role(rule), Role::Right | Role::Legacy | Role::Wrong);
+        let main = self.role(rule) != Role::Other;
         let remediation = if main {
             self.recreate(Some(rule))
         } else {
@@ -320,58 +347,6 @@ impl<'e> Case<'e> {
         finding
     }
 
-    fn credentials(&self) -> Vec<Finding> {
-        let sets = self.evidence.registry.credential_sets.known().into_iter().flatten();
-        let used = sets.filter(|set| {
-            self.rules.iter().any(|rule| rule.properties.credential_set_resource_id.as_ref() == Some(&set.id))
-        });
-        let unhealthy = used.filter_map(|set| {
-            let health =
-                set.properties.auth_credentials.iter().filter_map(|credential| credential.credential_health.as_ref());
-            let sick = health.into_iter().find(|health| is(health.status.as_ref(), "Unhealthy"))?;
-            Some((set, sick.error_code.as_deref().unwrap_or("unknown")))
-        });
-        unhealthy.map(|(set, code)| self.unhealthy(set, code)).collect()
-    }
-
-    fn unhealthy(&self, set: &CredentialSet, code: &str) -> Finding {
-        let own = |rule: &&CacheRule| rule.properties.credential_set_resource_id.as_ref() == Some(&set.id);
-        let rules: Vec<String> = self.rules.iter().filter(own).map(|rule| rule.name().to_owned()).collect();
-        let detail = format!(
-            "Credential set {} of rule {} cannot read its secrets ({code}): new images of its source cannot be pulled.",
-            set.name(),
-            rules.join(", ")
-        );
-        let seen = Observation::new(
-            format!("GET {}/credentialSets", self.registry.id),
-            format!("value[{}].properties.authCredentials[].credentialHealth", set.name()),
-            format!("Unhealthy ({code})"),
-        );
-        Finding::new(
-            &CREDENTIALS,
-            Subject::new("Microsoft.ContainerRegistry/registries/credentialSets", &set.id),
-            detail,
-        )
-        .seen(vec![seen])
-        .with_facts(Facts { cache_rules: rules, ..Facts::default() })
-        .with_remediation(self.grant_secrets(set))
-    }
-
-    /// Lets the set's identity read its secrets.
-    fn grant_secrets(&self, set: &CredentialSet) -> Remediation {
-        let show = remedy::acr("az acr credential-set show", &self.registry.id).with("-n", set.name());
-        let principal = set.identity.as_ref().and_then(|identity| identity.principal_id.clone());
-        let grant = remedy::cache::grant_secrets(principal.as_deref().unwrap_or("<PRINCIPAL_ID>"));
-        remedy(
-            RemediationKind::FixUpstreamCredentials,
-            "See which secrets the set names, and let its identity read them in their Key Vault (put the vault's id \
-             in place of <KEY_VAULT_ID>). A firewall of the vault and a wrong secret do the same harm; the health is \
-             refreshed with delay.",
-            vec![remedy::in_subscription(show, &self.registry.id), grant],
-            DOCS_CACHE,
-        )
-    }
-
     fn delete(&self, rule: &CacheRule) -> Command {
         remedy::delete_cache_rule(&self.registry.id, &words(rule))
     }
@@ -382,7 +357,11 @@ impl<'e> Case<'e> {
             return remedy::delete_registry_and_reconcile(self.evidence, &self.registry.id);
         }
         let registry = &self.registry.id;
-        let mut commands: Vec<Command> = wrong.map(|rule| self.delete(rule)).into_iter().collect();
+        // A rule whose target overlaps the documented one makes Azure refuse it.
+        let in_the_way =
+            |rule: &&CacheRule| wrong.is_some_and(|wrong| wrong.id == rule.id) || cache::overlaps(target(rule), TARGET);
+        let in_the_way = self.rules.iter().filter(in_the_way);
+        let mut commands: Vec<Command> = in_the_way.map(|rule| self.delete(rule)).collect();
         commands.push(remedy::create_documented_rule(self.evidence, registry));
         let summary = "Create the documented rule (a rule's source and target cannot be changed, so a wrong one is \
                        deleted first). If it is refused with TargetRepositoryPrefixMatchesExistingRegistries, \

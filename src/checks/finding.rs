@@ -6,6 +6,7 @@ use super::command::Command;
 use super::rule::{Rule, RuleSet, Severity};
 use crate::evidence::id::{self, ResourceId};
 use crate::evidence::kubernetes::Node;
+use crate::model::bootstrap_code::Fault;
 use crate::model::message::Reading;
 use crate::text;
 
@@ -99,6 +100,8 @@ pub struct Facts {
     pub nodes: BTreeSet<String>,
     /// The exit code of the node bootstrap that it rests on.
     pub exit_code: Option<u32>,
+    /// The kind of fault behind that code, where it is known.
+    pub fault: Option<Fault>,
     /// What the newest message of a failed pull says.
     pub message: Option<Reading>,
     /// The registry to whose mirror that message, or an event, says the node was sent.

@@ -223,6 +223,13 @@ impl<'e> Case<'e> {
         }
         let known = rules::FAILURES.iter().find(|known| known.rule == group.rule);
         match (known, &group.newest().reading.host) {
+            (Some(known), _) if group.rule == &UNAUTHORIZED && self.evidence.pulls_as_service_accounts() => {
+                format!(
+                    "{} Service account image pull (preview) is on: the identity may be that of the pod's service \
+                     account, and not the kubelet's.",
+                    known.meaning
+                )
+            }
             (Some(known), _) => known.meaning.to_owned(),
             (None, Host::Other(host)) => {
                 format!("The message is about {host}; nothing that aksiso knows of fits it.")

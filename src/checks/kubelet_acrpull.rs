@@ -151,6 +151,17 @@ fn not_on(
     .with_remediation(remediation)
 }
 
+/// Reports a finding about the identity's role; where pods pull as their service accounts it says what it decides.
+fn report(judge: &mut Judge<'_>, mut finding: Finding) {
+    if judge.evidence.pulls_as_service_accounts() {
+        finding.detail.push_str(
+            " Service account image pull (preview) is on: this role decides for the nodes' bootstrap, while pods may \
+             pull with identities of their own.",
+        );
+    }
+    judge.report(finding);
+}
+
 fn assignments(judge: &mut Judge<'_>, registry: &Registry, identity: &KubeletIdentity) {
     let evidence = judge.evidence;
     let Some(all) = judge.know(&evidence.access.role_assignments, "role assignments on the registry") else {
@@ -168,7 +179,7 @@ fn assignments(judge: &mut Judge<'_>, registry: &Registry, identity: &KubeletIde
         if abac == Some(true)
             && !rights.repository.iter().any(|assignment| clearly_allows(assignment.properties.condition.as_deref()))
         {
-            judge.report(conditioned(evidence, registry, identity, &rights));
+            report(judge, conditioned(evidence, registry, identity, &rights));
         }
         return;
     }
@@ -179,15 +190,16 @@ fn assignments(judge: &mut Judge<'_>, registry: &Registry, identity: &KubeletIde
     let none = rights.legacy.is_empty() && rights.repository.is_empty();
     let case = Case { evidence, registry, identity, rights: &rights };
     match abac {
-        _ if none => judge.report(case.missing(abac == Some(true))),
-        Some(true) => judge.report(case.ignored_by_abac()),
-        Some(false) => judge.report(case.repository_ignored()),
+        _ if none => report(judge, case.missing(abac == Some(true))),
+        Some(true) => report(judge, case.ignored_by_abac()),
+        Some(false) => report(judge, case.repository_ignored()),
         None => judge.note(Gap {
-            reason: Reason::Malformed,
             needed: Some("Microsoft.ContainerRegistry/registries/read".to_owned()),
             scope: registry.id.to_string(),
-            role: None,
-            detail: "the registry's answer has no roleAssignmentMode, so it is not known which roles count".to_owned(),
+            ..Gap::new(
+                Reason::Malformed,
+                "the registry's answer has no roleAssignmentMode, so it is not known which roles count",
+            )
         }),
     }
 }

@@ -18,7 +18,7 @@ use crate::evidence::resource::ErrorDetail;
 use crate::evidence::{Evidence, Fact, Section};
 use crate::model::bootstrap_code::{self, Code, Fault};
 use crate::model::cluster::{PoolState, is};
-use crate::model::nodes::{code_in, failed_scale_set, messages, own_code};
+use crate::model::nodes::{code_in, messages, own_code, suspect_scale_set};
 use crate::text::{self, count};
 
 pub const BOOTSTRAP_FAILED: Rule = Rule::error("node-bootstrap-failed", "Nodes of a pool fail to bootstrap");
@@ -137,17 +137,17 @@ fn code_of_instances(judge: &mut Judge<'_>, pool: &AgentPool) -> Option<Found> {
     let missing = Fact::default();
     let fact = match &evidence.pools.instances.get(&pool.name) {
         Some(fact) => fact,
-        // Instances are asked only behind a failure; whether there is one, the scale sets tell.
+        // Instances are asked only where there is reason to; whether there is, the scale sets and nodes tell.
         None if machines => return None,
         None => match judge.know(&evidence.pools.scale_sets, "the node resource group's scale sets") {
-            Some(sets) if failed_scale_set(pool, sets).is_some() => &missing,
+            Some(sets) if suspect_scale_set(evidence, pool, sets).is_some() => &missing,
             _ => return None,
         },
     };
     let instances = match fact {
         Fact::Known(instances) => instances,
         Fact::Missing(gap) => {
-            judge.note(gap.clone().about("the instances of a failed scale set"));
+            judge.note(gap.clone().about("the instances of the pool's scale set"));
             return None;
         }
     };
@@ -181,7 +181,7 @@ fn bootstrap_failed(evidence: &Evidence, pool: &str, windows: bool, number: u32,
     };
     Finding::new(&BOOTSTRAP_FAILED, Subject::pool(&evidence.cluster.id, pool), detail)
         .seen(vec![seen])
-        .with_facts(Facts { exit_code: Some(number), ..Facts::default() })
+        .with_facts(Facts { exit_code: Some(number), fault: known.map(|code| code.fault), ..Facts::default() })
         .with_remediation(by_code(evidence, pool, known))
 }
 
@@ -191,7 +191,7 @@ fn by_code(evidence: &Evidence, pool: &str, code: Option<&Code>) -> Remediation 
         "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/error-codes/aks-error-code-page";
     let renew = || vec![remedy::upgrade_pool(evidence, pool)];
     match code.map(|code| (code.number, code.fault)) {
-        Some((50 | 31, _)) => remedy(
+        Some((31 | 41 | 50, _)) => remedy(
             RemediationKind::Reimage,
             "The pool still has the configuration from before egress was cut: upgrade its node image. If its nodes \
              cannot come up at all, open egress (or go back to an outbound type that has it), reimage, then cut it \
@@ -212,7 +212,7 @@ fn by_code(evidence: &Evidence, pool: &str, code: Option<&Code>) -> Remediation 
             Vec::new(),
             remedy::DOCS_ROLES,
         ),
-        Some((_, Fault::Network)) => remedy(
+        Some((_, Fault::Network | Fault::Hung)) => remedy(
             RemediationKind::Investigate,
             "See checks private-endpoint and private-dns. Where both pass, look at firewalls and DNS servers on the \
              way from the node subnet to the registry's endpoint.",
@@ -330,6 +330,6 @@ fn scale_up_failing(evidence: &Evidence, problem: &ScaleUpProblem, pool: Option<
     Finding::new(&SCALE_UP, subject(evidence, problem.is_node_pool, name), detail)
         .with_severity(if number.is_some() { Severity::Error } else { SCALE_UP.severity })
         .seen(vec![Observation::new(source, path, value)])
-        .with_facts(Facts { exit_code: number, ..Facts::default() })
+        .with_facts(Facts { exit_code: number, fault: code.map(|code| code.fault), ..Facts::default() })
         .with_remediation(remediation)
 }

@@ -214,17 +214,19 @@ fn predates_fixes(judge: &mut Judge<'_>, group: &Group<'_>) {
     if !evidence.egress_closed() {
         return;
     }
-    let dated = images(group).into_iter().filter_map(|image| Some((ImageVersion::parse(image)?.date()?, image)));
+    let day_of = |image: &str| ImageVersion::parse(image)?.date();
+    let dated = images(group).into_iter().filter_map(|image| Some((day_of(image)?, image)));
     let Some((day, image)) = dated.min().filter(|(day, _)| *day < FIXED) else {
         return;
     };
     let detail = format!(
-        "{} runs image {image} of {day}. Images from before August 2025 keep checking for egress and have known \
+        "{} runs image {image} of {day}. Images from before {FIXED} keep checking for egress and have known \
          bootstrap bugs on isolated clusters, so a reimage after outboundType {} is advised.",
         group.title(),
         evidence.outbound_type()
     );
-    let old = group.nodes.iter().copied().filter(|node| node.image_version.as_deref() == Some(image));
+    let old = group.nodes.iter().copied();
+    let old = old.filter(|node| node.image_version.as_deref().and_then(day_of).is_some_and(|day| day < FIXED));
     let old: Vec<&Node> = old.collect();
     let seen = match group.pool {
         Some(pool) if group.nodes.is_empty() => vec![Observation::new(

@@ -175,7 +175,8 @@ fn proxy(judge: &mut Judge<'_>) {
             Subject::new("Microsoft.ContainerService/managedClusters", &evidence.cluster.id),
             format!(
                 "Nodes use the proxy {proxy} for HTTPS, and noProxy does not cover {uncovered}: pulls and bootstrap \
-                 go to the proxy instead of the private endpoint. (A CIDR in noProxy matches no host name.)"
+                 go to the proxy instead of the private endpoint. (An address range in noProxy matches no host name, \
+                 and a wildcard such as *.{suffix} matches nothing.)"
             ),
         )
         .seen(vec![Observation::new(
@@ -201,10 +202,11 @@ fn registry_names(registry: &Registry) -> Vec<String> {
     names.map_or_else(Vec::new, |names| vec![names.data(&names.home), names.server])
 }
 
-/// Whether an entry of noProxy covers a host: itself, a domain above it, or everything.
+/// Whether an entry of noProxy covers a host: itself, a domain above it, or everything. A wildcard before a domain is
+/// documented as unsupported, and matches nothing.
 fn bypasses(entry: &str, host: &str) -> bool {
     let entry = entry.trim().to_lowercase();
-    let domain = entry.trim_start_matches('*').trim_start_matches('.');
+    let domain = entry.trim_start_matches('.');
     entry == "*" || (!domain.is_empty() && (host == domain || host.ends_with(&format!(".{domain}"))))
 }
 
@@ -243,11 +245,10 @@ mod tests {
     #[test]
     fn no_proxy_entries_cover_hosts_and_domains_but_no_addresses() {
         let host = "contoso.eastus.data.azurecr.io";
-        for yes in ["*", ".azurecr.io", "azurecr.io", "*.azurecr.io", "contoso.eastus.data.azurecr.io", " .AzureCR.io "]
-        {
+        for yes in ["*", ".azurecr.io", "azurecr.io", "contoso.eastus.data.azurecr.io", " .AzureCR.io "] {
             assert!(bypasses(yes, host), "{yes}");
         }
-        for no in ["", "10.0.0.0/8", "contoso.azurecr.io", "cr.io", "."] {
+        for no in ["", "10.0.0.0/8", "contoso.azurecr.io", "cr.io", ".", "*.azurecr.io", "*azurecr.io"] {
             assert!(!bypasses(no, host), "{no}");
         }
     }

@@ -1,7 +1,5 @@
 //! The registry's own settings: tier, audience, network, policies, encryption.
 
-use jiff::civil::{Date, date};
-
 mod settings;
 
 use super::check::Check;
@@ -12,12 +10,11 @@ use super::{kubelet_acrpull, private_dns, private_endpoint};
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
 use crate::checks::impact::Impact;
-use crate::checks::rule::{GateRole, Rule, Severity};
+use crate::checks::rule::{Rule, Severity};
 use crate::evidence::registry::{PolicyStatus, Registry, RegistryProperties};
 use crate::evidence::{Evidence, Section};
 use crate::model::cluster::is;
 use crate::model::cluster::{Ownership, PoolState};
-use crate::model::image_version::ImageVersion;
 use settings::Setting;
 
 pub const NOT_PREMIUM: Rule =
@@ -35,9 +32,6 @@ pub const PUBLIC: Rule = Rule::warning("registry-public-access", "The registry c
 pub const ANONYMOUS: Rule = Rule::warning("registry-anonymous-pull", "Anybody may pull from the registry")
     .breaking_pulls()
     .hardening(&[&kubelet_acrpull::CHECK.about]);
-pub const NOT_ZONE_REDUNDANT: Rule = Rule::info("registry-not-zone-redundant", "The registry is not zone redundant")
-    .breaking_pulls()
-    .gate(GateRole::Aside);
 pub const TRUSTED_SERVICES: Rule = Rule::warning(
     "registry-trusted-services-disabled",
     "The registry's firewall keeps its own cache from being filled",
@@ -67,19 +61,15 @@ pub const CHECK: Check = Check {
             &FAILED,
             &PUBLIC,
             &ANONYMOUS,
-            &NOT_ZONE_REDUNDANT,
             &TRUSTED_SERVICES,
             &SOFT_DELETE,
             &QUARANTINE,
             &ENCRYPTION,
         ],
     },
-    needs: &[Section::AgentPools, Section::Registry],
+    needs: &[Section::Registry],
     run,
 };
-
-/// Images from this day on sign in with an audience of the registry's own (AgentBaker's change of 2026-06-18).
-const OWN_AUDIENCE: Date = date(2026, 7, 1);
 
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let Some(registry) = judge.registry()? else { return Ok(()) };
@@ -90,7 +80,6 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     if case.byo() {
         findings.extend(case.own());
         if case.policy(|policies| policies.azure_ad_authentication_as_arm_policy.as_ref(), "disabled") {
-            judge.know(&judge.evidence.pools.agent_pools, "the node pools");
             findings.push(case.arm_audience());
         }
     }
@@ -274,7 +263,7 @@ impl Case<'_> {
 
     /// What only matters on a registry of the operator's own.
     fn own(&self) -> impl Iterator<Item = Finding> {
-        [self.not_premium(), self.not_zone_redundant(), self.soft_delete(), self.quarantine()].into_iter().flatten()
+        [self.not_premium(), self.soft_delete(), self.quarantine()].into_iter().flatten()
     }
 
     fn not_premium(&self) -> Option<Finding> {
@@ -290,26 +279,6 @@ impl Case<'_> {
                     Setting { option: "--sku", value: "Premium", former: tier, impact: Impact::Access },
                     DOCS_ISOLATED,
                 ),
-            )
-        })
-    }
-
-    fn not_zone_redundant(&self) -> Option<Finding> {
-        let zones = self.properties.zone_redundancy.as_deref();
-        zones.filter(|zones| !zones.eq_ignore_ascii_case("Enabled")).map(|zones| {
-            let remediation = remedy(
-                RemediationKind::Investigate,
-                "A registry becomes zone redundant only when it is created; weigh it when you create the next one.",
-                Vec::new(),
-                "https://learn.microsoft.com/azure/container-registry/zone-redundancy",
-            );
-            self.finding(
-                &NOT_ZONE_REDUNDANT,
-                "The cluster's nodes and pulls depend on this one registry, which a zone's outage may take down. The \
-                 API's description of the bootstrap registry asks for zone redundancy.",
-                "properties.zoneRedundancy",
-                zones,
-                remediation,
             )
         })
     }
@@ -358,30 +327,17 @@ impl Case<'_> {
     }
 
     fn arm_audience(&self) -> Finding {
-        let pools = self.evidence.pools.agent_pools.known().into_iter().flatten();
-        let dates: Vec<Option<Date>> =
-            pools.map(|pool| ImageVersion::parse(pool.node_image_version.as_deref()?)?.date()).collect();
-        let newer = !dates.is_empty() && dates.iter().all(|day| day.is_some_and(|day| day >= OWN_AUDIENCE));
-        let detail = if newer {
-            "The policy azureADAuthenticationAsArmPolicy is disabled. The pools' images are new enough to sign in \
-             without it, but the documentation still does not support it."
-        } else {
-            "The policy azureADAuthenticationAsArmPolicy is disabled: nodes with images from before July 2026 sign in \
-             with a token for Azure Resource Manager, and the registry refuses it."
-        };
         let summary = "Accept tokens for Azure Resource Manager. An Azure Policy may turn it off again: look for one \
                        that audits or modifies this setting.";
         let remediation = self.config("authentication-as-arm", ("enabled", "disabled"), summary, DOCS_ISOLATED);
-        let mut finding = self.finding(
+        self.finding(
             &ARM_AUDIENCE,
-            detail,
+            "The policy azureADAuthenticationAsArmPolicy is disabled, which is documented as unsupported: nodes sign \
+             in with a token for Azure Resource Manager, and the registry refuses it. Nodes that try another token \
+             first do so by the scripts that AKS gives them, which no image's date shows.",
             "properties.policies.azureADAuthenticationAsArmPolicy.status",
             "disabled",
             remediation,
-        );
-        if newer {
-            finding.severity = Severity::Warning;
-        }
-        finding
+        )
     }
 }

@@ -52,8 +52,8 @@ const UNREACHABLE: &[Symptom] = &[
     symptom(&pulls::FORBIDDEN),
     symptom(&pulls::NETWORK_FAILURE),
     symptom(&pulls::TLS_FAILURE),
-    coded(&node_bootstrap::BOOTSTRAP_FAILED, &[Fault::Network], &[]),
-    coded(&node_bootstrap::SCALE_UP, &[Fault::Network], &[]),
+    coded(&node_bootstrap::BOOTSTRAP_FAILED, &[Fault::Network, Fault::Hung], &[]),
+    coded(&node_bootstrap::SCALE_UP, &[Fault::Network, Fault::Hung], &[]),
 ];
 const ARTIFACTS: &[Symptom] = &[
     coded(&node_bootstrap::BOOTSTRAP_FAILED, &[Fault::Artifact], &[]),

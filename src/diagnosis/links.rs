@@ -8,7 +8,7 @@ use crate::evidence::Evidence;
 use crate::evidence::cloud;
 use crate::evidence::id::ResourceId;
 use crate::evidence::image::Image;
-use crate::model::bootstrap_code::{self, Fault};
+use crate::model::bootstrap_code::Fault;
 use crate::model::cluster::is;
 
 /// What must hold between a cause and a symptom: never the name alone.
@@ -74,8 +74,7 @@ fn code_fits(known: &Symptom, symptom: &Finding) -> bool {
         return true;
     }
     let Some(number) = symptom.facts.exit_code else { return false };
-    let meaning = bootstrap_code::meaning(number, false).or_else(|| bootstrap_code::meaning(number, true));
-    known.codes.contains(&number) || meaning.is_some_and(|code| known.faults.contains(&code.fault))
+    known.codes.contains(&number) || symptom.facts.fault.is_some_and(|fault| known.faults.contains(&fault))
 }
 
 fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::Diagnosis;
+use super::{Diagnosis, gaps};
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Remediation, RemediationKind};
 use crate::checks::impact::Impact;
@@ -224,8 +224,7 @@ fn locks(commands: &[Command], known: &LockFacts) -> Vec<String> {
         let words: Vec<String> = match known.get(&subscription) {
             None => Vec::new(),
             Some(Fact::Missing(gap)) => {
-                let needed = gap.needed.as_ref().map_or_else(String::new, |needed| format!(" (needs {needed})"));
-                vec![format!("Locks of subscription {subscription} could not be read: {}{needed}", gap.detail)]
+                vec![format!("Locks of subscription {subscription} could not be read: {}", gaps::line(gap))]
             }
             Some(Fact::Known(locks)) => {
                 let deletes = change.impact == Impact::Deletes;

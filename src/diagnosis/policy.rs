@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Diagnosis;
+use crate::checks::catalogue;
 use crate::checks::finding::{Finding, Fingerprint};
 use crate::checks::rule::{Rule, RuleSet, Severity};
 use crate::evidence::Evidence;
@@ -30,6 +31,8 @@ pub struct Policy {
     file: String,
     severities: BTreeMap<&'static str, Severity>,
     suppressions: Vec<Suppression>,
+    /// Entries that name rules which are gone.
+    retired: Vec<Notice>,
     image_paths: Vec<ImagePath>,
     ways: Ways,
 }
@@ -82,11 +85,17 @@ impl Policy {
         })?;
         let mut policy = Self { file: name.to_owned(), ..Self::default() };
         for (rule, severity) in file.severity {
+            if policy.mentions_retired(rule.get_ref(), line(rule.span().start)) {
+                continue;
+            }
             let (_, rule) = known_rule(rule.get_ref(), known, name, line(rule.span().start))?;
             policy.severities.insert(rule.id, severity.into());
         }
         for entry in file.suppress {
             let at = line(entry.span().start);
+            if policy.mentions_retired(&entry.get_ref().rule, at) {
+                continue;
+            }
             policy.suppressions.push(suppression(entry.into_inner(), name, at, known)?);
         }
         for entry in file.preflight.images {
@@ -105,6 +114,14 @@ impl Policy {
             policy.ways.block(hosts, reason);
         }
         Ok(policy)
+    }
+
+    /// Notes an entry about a rule that is gone: it has nothing left to do, and is no reason to fail.
+    fn mentions_retired(&mut self, rule: &str, line: usize) -> bool {
+        let Some(why) = catalogue::retired(rule) else { return false };
+        let message = format!("the rule {rule} is gone ({why}): take the entry out");
+        self.retired.push(Notice { file: self.file.clone(), line, message });
+        true
     }
 
     /// Where images stand in custom resources, as far as the operator says so.
@@ -165,7 +182,7 @@ impl Policy {
             };
             Some(Notice { file: self.file.clone(), line: entry.line, message })
         });
-        wrong.collect()
+        self.retired.iter().cloned().chain(wrong).collect()
     }
 }
 

@@ -9,17 +9,13 @@ use crate::checks::rule::Severity;
 use crate::checks::{bootstrap_profile, node_bootstrap, node_image, outbound, registry};
 use crate::evidence::Evidence;
 use crate::evidence::image::Image;
+use crate::model::bootstrap_code::Fault;
 use crate::model::message::{Host, Kind};
-
-/// The exit codes of artifacts that did not come through the cache.
-const UNFILLED: [u32; 4] = [207, 208, 231, 233];
-/// The exit code of a registry that was not reached.
-const UNREACHED: u32 = 211;
 
 /// A suspicion about the way to the registry is confirmed by a pull or bootstrap that failed on that way.
 pub(super) fn confirm(outcomes: &mut [Outcome]) {
     let mut all = outcomes.iter().flat_map(|outcome| &outcome.findings);
-    if !all.any(|finding| finding.is(&pulls::NETWORK_FAILURE) || finding.facts.exit_code == Some(UNREACHED)) {
+    if !all.any(|finding| finding.is(&pulls::NETWORK_FAILURE) || finding.facts.fault == Some(Fault::Network)) {
         return;
     }
     for outcome in outcomes {
@@ -46,14 +42,12 @@ pub(super) fn prove(findings: &mut [Finding], evidence: &Evidence) {
 /// What other findings say of a finding's severity.
 pub(super) fn escalate(findings: &mut [Finding]) {
     let has = |rules: &[&_]| findings.iter().any(|finding| finding.rule.is_one_of(rules));
-    let coded = |codes: &[u32]| {
-        findings.iter().any(|finding| finding.facts.exit_code.is_some_and(|code| codes.contains(&code)))
-    };
+    let failed_by = |fault| findings.iter().any(|finding| finding.facts.fault == Some(fault));
     let bootstrap = has(&[&node_bootstrap::BOOTSTRAP_FAILED, &node_bootstrap::POOL_FAILED, &node_bootstrap::SCALE_UP]);
-    let unfilled = findings.iter().any(is_pull_of_microsoft) || coded(&UNFILLED);
-    let proxied = has(&[&pulls::FORBIDDEN, &pulls::NETWORK_FAILURE]) || coded(&[UNREACHED]);
+    let unfilled = findings.iter().any(is_pull_of_microsoft) || failed_by(Fault::Artifact);
+    let proxied = has(&[&pulls::FORBIDDEN, &pulls::NETWORK_FAILURE]) || failed_by(Fault::Network);
     let unresolved = has(&[&pulls::DNS_FAILURE, &pulls::FORBIDDEN, &pulls::LAYER_FAILED, &pulls::NETWORK_FAILURE])
-        || coded(&[UNREACHED]);
+        || failed_by(Fault::Network);
     let public = has(ENDPOINT_AND_DNS);
     for finding in findings {
         let worse = finding.is(&bootstrap_profile::FAILED) && bootstrap

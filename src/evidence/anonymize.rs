@@ -11,7 +11,7 @@ mod text;
 
 use serde_json::{Map, Value};
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, exit_code};
 pub use pseudonyms::Pseudonyms;
 
 /// Fields whose values are Azure's or Kubernetes' own words, versions, places and times.
@@ -73,7 +73,6 @@ pub const OPEN: &[&str] = &[
     "status",
     "type",
     "virtualNetworkLinkState",
-    "zoneRedundancy",
 ];
 
 /// Fields that hold sentences.
@@ -116,7 +115,7 @@ pub fn anonymize(evidence: &Evidence, pseudonyms: &mut Pseudonyms) -> serde_json
         } else if key == "condition" {
             pseudonyms.condition(text)
         } else if SENTENCES.contains(&key) {
-            pseudonyms.sentence(text)
+            with_code_of(text, pseudonyms.sentence(text))
         } else {
             pseudonyms.structured(text)
         }
@@ -132,6 +131,14 @@ pub fn restore(evidence: &Evidence, pseudonyms: &Pseudonyms) -> serde_json::Resu
     let mut value = serde_json::to_value(evidence)?;
     walk(&mut value, "", &mut |_, text| pseudonyms.restore(text));
     serde_json::from_value(value)
+}
+
+/// A sentence under pseudonyms, with the bootstrap's exit code where its words no longer tell it.
+fn with_code_of(text: &str, sentence: String) -> String {
+    match exit_code::find(text) {
+        Some(code) if exit_code::find(&sentence) != Some(code) => format!("{sentence} (exit status={code})"),
+        _ => sentence,
+    }
 }
 
 /// What Azure's words, versions, port ranges and times are made of; anything else in such a field is not one.

@@ -57,11 +57,26 @@ pub struct ClusterProperties {
     pub addon_profiles: BTreeMap<String, Enabled>,
     /// Managed Prometheus and Container Insights.
     pub azure_monitor_profile: Option<AzureMonitorProfile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_profile: Option<SecurityProfile>,
     /// The last failed operation.
     pub status: Option<ResourceStatus>,
     /// The node pools; the evidence holds them in its own place.
     #[serde(skip_serializing)]
     pub agent_pool_profiles: Option<Vec<AgentPool>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecurityProfile {
+    /// Pods pull as their service accounts (preview).
+    pub service_account_image_pull_profile: Option<ServiceAccountImagePull>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ServiceAccountImagePull {
+    pub enabled: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -225,7 +240,7 @@ pub struct PoolFacts {
     pub scale_sets: Fact<Vec<Machine>>,
     /// Machines in the node resource group; asked only where a pool is of type `VirtualMachines`.
     pub virtual_machines: Fact<Vec<Machine>>,
-    /// Instances by pool name; asked only where the pool, its scale set or the cluster failed.
+    /// Instances by pool name; asked only where the pool or its scale set failed, or nodes are not seen.
     pub instances: BTreeMap<String, Fact<Vec<Part<InstanceProperties>>>>,
     pub extensions: Fact<Vec<Extension>>,
 }

@@ -107,12 +107,19 @@ pub struct Gap {
     pub role: Option<String>,
     /// One sentence for a person.
     pub detail: String,
+    /// The call that brought nothing: `GET /subscriptions/…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<str>>,
+    /// Whether it is the cluster's Kubernetes API that was asked, and not Azure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kubernetes: bool,
 }
 
 impl Gap {
     /// A gap that is about no single permission.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, needed: None, scope: String::new(), role: None, detail: detail.into() }
+        let detail = detail.into();
+        Self { reason, needed: None, scope: String::new(), role: None, detail, call: None, kubernetes: false }
     }
 
     /// The gap of a fact that nobody asked for.
@@ -123,6 +130,7 @@ impl Gap {
     /// The same gap with every text cut to a length that a report can bear.
     #[must_use]
     pub fn bounded(mut self) -> Self {
+        self.call = self.call.map(|call| text::bounded(&call, 2_000).into());
         for text in [&mut self.detail, &mut self.scope].into_iter().chain(&mut self.needed).chain(&mut self.role) {
             *text = text::bounded(text, 2_000);
         }

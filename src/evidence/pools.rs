@@ -19,6 +19,9 @@ pub struct AgentPool {
     pub provisioning_state: Option<String>,
     /// `Running` or `Stopped`.
     pub power_state: Option<PowerState>,
+    /// How many nodes the pool should have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
     /// `Linux` or `Windows`.
     pub os_type: Option<String>,
     /// Whether the cluster autoscaler sizes the pool.

@@ -33,8 +33,6 @@ pub struct RegistryProperties {
     pub network_rule_set: Option<NetworkRuleSet>,
     /// `AzureServices` or `None`: whether trusted services pass the firewall.
     pub network_rule_bypass_options: Option<String>,
-    /// `Enabled` or `Disabled`.
-    pub zone_redundancy: Option<String>,
     pub policies: Option<RegistryPolicies>,
     /// Encryption with a key of the operator's own.
     pub encryption: Option<Encryption>,

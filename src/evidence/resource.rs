@@ -82,8 +82,18 @@ pub struct Part<P> {
     /// The part's id, where it has one.
     #[serde(deserialize_with = "filled_id", skip_serializing_if = "Option::is_none")]
     pub id: Option<ResourceId>,
+    /// Its name, which some answers give without an id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What the part is.
     pub properties: P,
+}
+
+impl<P> Part<P> {
+    /// The part's name, from its id or beside it.
+    pub fn name(&self) -> Option<&str> {
+        self.id.as_ref().map(ResourceId::name).or(self.name.as_deref())
+    }
 }
 
 /// The `identity` block.

@@ -18,6 +18,8 @@ pub enum Fault {
     Egress,
     /// The registry could not be reached, or answered something unexpected.
     Network,
+    /// The bootstrap did not end, for want of an answer from wherever it was.
+    Hung,
     /// The registry refused the kubelet identity.
     Unauthorized,
     /// The sign-in worked, and an artifact did not come.
@@ -39,6 +41,8 @@ const UNREACHABLE: &str =
 const REFUSED: &str =
     "the registry refused the kubelet identity: no role to pull, or the identity is not on the machine";
 
+const LOCAL_DNS: &str = "the node's own DNS cache (LocalDNS) did not start";
+
 /// Codes of Linux nodes (AgentBaker, `cse_helpers.sh`).
 const LINUX: &[Code] = &[
     code(
@@ -46,6 +50,12 @@ const LINUX: &[Code] = &[
         "ERR_K8S_DOWNLOAD_TIMEOUT",
         Fault::Egress,
         "the node tried to download Kubernetes from the internet, as with artifactSource Direct",
+    ),
+    code(
+        41,
+        "ERR_CNI_DOWNLOAD_TIMEOUT",
+        Fault::Egress,
+        "the node tried to download its network plugin from the internet, as with artifactSource Direct",
     ),
     code(45, "ERR_ORAS_DOWNLOAD_ERROR", Fault::Other, OLD_IMAGE),
     code(
@@ -63,12 +73,24 @@ const LINUX: &[Code] = &[
         Fault::Other,
         "the API server's name does not resolve by Azure's DNS",
     ),
-    code(124, "(time limit)", Fault::Network, "the bootstrap hung until its time limit"),
+    code(
+        65,
+        "ERR_VHD_FILE_NOT_FOUND",
+        Fault::Other,
+        "a file that belongs to the node image is not on the node: the image is damaged, or none of AKS's own",
+    ),
+    code(124, "(time limit)", Fault::Hung, "the bootstrap hung until its time limit"),
     code(
         169,
         "ERR_SECURE_TLS_BOOTSTRAP_CLIENT_DOWNLOAD_ERROR",
         Fault::Other,
         "the client for secure TLS bootstrap could not be fetched",
+    ),
+    code(
+        202,
+        "ERR_SNAPSHOT_UPDATE_START_FAIL",
+        Fault::Other,
+        "the service that updates the node's packages did not start",
     ),
     code(
         205,
@@ -82,8 +104,31 @@ const LINUX: &[Code] = &[
     code(211, "ERR_ORAS_PULL_NETWORK_TIMEOUT", Fault::Network, UNREACHABLE),
     code(212, "ERR_ORAS_PULL_UNAUTHORIZED", Fault::Unauthorized, REFUSED),
     code(215, "ERR_DNS_HEALTH_FAIL", Fault::Other, "the node's DNS does not work"),
+    code(216, "ERR_LOCALDNS_FAIL", Fault::Other, LOCAL_DNS),
+    code(217, "ERR_LOCALDNS_COREFILE_NOTFOUND", Fault::Other, LOCAL_DNS),
+    code(218, "ERR_LOCALDNS_SLICEFILE_NOTFOUND", Fault::Other, LOCAL_DNS),
+    code(219, "ERR_LOCALDNS_BINARY_ERR", Fault::Other, LOCAL_DNS),
     code(231, "ERR_ORAS_PULL_SYSEXT_FAIL", Fault::Artifact, ARTIFACT),
     code(233, "ERR_PULL_POD_INFRA_CONTAINER_IMAGE", Fault::Artifact, ARTIFACT),
+];
+
+/// Codes of packages and drivers on Linux nodes: on Windows these numbers mean something else.
+const LINUX_PACKAGES: &[Code] = &[
+    code(
+        9,
+        "ERR_APT_INSTALL_TIMEOUT",
+        Fault::Other,
+        "packages could not be installed: what the node image does not hold is fetched from the internet, drivers of \
+         GPU sizes among them",
+    ),
+    code(
+        10,
+        "ERR_MISSING_CUDA_PACKAGE",
+        Fault::Other,
+        "no package of the GPU driver was found: Azure Linux fetches it from the internet",
+    ),
+    code(84, "ERR_GPU_DRIVERS_START_FAIL", Fault::Other, "the GPU driver did not start"),
+    code(85, "ERR_GPU_DRIVERS_INSTALL_TIMEOUT", Fault::Other, "the GPU driver could not be installed"),
 ];
 
 /// Codes of Windows nodes (AgentBaker, `windowscsehelper.ps1`).
@@ -106,7 +151,7 @@ const WINDOWS: &[Code] = &[
 
 /// What is known of a code.
 pub fn meaning(number: u32, windows: bool) -> Option<&'static Code> {
-    let (first, second) = if windows { (WINDOWS, LINUX) } else { (LINUX, &[] as &[Code]) };
+    let (first, second) = if windows { (WINDOWS, LINUX) } else { (LINUX, LINUX_PACKAGES) };
     first.iter().chain(second).find(|code| code.number == number)
 }
 
@@ -118,6 +163,9 @@ mod tests {
     fn windows_and_linux_do_not_share_numbers() {
         assert_eq!(meaning(78, true).map(|code| code.fault), Some(Fault::Network));
         assert_eq!(meaning(78, false), None);
+        assert_eq!(meaning(84, true).map(|code| code.fault), Some(Fault::Artifact));
+        assert_eq!(meaning(84, false).map(|code| code.name), Some("ERR_GPU_DRIVERS_START_FAIL"));
+        assert_eq!(meaning(9, true), None);
         assert_eq!(meaning(999, false), None);
     }
 }

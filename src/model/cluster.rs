@@ -69,6 +69,13 @@ pub(crate) fn is(text: Option<&String>, word: &str) -> bool {
 }
 
 impl Evidence {
+    /// Whether pods pull as their service accounts (preview): then the kubelet's role decides only for the bootstrap.
+    pub fn pulls_as_service_accounts(&self) -> bool {
+        let profile = self.cluster.properties.security_profile.as_ref();
+        let pulls = profile.and_then(|profile| profile.service_account_image_pull_profile.as_ref());
+        pulls.is_some_and(|pulls| pulls.enabled == Some(true))
+    }
+
     /// The bootstrap profile; an absent one is all unset.
     pub fn bootstrap(&self) -> BootstrapProfile {
         self.cluster.properties.bootstrap_profile.clone().unwrap_or_default()

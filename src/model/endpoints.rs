@@ -111,6 +111,13 @@ pub enum Hidden {
     Unknown(Gap),
 }
 
+/// The subscriptions whose network managers may join the nodes' networks with an endpoint's: those of either network.
+pub fn manager_subscriptions(evidence: &Evidence, candidate: &Candidate<'_>) -> BTreeSet<String> {
+    let (nodes, _) = evidence.node_networks();
+    let networks = nodes.into_iter().chain(candidate.endpoint.properties.network_id());
+    networks.filter_map(|id| id.subscription().map(str::to_lowercase)).collect()
+}
+
 /// Looks for gateways, virtual WAN hubs, appliance routes and network managers.
 pub fn hidden_path(evidence: &Evidence, candidate: &Candidate<'_>) -> Hidden {
     let (nodes, _) = evidence.node_networks();
@@ -122,11 +129,12 @@ pub fn hidden_path(evidence: &Evidence, candidate: &Candidate<'_>) -> Hidden {
             return Hidden::Maybe(why);
         }
     }
-    for fact in evidence.network.network_managers.values() {
-        match fact {
-            Fact::Known(managers) if !managers.is_empty() => return Hidden::Maybe("a Virtual Network Manager"),
-            Fact::Known(_) => {}
-            Fact::Missing(missing) => gap = Some(missing.clone()),
+    for subscription in manager_subscriptions(evidence, candidate) {
+        match evidence.network.network_managers.get(&subscription) {
+            Some(Fact::Known(managers)) if !managers.is_empty() => return Hidden::Maybe("a Virtual Network Manager"),
+            Some(Fact::Known(_)) => {}
+            Some(Fact::Missing(missing)) => gap = Some(missing.clone()),
+            None => gap = Some(Gap::not_collected().about("the network managers of the subscriptions")),
         }
     }
     let addresses = addresses(candidate);

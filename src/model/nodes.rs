@@ -9,9 +9,11 @@ use crate::evidence::exit_code;
 use crate::evidence::kubernetes::Node;
 use crate::evidence::pools::{AgentPool, Machine};
 use crate::evidence::resource::ErrorDetail;
+use crate::evidence::{Evidence, Fact};
 
-/// Images from before this day lack the fixes (AgentBaker's change of 2025-08-14 ships with the images of August).
-pub const FIXED: Date = date(2025, 8, 1);
+/// Images from before this day lack the fixes: AgentBaker's change was merged on 2025-08-14, after the images of
+/// 202508.06 were built.
+pub const FIXED: Date = date(2025, 8, 20);
 
 /// Nodes that are made and remade together.
 #[derive(Debug)]
@@ -80,6 +82,26 @@ pub fn failed_scale_set<'s>(pool: &AgentPool, sets: &'s [Machine]) -> Option<&'s
     let failed = pool.state() == PoolState::Failed
         || PoolState::of(set.properties.provisioning_state.as_deref()) == PoolState::Failed;
     (failed && own_code(pool).is_none()).then_some(set)
+}
+
+/// The pool's scale set, where its instances are worth a look: something failed, or nodes that should be there are not
+/// seen in the cluster. A code may stand on an instance alone while everything above it reads `Succeeded`.
+pub fn suspect_scale_set<'s>(evidence: &Evidence, pool: &AgentPool, sets: &'s [Machine]) -> Option<&'s Machine> {
+    if pool.stopped() || evidence.stopped() || pool.state() == PoolState::Transient {
+        return None;
+    }
+    let unseen =
+        || sets.iter().find(|set| belongs(set, pool) && own_code(pool).is_none() && lacks_nodes(evidence, pool));
+    failed_scale_set(pool, sets).or_else(unseen)
+}
+
+/// Whether the cluster has fewer nodes of the pool than it should.
+fn lacks_nodes(evidence: &Evidence, pool: &AgentPool) -> bool {
+    // With no look at the cluster, an instance is the only witness.
+    let Fact::Known(nodes) = &evidence.kubernetes.nodes else { return true };
+    let Some(wanted) = pool.count else { return false };
+    let joined = nodes.iter().filter(|node| is(node.agent_pool.as_ref(), &pool.name)).count();
+    u32::try_from(joined).is_ok_and(|joined| joined < wanted)
 }
 
 /// The texts of an ARM error, inner ones too.

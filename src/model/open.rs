@@ -1,6 +1,8 @@
 //! What the first answers leave open, so that collection asks further.
 
-use super::endpoints::{Candidate, Reach, candidates};
+use std::collections::BTreeSet;
+
+use super::endpoints::{Candidate, Reach, candidates, manager_subscriptions};
 use super::names::{RegistryNames, listed_names};
 use super::networks::own_servers;
 use super::zones::Zones;
@@ -8,14 +10,15 @@ use crate::evidence::Evidence;
 use crate::evidence::registry::Registry;
 
 /// What the first answers leave open, and collection may ask further for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenQuestions {
     /// No zone that is known is linked to a node network that uses Azure's DNS.
     pub zone_unlinked: bool,
     /// A node network uses DNS servers of its own.
     pub own_dns_servers: bool,
-    /// An approved endpoint lies in a network that no peering joins with the nodes'.
-    pub endpoint_elsewhere: bool,
+    /// Subscriptions whose network managers may join the nodes' network with that of an approved endpoint, where no
+    /// peering does.
+    pub managers_of: BTreeSet<String>,
     /// An endpoint lists a data endpoint of another region than the registry's home.
     pub other_regions: bool,
 }
@@ -26,10 +29,11 @@ pub fn open_questions(evidence: &Evidence) -> OpenQuestions {
         return OpenQuestions::default();
     };
     let candidates = candidates(evidence, registry);
+    let elsewhere = candidates.iter().filter(|candidate| candidate.reach == Reach::Elsewhere);
     OpenQuestions {
         zone_unlinked: unlinked(evidence, registry),
         own_dns_servers: uses_own_servers(evidence),
-        endpoint_elsewhere: candidates.iter().any(|candidate| candidate.reach == Reach::Elsewhere),
+        managers_of: elsewhere.flat_map(|candidate| manager_subscriptions(evidence, candidate)).collect(),
         other_regions: other_regions(registry, &candidates),
     }
 }

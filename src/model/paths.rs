@@ -7,22 +7,37 @@ use ipnet::IpNet;
 
 use super::endpoints::{self, Candidate, Reach};
 use crate::evidence::id::ResourceId;
-use crate::evidence::network::{SecurityGroup, SecurityRuleProperties, SubnetProperties};
+use crate::evidence::network::{SecurityGroup, SecurityRuleProperties, SubnetProperties, VirtualNetwork};
+use crate::evidence::resource::Part;
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::is;
+
+/// The first and the last priority of a security rule.
+const FIRST: u32 = 100;
+const LAST: u32 = 4096;
 
 /// What stands in the way of one endpoint.
 pub struct Block {
     /// The security group or route table.
     pub id: ResourceId,
-    /// Its rule or route.
-    pub rule: String,
+    /// The name of its rule or route, where the answer has one.
+    pub name: Option<String>,
+    /// How the rule or route is told apart without a name.
+    pub otherwise: String,
     /// `securityRules` or `routes`.
     pub field: &'static str,
     /// `Outbound` at the nodes, `Inbound` at the endpoint; none for a route.
     pub direction: Option<&'static str>,
-    /// Priority of the rule that denies.
-    pub priority: u32,
+    /// The priority of a rule that could stand before the one that denies: free, and the nearest; none where the rule
+    /// has the first one.
+    pub room: Option<u32>,
+}
+
+impl Block {
+    /// The rule or route as a text names it.
+    pub fn rule(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.otherwise)
+    }
 }
 
 /// Looks for a denial between any node subnet and the endpoint's addresses.
@@ -33,9 +48,10 @@ pub fn blocked(evidence: &Evidence, candidate: &Candidate<'_>) -> Result<Option<
     let addresses = endpoints::addresses(candidate);
     let (nodes, _) = evidence.node_networks();
     let mut gaps: Vec<Gap> = nodes.iter().filter_map(|id| evidence.network(id).gap().cloned()).collect();
-    for (_, subnet) in evidence.node_subnets() {
+    for (id, subnet) in evidence.node_subnets() {
         let path = Path { evidence, source: prefixes(subnet), addresses: &addresses };
-        let checks = [path.outbound(subnet), path.routes(subnet), path.inbound(candidate)];
+        let network = id.up_to("virtualNetworks").unwrap_or_else(|| id.clone());
+        let checks = [path.outbound(subnet), path.routes(&network, subnet), path.inbound(candidate)];
         for check in checks {
             match check {
                 Ok(Some(block)) => return Ok(Some(block)),
@@ -127,17 +143,20 @@ impl Path<'_> {
 
     /// The first rule that decides; one that cannot be decided ends the search without a finding.
     fn denied(&self, group: &SecurityGroup, direction: &'static str) -> Option<Block> {
-        let mut rules: Vec<_> = group.properties.security_rules.iter().collect();
+        let own = |rule: &&Part<SecurityRuleProperties>| is(rule.properties.direction.as_ref(), direction);
+        let mut rules: Vec<_> = group.properties.security_rules.iter().filter(own).collect();
         rules.sort_by_key(|rule| rule.properties.priority.unwrap_or(u32::MAX));
-        for rule in rules.into_iter().filter(|rule| is(rule.properties.direction.as_ref(), direction)) {
+        let taken: BTreeSet<u32> = rules.iter().filter_map(|rule| rule.properties.priority).collect();
+        for rule in rules {
             let denies = is(rule.properties.access.as_ref(), "Deny");
             match self.matches(&rule.properties) {
                 Match::No => {}
                 Match::Yes if denies => {
-                    let name = rule.id.as_ref().map_or("?", ResourceId::name).to_owned();
-                    let priority = rule.properties.priority.unwrap_or(4096);
+                    let priority = rule.properties.priority.unwrap_or(LAST);
+                    let (name, otherwise) = (rule.name().map(str::to_owned), format!("with priority {priority}"));
+                    let room = (FIRST..priority).rev().find(|free| !taken.contains(free));
                     let (id, direction) = (group.id.clone(), Some(direction));
-                    return Some(Block { id, rule: name, field: "securityRules", direction, priority });
+                    return Some(Block { id, name, otherwise, field: "securityRules", direction, room });
                 }
                 Match::Yes | Match::Unclear => return None,
             }
@@ -184,30 +203,77 @@ impl Path<'_> {
         }
     }
 
-    /// A None route that covers an address, unless a longer prefix leads elsewhere.
-    fn routes(&self, subnet: &SubnetProperties) -> Result<Option<Block>, Gap> {
+    /// A None route that is the longest for an address: the network's own prefix and those of its peers are routes too.
+    fn routes(&self, network: &ResourceId, subnet: &SubnetProperties) -> Result<Option<Block>, Gap> {
         let Some(table) = self.evidence.route_table(subnet)? else { return Ok(None) };
         let routes = table.properties.routes.iter().filter_map(|route| {
             let prefix = route.properties.address_prefix.as_deref()?.parse::<IpNet>().ok()?;
             Some((prefix, route))
         });
         let routes: Vec<_> = routes.collect();
+        let system = self.system_prefixes(network);
+        // Of two routes of one length the operator's own is taken.
         let best = |address: &IpAddr| {
-            routes.iter().filter(|(prefix, _)| prefix.contains(address)).max_by_key(|(prefix, _)| prefix.prefix_len())
+            let given = longest(&system, address);
+            let own = routes.iter().filter(|(prefix, _)| prefix.contains(address));
+            let own = own.max_by_key(|(prefix, _)| prefix.prefix_len())?;
+            given.is_none_or(|given| own.0.prefix_len() >= given).then_some(own)
         };
         let black_hole = self
             .addresses
             .iter()
             .filter_map(best)
             .find(|(_, route)| is(route.properties.next_hop_type.as_ref(), "None"));
-        Ok(black_hole.map(|(_, route)| Block {
+        Ok(black_hole.map(|(prefix, route)| Block {
             id: table.id.clone(),
-            rule: route.id.as_ref().map_or("?", ResourceId::name).to_owned(),
+            name: route.name().map(str::to_owned),
+            otherwise: format!("for {prefix}"),
             field: "routes",
             direction: None,
-            priority: 0,
+            room: None,
         }))
     }
+
+    /// What Azure itself routes from a network: its own addresses, and those of connected peers. Where an address space
+    /// cannot be read, the subnets' prefixes stand for it: these are at least as long.
+    fn system_prefixes(&self, network: &ResourceId) -> Vec<IpNet> {
+        let Fact::Known(own) = self.evidence.network(network) else { return Vec::new() };
+        let mut prefixes = addresses_of(own);
+        for peering in own.properties.virtual_network_peerings.iter().map(|peering| &peering.properties) {
+            if !peering.connects() {
+                continue;
+            }
+            match (&peering.remote_address_space, peering.remote_id().map(|remote| self.evidence.network(remote))) {
+                (Some(space), _) => prefixes.extend(parsed(&space.address_prefixes)),
+                (None, Some(Fact::Known(remote))) => prefixes.extend(addresses_of(remote)),
+                // Whatever it is, it is longer than a default route.
+                _ => prefixes.extend(self.addresses.iter().filter_map(half_of_all)),
+            }
+        }
+        prefixes
+    }
+}
+
+/// A network's own address space.
+fn addresses_of(network: &VirtualNetwork) -> Vec<IpNet> {
+    match &network.properties.address_space {
+        Some(space) => parsed(&space.address_prefixes),
+        None => network.properties.subnets.iter().flat_map(|subnet| prefixes(&subnet.properties)).collect(),
+    }
+}
+
+fn parsed(prefixes: &[String]) -> Vec<IpNet> {
+    prefixes.iter().filter_map(|prefix| prefix.parse().ok()).collect()
+}
+
+/// The length of the longest prefix that covers an address.
+fn longest(prefixes: &[IpNet], address: &IpAddr) -> Option<u8> {
+    prefixes.iter().filter(|prefix| prefix.contains(address)).map(IpNet::prefix_len).max()
+}
+
+/// The shortest prefix that is longer than a default route.
+fn half_of_all(address: &IpAddr) -> Option<IpNet> {
+    IpNet::new(*address, 1).ok()
 }
 
 /// What a tag stands for, as far as a private endpoint in a reachable network is concerned.

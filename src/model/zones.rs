@@ -177,13 +177,14 @@ impl<'e> Zones<'e> {
 
 fn filtered(subscription: &str) -> Gap {
     Gap {
-        reason: Reason::Forbidden,
         needed: Some("Microsoft.Network/privateDnsZones/read".to_owned()),
         scope: format!("/subscriptions/{subscription}"),
         role: Some("Reader".to_owned()),
-        detail: "the list of zones holds only those that the reader may see, and the reader may not read the whole \
-                 subscription"
-            .to_owned(),
+        ..Gap::new(
+            Reason::Forbidden,
+            "the list of zones holds only those that the reader may see, and the reader may not read the whole \
+             subscription",
+        )
     }
 }
 

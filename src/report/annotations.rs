@@ -18,7 +18,8 @@ pub fn github(report: &Report) -> String {
         let command = command(headline::severity(report));
         format!("::{command} title=aksiso {}::{}\n", github_property(&report.cluster.name), github_value(line))
     };
-    lines(report, verdict, |finding| {
+    let unseen = |text: &str| format!("::warning title={UNSEEN}::{}\n", github_value(text));
+    lines(report, verdict, unseen, |finding| {
         let command = command(&finding.severity);
         let title = github_property(&format!("{}: {}", finding.rule, finding.title));
         let place =
@@ -35,7 +36,8 @@ pub fn azure_pipelines(report: &Report) -> String {
         let kind = if headline::severity(report) == "error" { "error" } else { "warning" };
         format!("##vso[task.logissue type={kind};code=aksiso]{}\n", azure_value(line))
     };
-    lines(report, verdict, |finding| {
+    let unseen = |text: &str| format!("##vso[task.logissue type=warning;code={UNSEEN}]{}\n", azure_value(text));
+    lines(report, verdict, unseen, |finding| {
         let kind = if finding.severity == "error" { "error" } else { "warning" };
         if finding.severity == "info" {
             return String::new();
@@ -51,8 +53,19 @@ pub fn azure_pipelines(report: &Report) -> String {
     })
 }
 
-/// The verdict first, where findings alone do not say it all.
-fn lines(report: &Report, verdict: impl Fn(&str) -> String, line: impl Fn(&FindingEntry) -> String) -> String {
+/// What could not be seen has one line, however many checks that concerns.
+const UNSEEN: &str = "could-not-check";
+
+/// The verdict first, where findings alone do not say it all; what could not be seen last.
+fn lines(
+    report: &Report,
+    verdict: impl Fn(&str) -> String,
+    unseen: impl Fn(&str) -> String,
+    line: impl Fn(&FindingEntry) -> String,
+) -> String {
+    let gaps = report.unseen();
+    let gaps: Vec<String> = gaps.iter().map(|(gap, checks)| format!("{}: {}", checks.join(", "), gap.line())).collect();
+    let last = (!gaps.is_empty()).then(|| unseen(&text::clean(&text::bounded(&gaps.join(" "), 3_000))));
     let rank = |finding: &&FindingEntry| match finding.severity.as_str() {
         "error" => 0,
         "warning" => 1,
@@ -62,7 +75,9 @@ fn lines(report: &Report, verdict: impl Fn(&str) -> String, line: impl Fn(&Findi
     findings.sort_by_key(|finding| (rank(finding), !finding.caused_by.is_empty()));
     let verdict =
         headline::is_more_than_findings(report).then(|| verdict(&text::bounded(&headline::line(report), 3_000)));
-    verdict.into_iter().chain(findings.into_iter().map(line).filter(|line| !line.is_empty())).take(MOST).collect()
+    let findings = findings.into_iter().map(line).filter(|line| !line.is_empty());
+    let room = MOST - usize::from(last.is_some());
+    verdict.into_iter().chain(findings).take(room).chain(last).collect()
 }
 
 fn message(finding: &FindingEntry) -> String {

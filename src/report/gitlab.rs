@@ -1,10 +1,10 @@
-//! GitLab's code quality report: a list of issues, each with a path, a line and a fingerprint; one more for the verdict
-//! where findings alone do not say it all.
+//! GitLab's code quality report: a list of issues, each with a path, a line and a fingerprint; one more for
+//! each check that could not see everything, and one for the verdict where findings alone do not say it all.
 
 use serde::Serialize;
 
 use super::headline;
-use super::model::Report;
+use super::model::{GapEntry, Report};
 use super::sarif::{file, path};
 use crate::text;
 
@@ -53,7 +53,22 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         severity: severity(headline::severity(report)),
         location: Location { path: path(&report.cluster.id), lines: Lines { begin: 1 } },
     });
-    super::json::printed(&issues.chain(verdict).collect::<Vec<_>>())
+    super::json::printed(&issues.chain(unseen(report)).chain(verdict).collect::<Vec<_>>())
+}
+
+/// What a check could not see is an issue too, and no silence.
+fn unseen(report: &Report) -> impl Iterator<Item = Issue<'_>> {
+    const NAME: &str = "could-not-check";
+    report.checks.iter().filter(|check| !check.gaps.is_empty()).map(|check| {
+        let gaps: Vec<String> = check.gaps.iter().map(GapEntry::line).collect();
+        Issue {
+            description: text::bounded(&format!("Could not check {}: {}", check.id, gaps.join(" ")), 1_000),
+            check_name: NAME,
+            fingerprint: text::hash(&format!("{NAME}\n{}\n{}", check.id, report.cluster.id.to_lowercase())),
+            severity: "minor",
+            location: Location { path: path(&report.cluster.id), lines: Lines { begin: 1 } },
+        }
+    })
 }
 
 fn severity(word: &str) -> &'static str {

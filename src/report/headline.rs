@@ -65,7 +65,7 @@ fn assumed(effect: &WhatIfEntry) -> String {
 pub(super) fn nothing_stops(effect: &WhatIfEntry) -> Option<String> {
     let moved = effect.stops_pulling.len() + effect.unclear.len();
     if let Some(gap) = &effect.unseen {
-        return Some(format!("could not be determined, because the images in use were not seen: {}", gap.detail));
+        return Some(format!("could not be determined, because the images in use were not seen: {}", gap.line()));
     }
     match (moved, effect.images_in_use) {
         (0, 0) => Some("no image in use was seen".to_owned()),

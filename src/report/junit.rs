@@ -41,7 +41,9 @@ fn case(report: &Report, check: &CheckEntry) -> String {
                 escape(&text)
             );
         }
-        "undetermined" | "accepted" => inner = format!("      <skipped message=\"{}\"/>\n", escape(reason)),
+        "undetermined" | "accepted" => {
+            inner = format!("      <skipped message=\"{}\"/>\n{}", escape(reason), unseen(check));
+        }
         "not-applicable" => inner = format!("      <system-out>not applicable: {}</system-out>\n", escape(reason)),
         _ if !own.is_empty() => {
             let text = own.iter().map(|finding| words(finding)).collect::<Vec<_>>().join("\n\n");
@@ -49,12 +51,24 @@ fn case(report: &Report, check: &CheckEntry) -> String {
         }
         _ => {}
     }
+    if check.status == "failed" {
+        inner.push_str(&unseen(check));
+    }
     let class = escape(&format!("aksiso.{}", report.cluster.name));
     format!(
         "    <testcase classname=\"{class}\" name=\"{}: {}\" time=\"0\">\n{inner}    </testcase>\n",
         escape(&check.id),
         escape(title)
     )
+}
+
+/// What the check could not see, and what to do about it.
+fn unseen(check: &CheckEntry) -> String {
+    if check.gaps.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = check.gaps.iter().map(|gap| format!("could not check: {}", gap.line())).collect();
+    format!("      <system-out>{}</system-out>\n", escape(&lines.join("\n")))
 }
 
 fn words(finding: &FindingEntry) -> String {

@@ -131,6 +131,13 @@ fn checks(report: &Report) -> String {
         let reason = check.reason.as_deref().unwrap_or_default();
         out.push_str(&format!("| `{}` | {} | {} |\n", check.id, check.status, escape(reason)));
     }
+    let unseen = report.unseen();
+    if !unseen.is_empty() {
+        out.push_str("\nCould not check:\n\n");
+    }
+    for (gap, checks) in unseen {
+        out.push_str(&format!("- {}: {}\n", escape(&checks.join(", ")), escape(&gap.line())));
+    }
     out
 }
 

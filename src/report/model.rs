@@ -1,6 +1,7 @@
 //! The report as data: what every format is made from, and what a former report is read back as. Its types are its own:
 //! what is inside may change while what is printed does not.
 
+mod gaps;
 mod images;
 mod plan;
 
@@ -18,9 +19,10 @@ use crate::checks::rule::Severity;
 use crate::diagnosis::plan::Plan;
 use crate::diagnosis::policy::{Notice, Ruling, SuppressedBy};
 use crate::diagnosis::{CheckResult, Diagnosis};
+use crate::evidence::Evidence;
 use crate::evidence::snapshot::Tool;
-use crate::evidence::{Evidence, Gap};
 use crate::text;
+pub use gaps::{GapEntry, gap_entry};
 pub use images::{ImageEntry, LocationEntry, MovedEntry, PreflightEntry, RemedyEntry, WhatIfEntry};
 use images::{LOCATIONS, preflight_entry, what_if_entry};
 pub use plan::StepEntry;
@@ -121,19 +123,6 @@ pub struct CheckEntry {
     pub reason: Option<String>,
     /// What it could not see.
     pub gaps: Vec<GapEntry>,
-}
-
-/// Something that could not be seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GapEntry {
-    /// The permission that reads it.
-    pub needed: Option<String>,
-    /// Where it is needed.
-    pub scope: Option<String>,
-    /// The smallest built-in role that grants it, where the permission is what was missing.
-    pub role: Option<String>,
-    /// What happened.
-    pub detail: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -323,16 +312,6 @@ fn check_entry(judged: &CheckResult) -> CheckEntry {
         status: judged.status.as_str().to_owned(),
         reason: judged.reason.as_deref().map(|reason| text::bounded(reason, 2_000)),
         gaps: judged.gaps.iter().map(gap_entry).collect(),
-    }
-}
-
-/// A gap, as a report names it.
-pub fn gap_entry(gap: &Gap) -> GapEntry {
-    GapEntry {
-        needed: gap.needed.clone(),
-        scope: Some(gap.scope.clone()).filter(|scope| !scope.is_empty()),
-        role: gap.role.clone(),
-        detail: gap.detail.clone(),
     }
 }
 

@@ -151,9 +151,8 @@ pub(super) fn file(place: &LocationEntry) -> String {
 fn notifications(report: &Report) -> Vec<Value> {
     let unseen = report.checks.iter().flat_map(|check| check.gaps.iter().map(move |gap| (check, gap)));
     let unseen = unseen.map(|(check, gap)| {
-        let needed = gap.needed.as_deref().map_or_else(String::new, |needed| format!(" (needs {needed})"));
-        json!({ "level": "warning", "message": { "text": format!("{} could not see everything: \
-                                                                  {}{needed}", check.id, gap.detail) } })
+        let text = format!("{} could not see everything: {}", check.id, gap.line());
+        json!({ "level": "warning", "message": { "text": text } })
     });
     let policy = report.policy.iter().map(|notice| {
         json!({ "level": "warning", "message": { "text": format!("{}, line {}: \

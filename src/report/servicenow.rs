@@ -1,15 +1,18 @@
 //! ServiceNow Event Management: one `em_event` record a finding, and a clear for each that a former report had and this
 //! one has not. What the operator accepted meanwhile is no longer urgent, and is not cleared either. `message_key` is the
-//! fingerprint, so that the same finding is the same alert tomorrow. One record more has the verdict where findings alone
-//! do not say it all.
+//! fingerprint, so that the same finding is the same alert tomorrow. Each check that could not see everything has
+//! a record, and the verdict one more where findings alone do not say it all.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::headline;
-use super::model::{FindingEntry, Report};
+use super::model::{CheckEntry, FindingEntry, GapEntry, Report};
 use super::old::Since;
 use crate::text;
+
+/// The metric of a check that could not see everything.
+const UNSEEN: &str = "could-not-check";
 
 /// The web service that takes many events at once expects them in `records`.
 #[derive(Serialize)]
@@ -47,8 +50,18 @@ pub fn render(report: &Report, previous: Option<&Report>) -> serde_json::Result<
         Since::Accepted => Some(event(report, finding, severity("info"))),
         Since::StillThere | Since::Unseen => None,
     });
-    let records = raised.chain(settled).chain(verdict(report, previous));
+    let records = raised.chain(settled).chain(unseen(report, previous)).chain(verdict(report, previous));
     super::json::printed(&Events { records: records.collect() })
+}
+
+/// What could not be seen, and a clear for each check that sees everything again.
+fn unseen(report: &Report, previous: Option<&Report>) -> impl Iterator<Item = Event> {
+    let blind = report.checks.iter().filter(|check| !check.gaps.is_empty());
+    let sees = |id: &str| report.checks.iter().any(|check| check.id == id && check.gaps.is_empty());
+    let former = previous.into_iter().flat_map(|previous| &previous.checks);
+    let again = former.filter(move |check| !check.gaps.is_empty() && sees(&check.id));
+    let blind = blind.map(|check| unseen_event(report, check, severity("warning")));
+    blind.chain(again.map(|check| unseen_event(report, check, "0")))
 }
 
 /// The verdict, and a clear for a former one.
@@ -114,4 +127,13 @@ fn record(
         description: text::bounded(detail, 3_900),
         additional_info: info.to_string(),
     }
+}
+
+/// A check that could not see everything: cleared once it does.
+fn unseen_event(report: &Report, check: &CheckEntry, severity: &'static str) -> Event {
+    let gaps: Vec<String> = check.gaps.iter().map(GapEntry::line).collect();
+    let key = text::hash(&format!("{UNSEEN}\n{}\n{}", check.id, report.cluster.id.to_lowercase()));
+    let info = json!({ "check": check.id, "cluster": report.cluster.id });
+    let detail = format!("Could not check: {}", gaps.join(" "));
+    record(report, [&report.cluster.name, &check.id, UNSEEN], key, severity, &detail, &info)
 }

@@ -2,7 +2,6 @@
 //! Words carry the meaning; colour only repeats it, and only on a terminal.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -11,8 +10,7 @@ use jiff::Timestamp;
 use super::Options;
 use super::headline;
 use super::model::{
-    Cluster, FindingEntry, GapEntry, MovedEntry, ObservationEntry, Report, StepEntry, SubjectEntry, SuppressedEntry,
-    WhatIfEntry,
+    Cluster, FindingEntry, MovedEntry, ObservationEntry, Report, StepEntry, SubjectEntry, SuppressedEntry, WhatIfEntry,
 };
 use crate::answers;
 use crate::checks::rule::Severity;
@@ -286,24 +284,12 @@ impl Page {
     }
 
     pub(super) fn unseen(&mut self, report: &Report) {
-        let mut seen: Vec<(&GapEntry, Vec<&str>)> = Vec::new();
-        for (gap, check) in report.checks.iter().flat_map(|check| check.gaps.iter().map(move |gap| (gap, check))) {
-            match seen.iter_mut().find(|(known, _)| *known == gap) {
-                Some((_, checks)) => checks.push(&check.id),
-                None => seen.push((gap, vec![&check.id])),
-            }
+        let unseen = report.unseen();
+        if !unseen.is_empty() {
+            self.line("\nCould not check:");
         }
-        if !seen.is_empty() {
-            self.line("\nNot seen, so not judged:");
-        }
-        for (gap, checks) in seen {
-            let mut line = gap.detail.clone();
-            if let Some(needed) = &gap.needed {
-                let scope = gap.scope.as_ref().map_or_else(String::new, |scope| format!(" on {scope}"));
-                let role = gap.role.as_ref().map_or_else(String::new, |role| format!("; smallest role: {role}"));
-                let _ = write!(line, " (needs {needed}{scope}{role})");
-            }
-            self.paragraph("  ", &format!("{}: {line}", checks.join(", ")), 2);
+        for (gap, checks) in unseen {
+            self.paragraph("  ", &format!("{}: {}", checks.join(", "), gap.line()), 2);
         }
     }
 

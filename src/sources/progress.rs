@@ -46,6 +46,13 @@ impl Progress {
         }
     }
 
+    /// Says on standard error how a run ended that has no report, unless it is quiet.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "aksiso: {}", text::for_ci_log(&text::clean(line)));
+        }
+    }
+
     /// A line of the log, shown from `-v` (level 1) or `-vv` (level 2) on.
     pub fn log(&self, level: u8, line: &str) {
         if self.verbosity >= level {

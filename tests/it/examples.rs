@@ -242,6 +242,113 @@ fn tickets_are_opened_once_and_closed_when_gone() {
     assert!(said.contains("POST issue/P-2/transitions") && !said.contains("P-1/transitions"), "{said}");
 }
 
+/// Programs that a test puts before those of the machine: each writes down how it was called.
+#[cfg(unix)]
+fn stub(folder: &Path, name: &str, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/bash\n{script}\n")).expect("written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+}
+
+#[cfg(unix)]
+fn path_with(folder: &Path) -> String {
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default())
+}
+
+/// A dry run asks nobody: it works before anything is set up.
+#[cfg(unix)]
+#[test]
+fn a_dry_run_of_tickets_asks_nobody() {
+    need("jq");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, report) = report(folder.path());
+    for program in ["gh", "curl"] {
+        stub(folder.path(), program, "echo \"network\" >&2; exit 1");
+    }
+    let path = path_with(folder.path());
+    let roots = report["findings"].as_array().expect("findings").iter();
+    let roots = roots.filter(|own| own["severity"] != "info" && own["causedBy"] == serde_json::json!([])).count();
+    for (name, target, word) in [("github-issues", "o/r", "gh issue create"), ("jira", "P", "POST issue {")] {
+        let said = script(
+            &format!("examples/tickets/{name}.sh"),
+            &[&file, target],
+            &[("DRY_RUN", "1"), ("PATH", &path)],
+            folder.path(),
+        );
+        assert_eq!(said.matches(word).count(), roots, "{name}: {said}");
+    }
+}
+
+/// Jira's search gives its issues page by page; what a later page holds is not opened again.
+#[cfg(unix)]
+#[test]
+fn every_page_of_jiras_search_is_read() {
+    need("jq");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, report) = report(folder.path());
+    let prints = report["findings"].as_array().expect("findings").iter();
+    let issues: Vec<Value> = prints
+        .enumerate()
+        .map(|(at, own)| {
+            let label = format!("aksiso-{}", own["fingerprint"].as_str().expect("a fingerprint"));
+            serde_json::json!({ "key": format!("P-{at}"), "fields": { "labels": ["aksiso", label] } })
+        })
+        .collect();
+    let page = |issues: &[Value], next: Option<&str>| {
+        serde_json::json!({ "issues": issues, "nextPageToken": next, "isLast": next.is_none() }).to_string()
+    };
+    let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).expect("written");
+    write("first.json", page(&issues[..1], Some("two")));
+    write("second.json", page(&issues[1..], None));
+    let answer = "echo \"$*\" >> calls; case \"$*\" in *nextPageToken*) cat second.json;; *search*) cat first.json;; *) \
+                  exit 1;; esac";
+    stub(folder.path(), "curl", answer);
+    let path = path_with(folder.path());
+    let variables =
+        [("JIRA_URL", "https://jira.example"), ("JIRA_USER", "u"), ("JIRA_TOKEN", "t"), ("PATH", path.as_str())];
+    script("examples/tickets/jira.sh", &[&file, "P"], &variables, folder.path());
+    let calls = std::fs::read_to_string(folder.path().join("calls")).expect("calls");
+    let searches = calls.matches("https://jira.example/rest/api/3/search/jql").count();
+    assert_eq!((searches, calls.lines().count()), (2, 2), "{calls}");
+}
+
+/// The step of Azure Pipelines that installs: it takes the release of the agent's architecture, and only with the right
+/// checksum.
+#[cfg(unix)]
+#[test]
+fn the_azure_pipelines_template_installs_a_release() {
+    need("sha256sum");
+    let folder = tempfile::tempdir().expect("a folder");
+    let template: Value =
+        serde_saphyr::from_str(&read("examples/azure-pipelines/aksiso.yml")).expect("the template is YAML");
+    let install = template["steps"][0]["bash"].as_str().expect("the first step installs");
+    let temp = folder.path().join("temp").display().to_string();
+    let install = install.replace("$(Agent.TempDirectory)", &temp);
+    let make = "target=aksiso-$(uname -m)-unknown-linux-musl; mkdir -p $target; echo '#!/bin/sh' > $target/aksiso; tar \
+                -czf $target.tar.gz $target; sha256sum $target.tar.gz > SHA256SUMS";
+    let run = |script: &str, path: &str| {
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", script]).current_dir(folder.path()).env("PATH", path);
+        command.env("REPOSITORY", "o/aksiso").env("VERSION", "0.1.0");
+        command.output().expect("it runs")
+    };
+    assert!(run(make, &path_with(folder.path())).status.success());
+    let copy = format!(
+        "for url; do case $url in https://github.com/o/aksiso/releases/download/v0.1.0/*) cp {}/${{url##*/}} .;; esac; done",
+        folder.path().display()
+    );
+    stub(folder.path(), "curl", &copy);
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    let output = run(&install, &path);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("##vso[task.prependpath]"), "{said}");
+    assert!(Path::new(&temp).join("aksiso/aksiso").exists());
+    std::fs::write(folder.path().join("SHA256SUMS"), format!("{}  other\n", "0".repeat(64))).expect("written");
+    assert!(!run(&install, &path).status.success(), "nothing was verified");
+}
+
 #[cfg(unix)]
 #[test]
 fn servicenow_gets_events_and_then_clears() {

@@ -211,7 +211,8 @@ fn gitlab_and_json_lines_have_what_their_readers_need() {
     for report in [three_faults(), hostile()] {
         let issues = parse(&gitlab::render(&report).expect("JSON"));
         let issues = issues.as_array().expect("a list");
-        assert_eq!(issues.len(), report.findings.len());
+        let unseen = report.checks.iter().filter(|check| !check.gaps.is_empty()).count();
+        assert_eq!(issues.len(), report.findings.len() + unseen);
         let prints: BTreeSet<_> = issues.iter().map(|issue| issue["fingerprint"].to_string()).collect();
         assert_eq!(prints.len(), issues.len(), "fingerprints are unique");
         for issue in issues {
@@ -237,7 +238,8 @@ fn servicenow_clears_what_is_gone_and_only_that() {
         parse(&servicenow::render(report, previous).expect("JSON"))["records"].as_array().expect("records").clone()
     };
     let raised = events(&bad, None);
-    assert_eq!(raised.len(), bad.findings.len());
+    let unseen = bad.checks.iter().filter(|check| !check.gaps.is_empty()).count();
+    assert_eq!(raised.len(), bad.findings.len() + unseen);
     for event in raised.iter().chain(&events(&hostile(), None)) {
         assert!(["1", "4", "5"].contains(&event["severity"].as_str().expect("a number")));
         assert!(event["additional_info"].as_str().is_some_and(|info| serde_json::from_str::<Value>(info).is_ok()));
@@ -249,19 +251,46 @@ fn servicenow_clears_what_is_gone_and_only_that() {
         }
     }
     let cleared = events(&good, Some(&bad));
-    assert_eq!(cleared.len(), bad.findings.len());
+    assert_eq!(cleared.len(), bad.findings.len() + unseen);
     assert!(cleared.iter().all(|event| event["severity"] == "0"));
     let keys = |events: &[Value]| events.iter().map(|event| event["message_key"].to_string()).collect::<BTreeSet<_>>();
     assert_eq!(keys(&cleared), keys(&raised));
     // What this run could not see is not gone.
-    let mut blind = good;
+    let mut blind = good.clone();
     let gap = report_of(&fixtures::named("cases/role-assignments-forbidden"));
     let gap = gap.checks.iter().find_map(|check| check.gaps.first()).expect("a gap");
     for check in &mut blind.checks {
         "undetermined".clone_into(&mut check.status);
         check.gaps.push(gap.clone());
     }
-    let events = events(&blind, Some(&bad));
-    assert_eq!(events.len(), 1, "only that something was not seen: {events:?}");
-    assert_eq!((&events[0]["metric_name"], &events[0]["severity"]), (&json!("verdict"), &json!("4")));
+    let raised = events(&blind, Some(&bad));
+    let (verdicts, unseen): (Vec<_>, Vec<_>) = raised.iter().partition(|event| event["metric_name"] == "verdict");
+    assert_eq!((verdicts.len(), unseen.len()), (1, blind.checks.len()), "only that something was not seen: {raised:?}");
+    assert!(raised.iter().all(|event| event["severity"] == "4"));
+    assert!(unseen.iter().all(|event| event["metric_name"] == "could-not-check"));
+    // What is seen again is no longer unseen.
+    let cleared = events(&good, Some(&blind));
+    assert!(cleared.iter().all(|event| event["severity"] == "0"));
+    assert_eq!(keys(&cleared), keys(&raised));
+}
+
+/// Every format that a person or a system reads says what was not seen, with the call and what to do.
+#[test]
+fn every_format_says_what_was_not_seen() {
+    let report = report_of(&fixtures::named("cases/role-assignments-forbidden"));
+    let all = [
+        ("github", annotations::github(&report)),
+        ("azure-pipelines", annotations::azure_pipelines(&report)),
+        ("gitlab", gitlab::render(&report).expect("JSON")),
+        ("servicenow", servicenow::render(&report, None).expect("JSON")),
+        ("junit", junit::render(&report)),
+        ("sarif", sarif::render(&report).expect("JSON")),
+        ("json", json::render(&report).expect("JSON")),
+        ("markdown", markdown::render(&report).replace('\\', "")),
+        ("table", crate::judged::table(&report).split_whitespace().collect::<Vec<_>>().join(" ")),
+    ];
+    for (format, text) in all {
+        assert!(text.contains("Grant Microsoft.Authorization/roleAssignments/read"), "{format}: {text}");
+        assert!(text.contains("kubelet-acrpull"), "{format}: {text}");
+    }
 }

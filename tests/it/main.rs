@@ -8,6 +8,7 @@ mod anonymize;
 mod arrived;
 mod checks;
 mod cli;
+mod codes;
 #[cfg(target_os = "linux")]
 mod connections;
 mod contributing;

@@ -67,6 +67,21 @@ fn several_formats_are_written_at_once_or_none() {
     assert!(!folder.path().join("x").exists());
 }
 
+/// A policy of last year may name a rule that is gone: it is told so, and works on.
+#[test]
+fn a_policy_that_names_a_retired_rule_still_works() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let entries = "[severity]\nregistry-not-zone-redundant = \"warning\"\n\n[[suppress]]\nrule = \
+                   \"registry-not-zone-redundant\"\nreason = \"known\"\nuntil = \"2030-01-31\"\n";
+    std::fs::write(folder.path().join("aksiso.toml"), entries).expect("written");
+    let output = run(folder.path(), &["diagnose", "--from", &example(), "--output", "json"]);
+    let report: Report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    assert_eq!(report.policy.iter().map(|notice| notice.line).collect::<Vec<_>>(), [2, 4]);
+    assert!(report.policy.iter().all(|notice| notice.message.contains("is gone")), "{:?}", report.policy);
+    let explained = run(folder.path(), &["explain", "registry-not-zone-redundant"]);
+    assert!(stderr(&explained).contains("is gone: since March 2026"), "{}", stderr(&explained));
+}
+
 #[test]
 fn a_policy_changes_severities_and_accepts_findings_for_a_time() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -150,12 +165,8 @@ fn compare_tells_new_fixed_and_still_there() {
     write("good.json", &good);
     let mut blind = good;
     for check in &mut blind.checks {
-        check.gaps.push(aksiso::report::model::GapEntry {
-            needed: None,
-            scope: None,
-            role: None,
-            detail: "x".to_owned(),
-        });
+        let detail = "x".to_owned();
+        check.gaps.push(aksiso::report::model::GapEntry { detail, ..Default::default() });
     }
     write("blind.json", &blind);
     let compare =

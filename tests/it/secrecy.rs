@@ -21,7 +21,7 @@ fn is_map(field: &str) -> bool {
 }
 
 /// Fields that no report of a fixture shows, each with the reason why it is there.
-const EXCEPTIONS: [(&str, &str); 22] = [
+const EXCEPTIONS: [(&str, &str); 24] = [
     ("nodes/known/*/architecture", "preflight compares it with what the registry says of an image"),
     ("enableAutoScaling", "collection asks by it whether the autoscaler's status can be missing"),
     ("networkInterfaces/*/id", "collection asks for them"),
@@ -45,6 +45,8 @@ const EXCEPTIONS: [(&str, &str); 22] = [
     ("virtualNetworkPeerings/*/id", "Azure's own peerings are told by it; a fixture's peerings all have one"),
     ("missing/needed", "every gap has one, shown where a check meets the gap"),
     ("missing/role", "the same"),
+    ("missing/call", "the same"),
+    ("missing/kubernetes", "the same"),
     ("cluster/identity/principalId", "the envelope is one type for cluster and registry"),
     ("cluster/sku/name", "the same"),
 ];

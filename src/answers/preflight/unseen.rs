@@ -39,7 +39,7 @@ pub(super) fn unseen(evidence: &Evidence, manifests: &Manifests) -> Vec<(Finding
     let mut known = BTreeSet::new();
     let all = unrendered.chain(chosen).chain(unfollowed).chain(unjudged);
     let once = all.filter(|(finding, _)| known.insert(finding.subject.id.as_str().to_owned()));
-    once.map(|(finding, gap)| (finding, Gap::new(Reason::NotCollected, gap))).collect()
+    once.map(|(finding, gap)| (finding, Gap::new(Reason::NotVisible, gap))).collect()
 }
 
 /// A field of an object, as a policy names it.

@@ -7,6 +7,7 @@ use crate::checks::judge::Judge;
 use crate::checks::remedy::{self, DOCS_ISOLATED, DOCS_TROUBLESHOOT, remedy};
 use crate::evidence::Evidence;
 use crate::evidence::resource::ResourceStatus;
+use crate::model::bootstrap_code::meaning;
 use crate::model::cluster::PoolState;
 use crate::model::cluster::is;
 use crate::model::nodes::code_in;
@@ -40,6 +41,7 @@ pub(super) fn operations(judge: &mut Judge<'_>) {
         );
         let error = properties.status.as_ref().and_then(|status| status.provisioning_error.as_ref());
         finding.facts.exit_code = error.and_then(code_in);
+        finding.facts.fault = finding.facts.exit_code.and_then(|number| meaning(number, false)).map(|code| code.fault);
         judge.report(finding);
     }
     if evidence.stopped() {

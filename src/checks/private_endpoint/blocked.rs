@@ -40,7 +40,7 @@ fn blocked(candidate: &Candidate<'_>, block: &Block) -> Finding {
         None => dropped(block),
     };
     let detail = format!("{what} {} ({}).", endpoint.name(), addresses.join(", "));
-    let path = format!("properties.{}[{}].properties.{}", block.field, block.rule, field.0);
+    let path = format!("properties.{}[{}].properties.{}", block.field, block.rule(), field.0);
     let seen = Observation::new(format!("GET {}", block.id), path, field.1);
     let look = remedy::in_subscription(look, &block.id);
     let remediation = remedy(RemediationKind::Investigate, advice, vec![look], DOCS_PRIVATE_LINK);
@@ -61,36 +61,40 @@ struct Way {
 /// A security rule that denies, and the rule to put before it.
 fn denied(block: &Block, direction: &str, addresses: &[String]) -> Way {
     let look = Command::new("az network nsg rule list").with("-g", block.id.resource_group().unwrap_or_default());
-    let priority = block.priority.saturating_sub(1).max(100);
     let what = format!(
         "Rule {} of security group {} denies {} TCP 443 between the nodes and endpoint",
-        block.rule,
+        block.rule(),
         block.id.name(),
         direction.to_lowercase()
     );
+    let priority = match block.room {
+        Some(free) => format!("with priority {free}, which is free"),
+        None => "once that rule has a higher number, because no priority before it is free".to_owned(),
+    };
     let remedy = format!(
-        "Put a rule before it in security group {}: {direction}, Allow, TCP, from VirtualNetwork to {} port 443, with \
-         a free priority of {priority} or less (az network nsg rule create); or remove rule {}.",
+        "Put a rule before it in security group {}: {direction}, Allow, TCP, from VirtualNetwork to {} port 443, \
+         {priority} (az network nsg rule create); or remove rule {}.",
         block.id.name(),
         addresses.join(" "),
-        block.rule
+        block.rule()
     );
     Way { what, field: ("access", "Deny"), remedy, look: look.with("--nsg-name", block.id.name()) }
 }
 
 /// A route that drops.
 fn dropped(block: &Block) -> Way {
-    let look =
-        Command::new("az network route-table route show").with("-g", block.id.resource_group().unwrap_or_default());
-    let look = look.with("--route-table-name", block.id.name()).with("-n", block.rule.as_str());
+    let look = Command::new("az network route-table route").word(if block.name.is_some() { "show" } else { "list" });
+    let look = look.with("-g", block.id.resource_group().unwrap_or_default());
+    let look = look.with("--route-table-name", block.id.name());
+    let look = block.name.iter().fold(look, |look, name| look.with("-n", name.as_str()));
     let what = format!(
         "Route {} of route table {} has no next hop (None) and drops what is sent to endpoint",
-        block.rule,
+        block.rule(),
         block.id.name()
     );
     let remedy = format!(
         "Delete route {} of route table {}, or narrow its prefix so that the endpoint's address is not in it.",
-        block.rule,
+        block.rule(),
         block.id.name()
     );
     Way { what, field: ("nextHopType", "None"), remedy, look }

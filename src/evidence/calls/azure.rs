@@ -113,7 +113,7 @@ pub const OWN_PERMISSIONS: Api =
 pub const LOCKS: Api = reader("2020-05-01", "Microsoft.Authorization/locks/read", &[]);
 /// Scale sets of the node resource group.
 pub const SCALE_SETS: Api = reader(COMPUTE, "Microsoft.Compute/virtualMachineScaleSets/read", &[Section::ScaleSets]);
-/// Instances of a scale set; asked only where something failed.
+/// Instances of a scale set; asked only where something failed or nodes are not seen.
 pub const INSTANCES: Api =
     reader(COMPUTE, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read", &[Section::Instances]);
 pub const EXTENSIONS: Api =

@@ -54,11 +54,22 @@ impl KubernetesCall {
         // Whose sign-in is refused is not helped by a role.
         let refused = reason == Reason::Forbidden;
         Gap {
-            reason,
             needed: Some(self.words()),
             scope: "the cluster's Kubernetes API".to_owned(),
             role: refused.then(|| "ClusterRole aksiso-reader (aksiso permissions prints it)".to_owned()),
-            detail: detail.into(),
+            call: Some(self.request().into()),
+            kubernetes: true,
+            ..Gap::new(reason, detail)
+        }
+    }
+
+    /// The request: `GET /api/v1/nodes`.
+    fn request(self) -> String {
+        let Self { group, resource, object, .. } = self;
+        match (group, object) {
+            (_, Some((namespace, name))) => format!("GET /api/v1/namespaces/{namespace}/{resource}/{name}"),
+            ("", None) => format!("GET /api/v1/{resource}"),
+            (group, None) => format!("GET /apis/{group}/v1/{resource}"),
         }
     }
 }

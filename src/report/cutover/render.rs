@@ -3,14 +3,15 @@
 use anstyle::AnsiColor;
 
 use super::{CutoverFormat, CutoverReport};
-use crate::answers::cutover::gates::Pass;
+use crate::answers::cutover::gates::{Gate, Pass};
 use crate::answers::cutover::names::StepKind;
 use crate::answers::cutover::steps::CutoverStep;
 use crate::answers::cutover::{Cutover, Safety, State};
 use crate::checks::command::Shell;
+use crate::diagnosis::gaps;
 use crate::report::json::printed;
 use crate::report::markdown::{code, escape, fenced};
-use crate::report::model::{cluster, impacts, lines};
+use crate::report::model::{cluster, gap_entry, impacts, lines};
 use crate::report::table::{Page, impact_words, styled};
 use crate::text;
 
@@ -61,7 +62,7 @@ fn table(cutover: &Cutover<'_>, shell: Shell, width: usize) -> String {
 fn pools(page: &mut Page, cutover: &Cutover<'_>) {
     page.line("\nPools:");
     if let Some(gap) = &cutover.unseen {
-        page.paragraph("  ", &format!("not seen: {}{}", gap.detail, needs(gap)), 4);
+        page.paragraph("  ", &format!("not seen: {}", gap_entry(gap).line()), 4);
     }
     for pool in &cutover.pools {
         page.paragraph("  ", &format!("{}: {}, {}", pool.name, pool.age.as_str(), pool.why), 4);
@@ -75,11 +76,6 @@ fn pools(page: &mut Page, cutover: &Cutover<'_>) {
     }
 }
 
-fn needs(gap: &crate::evidence::Gap) -> String {
-    let role = gap.role.as_ref().map_or_else(String::new, |role| format!("; smallest role: {role}"));
-    gap.needed.as_ref().map_or_else(String::new, |needed| format!(" (needs {needed}{role})"))
-}
-
 fn gates(page: &mut Page, cutover: &Cutover<'_>, shell: Shell) {
     let Some(step) = &cutover.next else {
         return notes(page, cutover);
@@ -91,7 +87,7 @@ fn gates(page: &mut Page, cutover: &Cutover<'_>, shell: Shell) {
     for pass in [Pass::Closed, Pass::Unknown, Pass::Caution, Pass::Open] {
         let own: Vec<_> = cutover.gates.iter().filter(|gate| gate.pass == pass).collect();
         for gate in own.iter().take(LISTED) {
-            let missing = gate.gap.as_ref().map(needs).unwrap_or_default();
+            let missing = missing(gate);
             page.paragraph("  ", &format!("{} {}: {}{missing}", pass.as_str().to_uppercase(), gate.name, gate.why), 4);
             if let Some(remediation) = gate.remediation.as_ref().filter(|_| pass == Pass::Closed) {
                 page.paragraph("    ", &format!("[{}] {}", remediation.kind.as_str(), remediation.summary), 6);
@@ -102,6 +98,11 @@ fn gates(page: &mut Page, cutover: &Cutover<'_>, shell: Shell) {
             page.line(&format!("  and {} more {}", own.len() - LISTED, pass.as_str()));
         }
     }
+}
+
+/// What to do to see what a gate lacks.
+fn missing(gate: &Gate) -> String {
+    gate.gap.as_ref().and_then(gaps::remedy).map_or_else(String::new, |remedy| format!(" {remedy}"))
 }
 
 /// What will stand in the way of closing egress.
@@ -128,7 +129,7 @@ fn notes(page: &mut Page, cutover: &Cutover<'_>) {
     }
     page.line("\nWhat diagnose says of it:");
     for gate in cutover.gates.iter().take(LISTED) {
-        let missing = gate.gap.as_ref().map(needs).unwrap_or_default();
+        let missing = missing(gate);
         page.paragraph("  ", &format!("{} {}: {}{missing}", gate.pass.as_str().to_uppercase(), gate.name, gate.why), 4);
     }
 }

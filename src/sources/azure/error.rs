@@ -82,12 +82,13 @@ impl Failure {
     pub fn gap(&self, api: &Api, scope: &str) -> Gap {
         // A sign-in that is not accepted needs no role.
         let refused = self.reason == Reason::Forbidden;
+        let method = if api.action.ends_with("/action") { "POST" } else { "GET" };
         Gap {
-            reason: self.reason,
             needed: Some(api.action.to_owned()),
             scope: scope.to_owned(),
             role: refused.then(|| api.role.to_owned()),
-            detail: self.detail.clone(),
+            call: Some(format!("{method} {scope}").into()),
+            ..Gap::new(self.reason, self.detail.clone())
         }
     }
 

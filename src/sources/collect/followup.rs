@@ -28,7 +28,7 @@ impl Collector {
         }
         let (networks, managers, replications, instances, groups) = tokio::join!(
             self.networks_of_dns_servers(evidence, questions.own_dns_servers),
-            self.network_managers(evidence, questions.endpoint_elsewhere),
+            self.network_managers(questions.managers_of),
             self.replications(evidence, questions.other_regions),
             self.failed_instances(evidence),
             self.endpoint_security_groups(evidence),
@@ -120,13 +120,10 @@ impl Collector {
     }
 
     /// Where an endpoint lies in an unrelated network: network managers, which join networks without peerings.
-    async fn network_managers(&self, evidence: &Evidence, asked: bool) -> BTreeMap<String, Fact<Vec<ResourceId>>> {
-        if !asked || !self.wants(Section::PrivateEndpoints) {
+    async fn network_managers(&self, subscriptions: BTreeSet<String>) -> BTreeMap<String, Fact<Vec<ResourceId>>> {
+        if !self.wants(Section::PrivateEndpoints) {
             return BTreeMap::new();
         }
-        let (nodes, _) = evidence.node_networks();
-        let subscriptions: BTreeSet<String> =
-            nodes.iter().filter_map(|id| id.subscription().map(str::to_lowercase)).collect();
         let managers = subscriptions.into_iter().map(|subscription| async move {
             let path = in_subscription(&subscription, "Microsoft.Network/networkManagers");
             let managers: Fact<Vec<Named>> = self.arm.list_if_known(&api::NETWORK_MANAGERS, &path).await;

@@ -11,7 +11,7 @@ use crate::evidence::pools::Machine;
 use crate::evidence::pools::{AgentPool, AgentPoolItem, InstanceProperties, UpgradeProfile};
 use crate::evidence::resource::Part;
 use crate::evidence::{Evidence, Fact, Section};
-use crate::model::nodes::failed_scale_set;
+use crate::model::nodes::suspect_scale_set;
 
 type Instances = BTreeMap<String, Fact<Vec<Part<InstanceProperties>>>>;
 type Machines = Fact<Vec<Machine>>;
@@ -59,13 +59,13 @@ impl Collector {
         self.arm.list_under(&api::EXTENSIONS, &path).await
     }
 
-    /// The instances of scale sets behind which something failed: their extensions tell the bootstrap's exit code.
+    /// The instances of scale sets that something is wrong with, or may be: their extensions tell the bootstrap's exit code.
     pub(super) async fn failed_instances(&self, evidence: &Evidence) -> Instances {
         let Some(sets) = evidence.pools.scale_sets.known().filter(|_| self.wants(Section::Instances)) else {
             return BTreeMap::new();
         };
         let pools = evidence.pools.agent_pools.known().into_iter().flatten();
-        let failed = pools.filter_map(|pool| Some((pool, failed_scale_set(pool, sets)?)));
+        let failed = pools.filter_map(|pool| Some((pool, suspect_scale_set(evidence, pool, sets)?)));
         let asked = failed.map(|(pool, set)| async move {
             let path = set.id.child("virtualMachines");
             (pool.name.clone(), self.arm.list(&api::INSTANCES, path.as_str(), &[("$expand", "instanceView")]).await)

@@ -43,6 +43,9 @@ pub fn of(evidence: &Value) -> HashMap<String, Value> {
         format!("{cluster}/providers/Microsoft.KubernetesConfiguration/extensions"),
         evidence["pools"]["extensions"].clone(),
     );
+    for set in evidence["pools"]["scaleSets"]["known"].as_array().into_iter().flatten() {
+        add(format!("{}/virtualMachines", text(&set["id"])), json!({ "known": [] }));
+    }
     for (pool, instances) in entries(&evidence["pools"]["instances"]) {
         add(
             format!(
@@ -116,7 +119,8 @@ fn network(network: &Value, subscription: &str, registry: &str, add: &mut impl F
     }
     let others = registry.split('/').nth(2).into_iter().chain([subscription]).map(str::to_lowercase);
     let listed = entries(&network["dnsZoneLists"]).into_iter().map(|(id, _)| id.to_lowercase());
-    let all: BTreeSet<String> = listed.chain(others).chain(zones.keys().cloned()).collect();
+    let managed = entries(&network["networkManagers"]).into_iter().map(|(id, _)| id.to_lowercase());
+    let all: BTreeSet<String> = listed.chain(others).chain(managed).chain(zones.keys().cloned()).collect();
     for owner in all {
         let place = |kind: &str| format!("/subscriptions/{owner}/providers/{kind}");
         let missing = &network["dnsZoneLists"][&owner]["missing"];
