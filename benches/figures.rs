@@ -2,6 +2,7 @@
 //!
 //! - `cargo bench -- live`: one cluster, every answer delayed: wall time against the longest chain of dependent calls
 //! - `cargo bench -- scale`: 5,000 nodes and 100,000 pods: time against the API server's own, peak memory, cost of a pod
+//! - `cargo bench -- fleet`: a thousand clusters, with the quotas of Resource Graph and Resource Manager kept
 //! - `cargo bench -- preflight`: 10,000 manifests, as files and over a pipe; manifests that are made to be expensive
 //! - `cargo bench -- startup`: start-up time and the program's size
 //!
@@ -12,6 +13,8 @@
 #[path = "../tests/it/fixtures.rs"]
 #[allow(dead_code)]
 mod fixtures;
+#[path = "figures/fleet.rs"]
+mod fleet;
 #[path = "figures/large.rs"]
 mod large;
 #[path = "figures/live.rs"]
@@ -25,6 +28,9 @@ mod measure;
 mod server;
 #[path = "figures/startup.rs"]
 mod startup;
+#[path = "../tests/it/fleet/world.rs"]
+#[allow(dead_code)]
+mod world;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -39,6 +45,9 @@ fn main() {
     }
     if is("live") {
         live::run();
+    }
+    if is("fleet") {
+        fleet::run();
     }
     if is("preflight") {
         manifests::run();

@@ -2,6 +2,7 @@
 //! would a change do. Each is a pure function of the evidence and its diagnosis.
 
 pub mod cutover;
+pub mod fleet;
 pub mod preflight;
 pub mod pull;
 pub mod whatif;

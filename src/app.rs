@@ -6,6 +6,7 @@ mod cutover;
 mod diagnose;
 pub mod exit;
 pub mod files;
+mod fleet;
 mod live;
 pub mod output;
 mod preflight;
@@ -46,11 +47,14 @@ use session::Session;
 pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let progress = Progress::new(cli.verbose, cli.quiet);
     let interruption = Interruption::watch(&progress);
+    // A fleet keeps what it gathered, and sees to its interruption itself.
+    let (keeps, own) = (matches!(cli.command, Subcommand::Fleet(_)), interruption.clone());
     let work = async {
         match cli.command {
             Subcommand::Diagnose(args) => diagnose::diagnose(&args, &progress).await,
             Subcommand::Cutover(args) => cutover::cutover(&args, &progress).await,
             Subcommand::Preflight(args) => preflight::preflight(&args, &progress).await,
+            Subcommand::Fleet(args) => fleet::fleet(&args, &progress, own).await,
             Subcommand::Collect(args) => collect(&args, &progress).await,
             Subcommand::Permissions(args) => permissions(&args),
             Subcommand::Compare { old, new, output, fail_on } => compare(&old, &new, output, fail_on),
@@ -63,7 +67,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
     };
     let exit = tokio::select! {
         exit = work => exit,
-        exit = interruption.requested() => Ok(exit),
+        exit = interruption.requested(), if !keeps => Ok(exit),
     };
     progress.finish();
     exit
@@ -161,7 +165,8 @@ fn pseudonyms(map: &Path, must_exist: bool) -> anyhow::Result<Pseudonyms> {
 }
 
 fn permissions(args: &cli::PermissionsArgs) -> anyhow::Result<Exit> {
-    let needed = Permissions::of(&chosen(&args.checks));
+    let checks = chosen(&args.checks);
+    let needed = if args.fleet { Permissions::of_fleet(&checks) } else { Permissions::of(&checks) };
     let person = args.user.as_deref().or(args.object_id.as_deref()).map(Whom::User);
     let whom = For { scopes: &args.scope, whom: args.group.as_deref().map(Whom::Group).or(person) };
     output::print(&report::permissions::render(&needed, args.output, &whom, width())?)?;

@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod cluster;
 pub mod exit_code;
 pub mod fact;
+pub mod fleet;
 pub mod id;
 pub mod image;
 pub mod kubernetes;
@@ -205,6 +206,55 @@ impl Section {
             Self::Extensions => evidence.pools.extensions = Fact::default(),
             Self::RouteTables => evidence.network.route_tables.clear(),
             Self::SecurityGroups => evidence.network.security_groups.clear(),
+        }
+    }
+
+    /// Puts what another evidence knows of the section in the place of what is known here.
+    pub fn take(self, from: &Evidence, into: &mut Evidence) {
+        let (pools, network) = (&from.pools, &from.network);
+        match self {
+            Self::AgentPools => into.pools.agent_pools.clone_from(&pools.agent_pools),
+            Self::UpgradeProfiles => into.pools.upgrade_profiles.clone_from(&pools.upgrade_profiles),
+            Self::ActivityLog => into.pools.bootstrap_writes.clone_from(&pools.bootstrap_writes),
+            Self::ScaleSets => {
+                into.pools.scale_sets.clone_from(&pools.scale_sets);
+                into.pools.virtual_machines.clone_from(&pools.virtual_machines);
+            }
+            Self::Registry => {
+                into.registry.registry.clone_from(&from.registry.registry);
+                into.registry.connections_unread.clone_from(&from.registry.connections_unread);
+            }
+            Self::CacheRules => {
+                into.registry.cache_rules.clone_from(&from.registry.cache_rules);
+                into.registry.credential_sets.clone_from(&from.registry.credential_sets);
+            }
+            Self::PrivateEndpoints => {
+                into.network.private_endpoints.clone_from(&network.private_endpoints);
+                into.network.listed_endpoints.clone_from(&network.listed_endpoints);
+            }
+            Self::VirtualNetworks => {
+                into.network.virtual_networks.clone_from(&network.virtual_networks);
+                into.network.managed_networks.clone_from(&network.managed_networks);
+                into.network.network_managers.clone_from(&network.network_managers);
+            }
+            Self::PrivateDns => {
+                into.network.dns_zones.clone_from(&network.dns_zones);
+                into.network.dns_zone_lists.clone_from(&network.dns_zone_lists);
+                into.network.forwarding_links.clone_from(&network.forwarding_links);
+                into.registry.replications.clone_from(&from.registry.replications);
+            }
+            Self::RoleAssignments => into.access.clone_from(&from.access),
+            Self::Nodes => into.kubernetes.nodes.clone_from(&from.kubernetes.nodes),
+            Self::Events => into.kubernetes.mirror_failures.clone_from(&from.kubernetes.mirror_failures),
+            Self::Pods => into.kubernetes.images.clone_from(&from.kubernetes.images),
+            Self::Autoscaler => {
+                into.kubernetes.autoscaler.clone_from(&from.kubernetes.autoscaler);
+                into.kubernetes.node_claims.clone_from(&from.kubernetes.node_claims);
+            }
+            Self::Instances => into.pools.instances.clone_from(&pools.instances),
+            Self::Extensions => into.pools.extensions.clone_from(&pools.extensions),
+            Self::RouteTables => into.network.route_tables.clone_from(&network.route_tables),
+            Self::SecurityGroups => into.network.security_groups.clone_from(&network.security_groups),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod annotations;
 pub mod compare;
 pub mod cutover;
+pub mod fleet;
 pub mod gitlab;
 mod headline;
 pub mod json;
@@ -10,6 +11,7 @@ pub mod junit;
 pub mod markdown;
 pub mod model;
 pub mod old;
+pub mod openmetrics;
 pub mod page;
 pub mod permissions;
 pub mod preflight;
@@ -48,6 +50,8 @@ pub enum Format {
     Gitlab,
     /// Events for ServiceNow Event Management
     Servicenow,
+    /// OpenMetrics, for alerts
+    Openmetrics,
 }
 
 /// A list's format.
@@ -72,18 +76,23 @@ impl FromStr for Output {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (word, file) = text.split_once('=').map_or((text, None), |(word, file)| (word, Some(file)));
-        let names = || Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        let format = Format::from_str(word, false).map_err(|_| {
-            let known: Vec<String> = names().map(|value| value.get_name().to_owned()).collect();
-            let near = crate::text::nearest(word, known.iter().map(String::as_str));
-            let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-            format!("there is no such format, expected one of {}{near}", known.join(", "))
-        })?;
-        match file {
-            Some("") => Err("expected a file after =".to_owned()),
-            file => Ok(Self { format, file: file.map(PathBuf::from) }),
-        }
+        destination(text).map(|(format, file)| Self { format, file })
+    }
+}
+
+/// Reads `FORMAT` or `FORMAT=FILE`.
+fn destination<F: ValueEnum>(text: &str) -> Result<(F, Option<PathBuf>), String> {
+    let (word, file) = text.split_once('=').map_or((text, None), |(word, file)| (word, Some(file)));
+    let names = || F::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let format = F::from_str(word, false).map_err(|_| {
+        let known: Vec<String> = names().map(|value| value.get_name().to_owned()).collect();
+        let near = crate::text::nearest(word, known.iter().map(String::as_str));
+        let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        format!("there is no such format, expected one of {}{near}", known.join(", "))
+    })?;
+    match file {
+        Some("") => Err("expected a file after =".to_owned()),
+        file => Ok((format, file.map(PathBuf::from))),
     }
 }
 
@@ -117,5 +126,6 @@ pub fn render(report: &Report, format: Format, options: &Options<'_>) -> serde_j
         Format::AzurePipelines => annotations::azure_pipelines(report),
         Format::Gitlab => gitlab::render(report)?,
         Format::Servicenow => servicenow::render(report, options.previous)?,
+        Format::Openmetrics => openmetrics::render(report),
     })
 }

@@ -5,6 +5,7 @@ pub mod azure;
 mod body;
 pub mod caught;
 pub mod collect;
+pub mod fleet;
 pub mod kubernetes;
 pub mod manifests;
 mod peer;

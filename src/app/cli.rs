@@ -1,6 +1,7 @@
 //! The command line: types only.
 
 mod cutover;
+mod fleet;
 mod help;
 mod preflight;
 mod values;
@@ -21,6 +22,7 @@ use crate::report::permissions::PermissionsFormat;
 use crate::report::{ListFormat, Output, compare};
 use crate::sources::azure::credential::Method;
 pub use cutover::{CutoverArgs, Destination};
+pub use fleet::{Depth, FleetArgs, FleetReportArgs};
 pub use preflight::PreflightArgs;
 use values::{clouds, duration, object_id, principal_name, registry_id, scope};
 
@@ -64,6 +66,13 @@ pub enum Subcommand {
     /// another registry (--to-registry) and for going back (--to direct).
     #[command(after_help = help::CUTOVER_CODES, after_long_help = help::both(help::CUTOVER_CODES, help::CUTOVER))]
     Cutover(Box<CutoverArgs>),
+    /// Judge all clusters of a tenant, of management groups or of subscriptions, and say which causes they share
+    ///
+    /// Azure Resource Graph gives the clusters and what they rest on; Azure Resource Manager is asked for what it does
+    /// not hold, once per shared resource, and confirms errors before they are reported. The Kubernetes API is not
+    /// asked: checks that need it are named as not covered.
+    #[command(after_help = help::FLEET_CODES, after_long_help = help::both(help::FLEET_CODES, help::FLEET))]
+    Fleet(Box<FleetArgs>),
     /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
     ///
     /// The snapshot holds no token, key or secret. It does describe the cluster's network: keep it as you keep that.
@@ -171,7 +180,7 @@ pub struct DiagnoseArgs {
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// Output format, or FORMAT=FILE; may be repeated: table, json, jsonl, sarif, junit, markdown, github,
-    /// azure-pipelines, gitlab, servicenow
+    /// azure-pipelines, gitlab, servicenow, openmetrics
     ///
     /// One format without a file goes to standard output, each with a file to that file, whole or not at all:
     /// --output table --output sarif=aksiso.sarif
@@ -239,6 +248,9 @@ pub struct PermissionsArgs {
     /// Scope at which the Azure role may be assigned: a subscription, group or management group; may be repeated
     #[arg(long, value_name = "ARM_ID", value_parser = scope)]
     pub scope: Vec<String>,
+    /// For aksiso fleet, which asks no Kubernetes API
+    #[arg(long)]
+    pub fleet: bool,
     /// Entra object id of the service principal, managed identity or guest that will run aksiso, for the Kubernetes
     /// bindings
     #[arg(long, value_name = "GUID", value_parser = object_id, conflicts_with_all = ["user", "group"])]

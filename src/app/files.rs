@@ -64,6 +64,14 @@ pub fn read_report(path: &Path) -> Result<Report, Problem> {
     old::read(&read(path, REPORT)?, &named(path))
 }
 
+/// Reads a report of whatever kind, within bounds.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Problem> {
+    read(path, REPORT)
+}
+
 /// Reads a map of pseudonyms.
 ///
 /// # Errors

@@ -15,6 +15,8 @@ pub enum SchemaOf {
     Comparison,
     /// The report of cutover --output json
     Cutover,
+    /// The report of fleet --output json
+    Fleet,
     /// The snapshot of collect
     Snapshot,
     /// The policy, aksiso.toml
@@ -28,6 +30,7 @@ impl SchemaOf {
             Self::Report => schema_for!(crate::report::model::Report),
             Self::Comparison => schema_for!(crate::report::compare::Comparison),
             Self::Cutover => schema_for!(crate::report::cutover::CutoverReport),
+            Self::Fleet => schema_for!(crate::report::fleet::model::FleetReport),
             Self::Snapshot => schema_for!(crate::evidence::snapshot::Snapshot),
             Self::Config => schema_for!(crate::diagnosis::policy::PolicyFile),
         };
@@ -41,6 +44,7 @@ impl SchemaOf {
             Self::Report => "report",
             Self::Comparison => "comparison",
             Self::Cutover => "cutover",
+            Self::Fleet => "fleet",
             Self::Snapshot => "snapshot",
             Self::Config => "config",
         }

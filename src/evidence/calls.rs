@@ -2,4 +2,5 @@
 //! fills.
 
 pub mod azure;
+pub mod fleet;
 pub mod kubernetes;

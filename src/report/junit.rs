@@ -84,7 +84,7 @@ fn words(finding: &FindingEntry) -> String {
 }
 
 /// Escapes text for elements and attributes alike, and leaves out what XML cannot hold.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

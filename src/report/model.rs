@@ -325,7 +325,8 @@ pub fn lines(commands: &[Command], shell: Shell) -> Vec<String> {
     commands.iter().map(|command| command.line(shell)).collect()
 }
 
-fn finding_entry(finding: &Finding, shell: Shell) -> FindingEntry {
+/// A finding, as a report names it.
+pub fn finding_entry(finding: &Finding, shell: Shell) -> FindingEntry {
     FindingEntry {
         rule: finding.rule.id.to_owned(),
         check: finding.check.id.to_owned(),

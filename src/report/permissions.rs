@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::answers::fleet;
 use crate::checks::catalogue;
 use crate::checks::check::Check;
-use crate::evidence::Section;
 use crate::evidence::calls::azure::{self as api, Api};
 use crate::evidence::calls::kubernetes::KubernetesCall;
+use crate::evidence::{Section, calls};
 
 /// What some checks need.
 #[derive(Debug)]
@@ -39,6 +40,19 @@ impl Permissions {
             azure: azure.filter(|(api, checks)| !checks.is_empty() || api.sections.is_empty()).collect(),
             kubernetes: kubernetes.filter(|(_, checks)| !checks.is_empty()).collect(),
         }
+    }
+}
+
+impl Permissions {
+    /// What a look at many clusters needs for these checks: Resource Graph shows only what the reader may read.
+    pub fn of_fleet(checks: &[&'static Check]) -> Self {
+        let covered: Vec<&'static Check> = checks.iter().copied().filter(|check| fleet::covers(check)).collect();
+        let all = || covered.iter().map(|check| check.about.id).collect::<Vec<_>>();
+        let mut needed = Self::of(&covered).azure;
+        // Nobody asks for the cluster's credential: the Kubernetes API is left alone.
+        needed.retain(|(api, _)| **api != api::CLUSTER_USER_CREDENTIAL);
+        needed.extend(calls::fleet::ALL.iter().map(|api| (api, all())));
+        Self { azure: needed, kubernetes: Vec::new() }
     }
 }
 
@@ -101,6 +115,13 @@ pub fn render(
         PermissionsFormat::Azure => azure(permissions, whom)?,
         PermissionsFormat::Kubernetes => kubernetes(permissions, whom),
         PermissionsFormat::Json => json(permissions)?,
+        PermissionsFormat::Table if permissions.kubernetes.is_empty() => format!(
+            "aksiso only reads. The least that it needs in Azure, as a role definition; the built-in role Reader on \
+             the subscriptions,\nor on their management group, grants it too:\n\n{}\nWithout a permission, these checks \
+             see less and end as undetermined:\n\n{}",
+            azure(permissions, whom)?,
+            list(permissions, width)
+        ),
         PermissionsFormat::Table => format!(
             "aksiso only reads. The least that it needs in Azure, as a role definition; the built-in role \
              Reader\n(with Azure Kubernetes Service Cluster User Role on the cluster) grants it too:\n\n{}\nIn the \

@@ -58,15 +58,21 @@ impl Collector {
         Ok(evidence)
     }
 
-    /// The cluster, then side by side what ARM and what the Kubernetes API know of it: neither waits for the other.
+    /// The cluster, and what it names.
     async fn everything(&self, id: &ResourceId, others: &[ResourceId], now: Timestamp) -> Result<Evidence, Failure> {
         let cluster = self.arm.read::<ManagedCluster>(&api::MANAGED_CLUSTERS, id).await?;
+        Ok(self.about(cluster, others, now).await)
+    }
+
+    /// Side by side, what ARM and what the Kubernetes API know of a cluster: neither waits for the other. Not the
+    /// Activity Log.
+    pub async fn about(&self, cluster: ManagedCluster, others: &[ResourceId], now: Timestamp) -> Evidence {
         let mut evidence = Evidence::new(now, cluster);
         evidence.pools.agent_pools = self.agent_pools(&evidence).await;
         let known = evidence.clone();
         let (mut evidence, kubernetes) = tokio::join!(self.azure(evidence, others), caught(self.kubernetes(&known)));
         evidence.kubernetes = kubernetes.unwrap_or_else(|failure| nodes::nothing(&connect::gap(&failure)));
-        Ok(evidence)
+        evidence
     }
 
     /// What the cluster names in Azure, what those name, and what they leave open.

@@ -16,6 +16,8 @@ mod cutover;
 mod docs;
 mod examples;
 mod fixtures;
+#[cfg(target_os = "linux")]
+mod fleet;
 mod formats;
 mod house;
 mod in_parallel;

@@ -1,6 +1,8 @@
 //! A TLS server on loopback that is Entra ID, Azure Resource Manager and the Kubernetes API at once, and answers from a
 //! snapshot: what is known there it serves, what is missing it refuses.
 
+#[path = "server/graph.rs"]
+pub mod graph;
 #[path = "server/routes.rs"]
 mod routes;
 
@@ -78,6 +80,32 @@ struct State {
     delay: Duration,
     /// Items of a page.
     page: usize,
+    /// Azure Resource Graph.
+    graph: graph::Graph,
+    /// Reads that are left in each subscription, and since when; none where nobody counts.
+    budgets: Option<HashMap<String, (f64, std::time::Instant)>>,
+    /// How many reads were refused for want of budget.
+    throttled: usize,
+}
+
+impl State {
+    /// Takes a read from the budget of its subscription: 250 at once, then 25 a second.
+    fn may_read(&mut self, path: &str) -> bool {
+        let Some(budgets) = &mut self.budgets else { return true };
+        let Some(subscription) = path.strip_prefix("/subscriptions/").and_then(|rest| rest.split('/').next()) else {
+            return true;
+        };
+        let now = std::time::Instant::now();
+        let (left, since) = budgets.entry(subscription.to_owned()).or_insert((250.0, now));
+        *left = (*left + now.duration_since(*since).as_secs_f64() * 25.0).min(250.0);
+        *since = now;
+        if *left >= 1.0 {
+            *left -= 1.0;
+            return true;
+        }
+        self.throttled += 1;
+        false
+    }
 }
 
 #[derive(Clone)]
@@ -114,6 +142,28 @@ impl Server {
     /// Answers a path with a resource from now on.
     pub fn route(&self, path: &str, resource: &Value) {
         self.state.lock().expect("a lock").routes.insert(path.to_lowercase(), json!({ "known": resource }));
+    }
+
+    /// Answers what another snapshot knows too.
+    pub fn add(&self, snapshot: &Value) {
+        self.state.lock().expect("a lock").routes.extend(routes::of(&snapshot["evidence"]));
+    }
+
+    /// Keeps the budgets of Resource Manager from now on.
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub fn keep_budgets(&self) {
+        self.state.lock().expect("a lock").budgets = Some(HashMap::new());
+    }
+
+    /// How many reads were refused for want of budget.
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub fn throttled(&self) -> usize {
+        self.state.lock().expect("a lock").throttled
+    }
+
+    /// Works on the Resource Graph.
+    pub fn graph<T>(&self, work: impl FnOnce(&mut graph::Graph) -> T) -> T {
+        work(&mut self.state.lock().expect("a lock").graph)
     }
 
     /// Makes every answer take that long, with whole lists instead of pages.
@@ -239,12 +289,13 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
             state.correlations.insert(String::from_utf8_lossy(id.as_bytes()).into_owned());
         }
         let fault = state.faults.get(&path).or_else(|| state.faults.get("")).cloned();
+        let fault = fault.or_else(|| (!state.may_read(&path)).then_some(Fault::RetryAfter(429, 1)));
         if let Some(Fault::Once(..) | Fault::First(_)) = fault {
             state.faults.remove(&path);
         }
         let fault = if fault == Some(Fault::Crowded) { crowded(&mut state.let_in) } else { fault };
         let route = state.routes.get(&path).cloned();
-        if route.is_none() && !path.ends_with("/oauth2/v2.0/token") {
+        if route.is_none() && path != graph::PATH && !path.ends_with("/oauth2/v2.0/token") {
             state.unexpected.insert(path.clone());
         }
         (fault, route, state.delay, state.page)
@@ -273,6 +324,15 @@ async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>, base: Stri
     let kubernetes = path.starts_with("/api") && signed == format!("Bearer {KUBE_TOKEN}");
     if !kubernetes && signed != format!("Bearer {TOKEN}") {
         return Ok(refuse(401, "InvalidAuthenticationToken", "The access token is invalid."));
+    }
+    if path == graph::PATH {
+        let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let reply = state.lock().expect("a lock").graph.answer(&String::from_utf8_lossy(&body));
+        let mut answer = respond(reply.0, reply.2);
+        for (name, value) in reply.1 {
+            answer.headers_mut().insert(name, value.parse().expect("a header"));
+        }
+        return Ok(answer);
     }
     Ok(match route {
         Some(fact) if !path.starts_with("/api") => {

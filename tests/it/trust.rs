@@ -13,6 +13,7 @@ use clap::CommandFactory as _;
 use serde_json::json;
 
 use crate::fixtures;
+use crate::fleet::{settle, tenant};
 use crate::matrix::{FIXTURES, permission};
 use crate::server::{Fault, KUBE_TOKEN, SECRET, TOKEN};
 use crate::site::{Site, ended, report, stderr};
@@ -55,6 +56,15 @@ fn arguments(subcommand: &str, site: &Site) -> Vec<Vec<String>> {
                 words(&format!("cutover --from {snapshot}")),
             ]
         }
+        "fleet" => {
+            let saved = file("fleet.state");
+            vec![
+                words(&format!("fleet --save {saved} --export-snapshots {}", file("snapshots"))),
+                words("fleet --depth graph --output json"),
+                words("fleet --depth deep --where all -s 11111111-2222-3333-4444-555555555555"),
+                words(&format!("fleet --from {saved} --output html")),
+            ]
+        }
         "checks" | "permissions" => vec![words(subcommand), words(&format!("{subcommand} --output json"))],
         "explain" => vec![words("explain cache-rules"), words("explain layers")],
         "compare" => {
@@ -77,7 +87,10 @@ fn arguments(subcommand: &str, site: &Site) -> Vec<Vec<String>> {
 fn no_subcommand_ever_writes() {
     let mut sent = BTreeSet::new();
     for case in ["three-faults", "many-managed", "dns-zone-missing", "scale-up-failing-node-claim"] {
-        let site = Site::new(&fixtures::case(&fixtures::folder().join(format!("cases/{case}.json"))).1);
+        let snapshot = fixtures::case(&fixtures::folder().join(format!("cases/{case}.json"))).1;
+        let site = Site::new(&snapshot);
+        settle(&site, &snapshot);
+        tenant(&site);
         for subcommand in Cli::command().get_subcommands() {
             for arguments in arguments(subcommand.get_name(), &site) {
                 let output = site.command().args(&arguments).output().expect("it runs");
@@ -87,7 +100,13 @@ fn no_subcommand_ever_writes() {
         sent.extend(site.server.requests());
         site.server.stop();
     }
-    let reading_posts = ["/oauth2/v2.0/token", "/listClusterUserCredential", "/oauth2/exchange", "/oauth2/token"];
+    let reading_posts = [
+        "/oauth2/v2.0/token",
+        "/listClusterUserCredential",
+        "/oauth2/exchange",
+        "/oauth2/token",
+        "/providers/Microsoft.ResourceGraph/resources",
+    ];
     for (method, url) in &sent {
         let path = url.split('?').next().unwrap_or_default();
         let reads = method == "GET" || (method == "POST" && reading_posts.iter().any(|end| path.ends_with(end)));

@@ -41,6 +41,21 @@ pub const CUTOVER: &str = "Examples:
   aksiso cutover --from prod.json --policy conservative
   aksiso cutover -g prod-rg -n prod-aks --to direct";
 
+pub const FLEET_CODES: &str = "Exit codes:
+  0  nothing at or above --fail-on, and everything was seen
+  1  a finding at or above --fail-on; with --what-if: one that the changes bring
+  2  could not run: wrong usage, no sign-in, Resource Graph does not answer
+  3  incomplete: nothing at or above --fail-on, but a subscription, a cluster or a part of one could not be seen
+     (--allow-incomplete makes that 0)";
+
+pub const FLEET: &str = "Examples:
+  aksiso fleet
+  aksiso fleet --management-group platform --output table --output html=fleet.html --output json=fleet.json
+  aksiso fleet -s 11111111-2222-3333-4444-555555555555 --depth graph --group-by registry
+  aksiso fleet --previous yesterday.json --output jsonl=tickets.jsonl --output json=today.json
+  aksiso fleet --what-if 'delete cache-rule aks-managed-mcr of contosoboot'
+  aksiso fleet --save fleet.state --export-snapshots snapshots --anonymize";
+
 pub const COLLECT_CODES: &str = "Exit codes:
   0  written
   2  could not run
@@ -55,6 +70,7 @@ pub const COLLECT: &str = "Examples:
 pub const PERMISSIONS: &str = "Examples:
   aksiso permissions
   aksiso permissions --output azure --scope /subscriptions/ID > role.json
+  aksiso permissions --fleet --output azure --scope /providers/Microsoft.Management/managementGroups/platform
   aksiso permissions --output kubernetes --object-id ID | kubectl apply -f -
   aksiso permissions --output kubernetes --user anna@contoso.com | kubectl apply -f -
   aksiso permissions --check private-dns,private-endpoint --output azure";

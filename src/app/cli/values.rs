@@ -38,6 +38,20 @@ pub(super) fn scope(text: &str) -> Result<String, String> {
     })
 }
 
+/// A subscription's id.
+pub(super) fn subscription_id(text: &str) -> Result<String, String> {
+    let hint = "expected a GUID; az account show --subscription NAME --query id prints the id of a name";
+    is_subscription(text).then(|| text.to_lowercase()).ok_or_else(|| hint.to_owned())
+}
+
+/// A management group's id, or its ARM id.
+pub(super) fn group_id(text: &str) -> Result<String, String> {
+    let name = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let plain = |c: char| c.is_alphanumeric() || "-_.()".contains(c);
+    let valid = !name.is_empty() && name.len() <= 90 && name.chars().all(plain);
+    valid.then(|| name.to_owned()).ok_or_else(|| "expected the id of a management group, such as platform".to_owned())
+}
+
 /// The id of a registry.
 pub(super) fn registry_id(text: &str) -> Result<ResourceId, String> {
     ResourceId::parse(text, "Microsoft.ContainerRegistry/registries").map_err(|why| {

@@ -1,5 +1,8 @@
 //! The only code that sends requests to Azure Resource Manager: GET, paged lists, and one listed read by POST.
 
+mod graph;
+mod shared;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,6 +25,8 @@ use crate::evidence::{Fact, Reason};
 use crate::sources::peer::Peer;
 use crate::sources::progress::Progress;
 use crate::text;
+pub use graph::{GraphAnswer, Quota};
+use shared::Shared;
 
 /// Largest body that is read, in bytes, after decompression. ARM's own pages stay below 8 MiB.
 const BODY_LIMIT: usize = 32 << 20;
@@ -67,6 +72,8 @@ pub struct Arm {
     correlation: String,
     /// The fewest reads that any answer said were left, by header.
     budgets: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    /// What a run over many clusters remembers and heeds; none in a run over one.
+    shared: Option<Arc<Shared>>,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +106,17 @@ impl Arm {
         let peer = Peer::of_azure(endpoint.host_str().unwrap_or_default());
         let correlation = Uuid::new_v4().to_string();
         progress.log(1, &format!("every call to ARM carries x-ms-correlation-request-id {correlation}"));
-        Self { pipeline, endpoint, peer, limits, progress, pace, correlation, budgets: Arc::default() }
+        Self { pipeline, endpoint, peer, limits, progress, pace, correlation, budgets: Arc::default(), shared: None }
+    }
+
+    /// Whether the run goes on for long enough to ask once more.
+    pub fn has_time(&self) -> bool {
+        Instant::now() < self.limits.deadline
+    }
+
+    /// Waits for something, as long as the run goes on; whether it came.
+    pub async fn in_time(&self, wait: impl Future<Output = ()>) -> bool {
+        tokio::time::timeout_at(self.limits.deadline, wait).await.is_ok()
     }
 
     /// Logs how many reads ARM said were left, at the least.
@@ -208,7 +225,15 @@ impl Arm {
         if url.origin() == self.endpoint.origin() { Ok(url) } else { Err(refused()) }
     }
 
+    /// Many clusters share what they rest on: there, each thing is asked once, within what ARM allows.
     async fn call(&self, method: Method, url: Url) -> Result<Vec<u8>, Failure> {
+        match &self.shared {
+            Some(shared) if method == Method::Get => shared.once(self, url).await,
+            _ => self.ask(method, url).await,
+        }
+    }
+
+    async fn ask(&self, method: Method, url: Url) -> Result<Vec<u8>, Failure> {
         let path = url.path().to_owned();
         let late = || Failure::late(&self.peer);
         // Waiting for one's turn is no fault of the server: a call's own time begins after it.

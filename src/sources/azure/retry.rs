@@ -1,6 +1,7 @@
 //! Retries that fit into a run of seconds: few, short, and never longer than a server's patience is worth. Where ARM
 //! throttles one call, all of them slow down: its read budget is shared with everybody else in the subscription.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as Wait;
 
@@ -61,12 +62,24 @@ pub struct Pace {
     /// How many permits there are, taken and free together.
     width: Mutex<usize>,
     resume: Mutex<Option<Instant>>,
+    /// Longest wait that is obeyed, in seconds.
+    patience: AtomicU64,
 }
 
 impl Pace {
     /// At most `width` calls at a time.
     pub fn new(width: usize) -> Self {
-        Self { permits: Semaphore::new(width), width: Mutex::new(width), resume: Mutex::new(None) }
+        Self {
+            permits: Semaphore::new(width),
+            width: Mutex::new(width),
+            resume: Mutex::new(None),
+            patience: AtomicU64::new(PATIENCE),
+        }
+    }
+
+    /// Obeys longer waits than a run of seconds can bear.
+    pub fn wait_up_to(&self, patience: Wait) {
+        self.patience.store(patience.as_secs(), Ordering::Relaxed);
     }
 
     /// Waits until one more call may be made.
@@ -76,7 +89,7 @@ impl Pace {
     }
 
     /// Waits until nobody pauses any more.
-    async fn wait(&self) {
+    pub(super) async fn wait(&self) {
         loop {
             let resume = *self.resume.lock().unwrap_or_else(PoisonError::into_inner);
             match resume.filter(|resume| *resume > Instant::now()) {
@@ -89,7 +102,8 @@ impl Pace {
     /// Somebody was throttled: everybody waits as long as the server asks, but never longer than a run can bear.
     fn throttled(&self, seconds: u64) {
         // Where no wait is long enough, there are only fewer calls at a time.
-        let until = Instant::now() + Wait::from_secs(if seconds > PATIENCE { 1 } else { seconds });
+        let until =
+            Instant::now() + Wait::from_secs(if seconds > self.patience.load(Ordering::Relaxed) { 1 } else { seconds });
         let mut resume = self.resume.lock().unwrap_or_else(PoisonError::into_inner);
         *resume = (*resume).max(Some(until));
     }

@@ -1,0 +1,136 @@
+//! `fleet`: from a scope to causes by reach, and an exit code.
+
+mod effect;
+mod export;
+mod gather;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+
+use super::cli::{FleetArgs, FleetReportArgs};
+use super::exit::Exit;
+use super::output::{self, Interruption};
+use super::{chosen, files, width};
+use crate::answers::fleet::{self as answers, Judged, Projector, Terms};
+use crate::diagnosis::policy::{Baseline, Policy};
+use crate::evidence::fleet::{Fleet, file};
+use crate::report::fleet::model::{FleetReport, FleetResults};
+use crate::report::fleet::{self, FleetOptions, FleetOutput};
+use crate::sources::progress::Progress;
+use crate::text::{self, problem::Problem};
+use effect::Changes;
+use gather::{Gathered, Gone};
+
+pub(super) async fn fleet(args: &FleetArgs, progress: &Progress, interruption: Interruption) -> anyhow::Result<Exit> {
+    // Whatever is wrong with a file is said before anything is asked.
+    distinct(&args.report.output)?;
+    let changes = Changes::read(&args.what_if)?;
+    let policy = policy(&args.report)?;
+    let previous = args.report.previous.as_deref().map(read_report).transpose()?;
+    let baseline = args.report.baseline.as_deref().map(baseline).transpose()?.unwrap_or_default();
+    let checks = chosen(&args.checks);
+    let terms = Terms { which: args.which, checks: &checks, policy: &policy, baseline: &baseline };
+    let (fleet, gone) = match &args.from {
+        Some(path) => (read(path)?, Gone::unknown()),
+        None => match gather::gather(args, &terms, progress, interruption).await? {
+            Gathered::Whole(gathered) => *gathered,
+            Gathered::Interrupted(exit) => return Ok(exit),
+        },
+    };
+    let judged = answers::judge(&fleet, &terms);
+    if let Some(folder) = &args.export_snapshots {
+        export::export(&fleet, &judged, folder, args)?;
+    }
+    let (effect, brought) = changes.effect(&fleet, &judged, &terms)?;
+    let broken = effect.is_some().then(|| brought.iter().any(|own| args.report.fail_on.includes(own.severity)));
+    let depth = args.depth.as_str();
+    let results = FleetResults { fleet: &fleet, depth, clusters: &judged, effect, brought, shell: args.report.shell };
+    let mut report = FleetReport::of(&results);
+    if let Some(previous) = &previous {
+        let gone = gone.of(report.missing_since(previous)).await;
+        report.trend = Some(report.since(previous, &gone));
+    }
+    progress.finish();
+    write(&report, args, previous.as_ref())?;
+    Ok(exit(&report, &judged, broken, &args.report))
+}
+
+/// With `--what-if` the question is what the changes break; otherwise what is broken.
+fn exit(report: &FleetReport, judged: &[Judged], broken: Option<bool>, args: &FleetReportArgs) -> Exit {
+    let mut found = judged.iter().flat_map(|cluster| &cluster.findings);
+    let fails = broken.unwrap_or_else(|| found.any(|finding| args.fail_on.includes(finding.severity)));
+    match (fails, report.incomplete() && !args.allow_incomplete) {
+        (true, _) => Exit::Findings,
+        (false, true) => Exit::Incomplete,
+        (false, false) => Exit::Clean,
+    }
+}
+
+fn write(report: &FleetReport, args: &FleetArgs, previous: Option<&FleetReport>) -> anyhow::Result<()> {
+    let options = FleetOptions { width: width(), group_by: args.report.group_by, previous };
+    let (files, printed): (Vec<_>, Vec<_>) = args.report.output.iter().partition(|wanted| wanted.file.is_some());
+    for wanted in files {
+        if let Some(file) = &wanted.file {
+            output::write_whole(file, fleet::render(report, wanted.format, &options)?.as_bytes())?;
+        }
+    }
+    for wanted in printed {
+        output::print(&fleet::render(report, wanted.format, &options)?)?;
+    }
+    Ok(())
+}
+
+/// Several formats cannot share standard output, nor a file.
+fn distinct(wanted: &[FleetOutput]) -> anyhow::Result<()> {
+    for (at, output) in wanted.iter().enumerate() {
+        if wanted[..at].iter().any(|other| other.file == output.file) {
+            let place =
+                output.file.as_ref().map_or_else(|| "standard output".to_owned(), |file| file.display().to_string());
+            let message = format!("two formats would both go to {}", text::clean(&place));
+            return Err(Problem::new(message, "give each a file of its own: --output FORMAT=FILE").into());
+        }
+    }
+    Ok(())
+}
+
+fn policy(args: &FleetReportArgs) -> anyhow::Result<Policy> {
+    let found = match &args.config {
+        Some(file) => Some(file.clone()),
+        None if args.no_config => None,
+        None => std::env::current_dir().ok().and_then(|folder| files::find_policy(&folder)),
+    };
+    Ok(found.map_or_else(|| Ok(Policy::default()), |file| files::read_policy(&file))?)
+}
+
+fn read_report(path: &Path) -> Result<FleetReport, Problem> {
+    FleetReport::read(&files::read_bytes(path)?, &text::clean(&path.display().to_string()))
+}
+
+/// What a former report knew, cluster by cluster.
+fn baseline(path: &Path) -> anyhow::Result<BTreeMap<String, Baseline>> {
+    let (report, name) = (read_report(path)?, path.display().to_string());
+    let known = report.clusters.into_iter().map(|cluster| {
+        let prints: BTreeSet<String> = cluster.findings.into_iter().chain(cluster.suppressed).collect();
+        (cluster.id.to_lowercase(), Baseline::new(&name, prints))
+    });
+    Ok(known.collect())
+}
+
+/// Reads a saved fleet.
+fn read(path: &Path) -> Result<Fleet, Problem> {
+    if path == Path::new("-") {
+        return file::read_from(io::stdin().lock(), "standard input");
+    }
+    let name = text::clean(&path.display().to_string());
+    let opened = File::open(path);
+    let opened = opened.map_err(|error| Problem::new(format!("{name} cannot be read: {error}"), "check the path"))?;
+    file::read_from(BufReader::new(opened), &name)
+}
+
+/// The evidence of a judged cluster; none where there was nothing to judge.
+fn evidence_of(projector: &Projector<'_>, fleet: &Fleet, judged: &Judged) -> Option<crate::evidence::Evidence> {
+    let cluster = fleet.rows.clusters.row(&judged.cluster.id)?;
+    answers::evidence(projector, cluster).ok()
+}

@@ -1,0 +1,257 @@
+//! Many clusters at once: the rows of Azure Resource Graph, and what it does not hold and ARM was asked for.
+//!
+//! A row says that something is there. That something is *not* there is known only where the whole table came, the
+//! subscription answered, and the reader may read all of it: Resource Graph leaves out what the reader may not see
+//! without a word.
+
+pub mod file;
+pub mod scope;
+pub mod table;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::access::{Permission, RoleAssignment, RoleDefinition};
+use super::cluster::{Extension, ManagedCluster};
+use super::fact::{Fact, Gap, Reason};
+use super::id::ResourceId;
+use super::network::{
+    AddressRecord, DnsZone, NetworkInterface, NetworkLink, PrivateEndpoint, RouteTable, SecurityGroup, VirtualNetwork,
+    ZoneGroup,
+};
+use super::pools::{AgentPool, Machine};
+use super::registry::{CacheRule, ConnectionProperties, CredentialSet, Registry, Replication};
+use super::resource::Part;
+use super::{Evidence, Section};
+use scope::{Scope, Standing};
+use table::Table;
+
+use crate::evidence::calls::azure::Api;
+
+/// The sections that Resource Graph feeds, with what ARM is asked for once per shared resource.
+pub const SECTIONS: [Section; 11] = [
+    Section::AgentPools,
+    Section::ScaleSets,
+    Section::Registry,
+    Section::CacheRules,
+    Section::PrivateEndpoints,
+    Section::VirtualNetworks,
+    Section::PrivateDns,
+    Section::RoleAssignments,
+    Section::Extensions,
+    Section::RouteTables,
+    Section::SecurityGroups,
+];
+
+/// The API version from which on a cluster shows its bootstrap profile.
+const SHOWS_BOOTSTRAP: &str = "2025-02-01";
+
+/// All facts of one run over many clusters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Fleet {
+    /// When the queries began.
+    pub collected_at: Timestamp,
+    pub scope: Scope,
+    pub rows: Rows,
+    /// What Resource Graph does not hold.
+    #[serde(default)]
+    pub asked: Asked,
+    /// Clusters that ARM itself was asked about, by id in lower case: what it said replaces the rows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub confirmed: BTreeMap<String, Fact<Evidence>>,
+}
+
+/// A cluster with what its row alone says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetCluster {
+    pub cluster: ManagedCluster,
+    /// The node pools, where the row lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_pools: Option<Vec<AgentPool>>,
+    /// The API version in which Resource Graph read the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+}
+
+impl FleetCluster {
+    /// Why the row does not say where the cluster's artifacts come from; an old API version knows no such field.
+    pub fn bootstrap_gap(&self) -> Option<Gap> {
+        let version = self.api_version.as_deref().unwrap_or_default();
+        if self.cluster.properties.bootstrap_profile.is_some() || version >= SHOWS_BOOTSTRAP {
+            return None;
+        }
+        let version = if version.is_empty() { "an unnamed API version" } else { version };
+        let detail = format!(
+            "Resource Graph read the cluster with {version}, which does not show its bootstrap profile; --depth \
+             confirm asks Azure Resource Manager"
+        );
+        Some(Gap { scope: self.cluster.id.to_string(), ..Gap::new(Reason::NotVisible, detail) })
+    }
+
+    /// The cluster with its pools in it, as ARM shows it.
+    pub fn whole(&self) -> ManagedCluster {
+        let mut cluster = self.cluster.clone();
+        cluster.properties.agent_pool_profiles.clone_from(&self.agent_pools);
+        cluster
+    }
+}
+
+/// A resource of which only the id matters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Listed {
+    pub id: ResourceId,
+}
+
+/// The rows of Resource Graph, by table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Rows {
+    pub clusters: Table<FleetCluster>,
+    pub registries: Table<Registry>,
+    pub replications: Table<Replication>,
+    pub private_endpoints: Table<PrivateEndpoint>,
+    pub network_interfaces: Table<NetworkInterface>,
+    pub virtual_networks: Table<VirtualNetwork>,
+    pub route_tables: Table<RouteTable>,
+    pub security_groups: Table<SecurityGroup>,
+    pub network_managers: Table<Listed>,
+    pub dns_zones: Table<DnsZone>,
+    pub dns_links: Table<NetworkLink>,
+    pub dns_records: Table<AddressRecord>,
+    pub forwarding_rulesets: Table<Listed>,
+    pub scale_sets: Table<Machine>,
+    pub virtual_machines: Table<Machine>,
+    pub role_assignments: Table<RoleAssignment>,
+    pub role_definitions: Table<RoleDefinition>,
+    pub extensions: Table<Extension>,
+}
+
+/// Something that only ARM can answer, once for everybody who shares it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// Cache rules of a registry.
+    CacheRules(ResourceId),
+    /// Credential sets of a registry.
+    CredentialSets(ResourceId),
+    /// Endpoint connections of a registry whose row shows none.
+    Connections(ResourceId),
+    /// Zone groups of an endpoint.
+    ZoneGroups(ResourceId),
+    /// Networks that a DNS forwarding ruleset is linked to.
+    ForwardingLinks(ResourceId),
+    /// What the reader may do in a subscription.
+    Rights(String),
+}
+
+/// ARM's answers, by the id (in lower case) of what was asked about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Asked {
+    pub cache_rules: BTreeMap<String, Fact<Vec<CacheRule>>>,
+    pub credential_sets: BTreeMap<String, Fact<Vec<CredentialSet>>>,
+    pub connections: BTreeMap<String, Fact<Vec<Part<ConnectionProperties>>>>,
+    pub zone_groups: BTreeMap<String, Fact<Vec<ZoneGroup>>>,
+    pub forwarding_links: BTreeMap<String, Fact<Vec<ResourceId>>>,
+    /// The reader's own permissions, by subscription.
+    pub rights: BTreeMap<String, Fact<Vec<Permission>>>,
+}
+
+impl Asked {
+    /// Whether the question was asked.
+    pub fn knows(&self, question: &Question) -> bool {
+        match question {
+            Question::CacheRules(id) => self.cache_rules.contains_key(&id.normalized()),
+            Question::CredentialSets(id) => self.credential_sets.contains_key(&id.normalized()),
+            Question::Connections(id) => self.connections.contains_key(&id.normalized()),
+            Question::ZoneGroups(id) => self.zone_groups.contains_key(&id.normalized()),
+            Question::ForwardingLinks(id) => self.forwarding_links.contains_key(&id.normalized()),
+            Question::Rights(subscription) => self.rights.contains_key(subscription),
+        }
+    }
+}
+
+/// What is known of the absence of something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absence {
+    /// It is not there.
+    Certain,
+    /// The reader's own permissions would tell.
+    Ask(Question),
+    /// Why it is not known.
+    Unknown(Gap),
+}
+
+impl Fleet {
+    /// A fleet of which nothing is known yet.
+    pub fn new(collected_at: Timestamp, scope: Scope) -> Self {
+        Self { collected_at, scope, rows: Rows::default(), asked: Asked::default(), confirmed: BTreeMap::new() }
+    }
+
+    /// Whether what a table does not hold in a subscription does not exist there.
+    pub fn absence<T>(&self, table: &Table<T>, api: &Api, subscription: &str) -> Absence {
+        if let Err(gap) = self.answered(table, api, subscription) {
+            return Absence::Unknown(gap);
+        }
+        let subscription = subscription.to_lowercase();
+        match self.asked.rights.get(&subscription) {
+            None => Absence::Ask(Question::Rights(subscription)),
+            Some(Fact::Known(blocks)) if blocks.iter().any(|block| block.allows_action(api.action)) => Absence::Certain,
+            Some(Fact::Known(_)) => Absence::Unknown(Gap {
+                needed: Some(api.action.to_owned()),
+                scope: format!("/subscriptions/{subscription}"),
+                role: Some("Reader".to_owned()),
+                ..Gap::new(
+                    Reason::Forbidden,
+                    "Resource Graph shows only what the reader may see, and the reader may not read all of the \
+                     subscription",
+                )
+            }),
+            Some(Fact::Missing(gap)) => Absence::Unknown(gap.clone().about("the reader's own permissions")),
+        }
+    }
+
+    /// Whether Resource Graph answered for a subscription with the whole table.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn answered<T>(&self, table: &Table<T>, api: &Api, subscription: &str) -> Result<(), Gap> {
+        if let Some(gap) = table.gaps.first() {
+            return Err(gap.clone());
+        }
+        match self.scope.standing(subscription) {
+            Standing::Seen => Ok(()),
+            Standing::Hidden => Err(Gap {
+                needed: Some(api.action.to_owned()),
+                scope: format!("/subscriptions/{subscription}"),
+                role: Some("Reader".to_owned()),
+                ..Gap::new(Reason::Forbidden, format!("Resource Graph shows nothing of subscription {subscription}"))
+            }),
+            Standing::Outside => Err(Gap {
+                needed: Some(api.action.to_owned()),
+                scope: format!("/subscriptions/{subscription}"),
+                ..Gap::new(
+                    Reason::NotCollected,
+                    format!(
+                        "subscription {subscription} is outside the scope of the queries; --depth confirm asks Azure \
+                         Resource Manager"
+                    ),
+                )
+            }),
+        }
+    }
+
+    /// Why the list of clusters itself is not whole, or some subscription did not answer.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.scope.gaps.iter().chain(&self.rows.clusters.gaps)
+    }
+
+    /// Whether every cluster of the scope was seen.
+    pub fn whole(&self) -> bool {
+        self.gaps().next().is_none() && self.scope.hidden().next().is_none()
+    }
+}

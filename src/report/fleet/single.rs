@@ -1,0 +1,118 @@
+//! A fleet as one report of its root causes: what formats are made from that know findings, and no clusters.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::model::{CauseEntry, ClusterEntry, FleetReport};
+use crate::answers;
+use crate::diagnosis::Status;
+use crate::evidence::fleet::table::CLUSTERS;
+use crate::report::model::{CheckEntry, Cluster, FindingEntry, GapEntry, Report, Summary};
+use crate::text;
+
+/// Most gaps of one check: a thousand clusters may lack the same permission.
+const GAPS: usize = 50;
+
+/// The root causes as findings; who shares them stands in their texts.
+pub(super) fn of(report: &FleetReport) -> Report {
+    let findings: Vec<FindingEntry> =
+        report.causes.iter().filter_map(|cause| Some(finding(cause, report.finding(&cause.fingerprint)?))).collect();
+    let count = |severity: &str| findings.iter().filter(|finding| finding.severity == severity).count();
+    let checks = checks(report, &findings);
+    Report {
+        schema_version: report.schema_version.clone(),
+        tool: report.tool.clone(),
+        collected_at: report.as_of,
+        cluster: Cluster {
+            id: "/fleet".to_owned(),
+            name: "fleet".to_owned(),
+            resource_group: None,
+            location: None,
+            kubernetes_version: None,
+            artifact_source: None,
+            outbound_type: None,
+            registry_id: None,
+            registry_ownership: "none".to_owned(),
+        },
+        verdict: report.verdict.clone(),
+        summary: Summary {
+            error: count("error"),
+            warning: count("warning"),
+            info: count("info"),
+            undetermined: checks.iter().filter(|check| check.status == Status::Undetermined.as_str()).count(),
+            accepted: report.summary.suppressed,
+            not_asked: 0,
+        },
+        checks,
+        findings,
+        plan: Vec::new(),
+        suppressed: Vec::new(),
+        policy: report.policy.clone(),
+        what_if: None,
+        preflight: None,
+        unsettled: Vec::new(),
+    }
+}
+
+fn finding(cause: &CauseEntry, finding: &FindingEntry) -> FindingEntry {
+    let names = cause.clusters.iter().map(|id| id.rsplit('/').next().unwrap_or_default());
+    let reach = text::count(cause.clusters.len(), "cluster");
+    let heals = cause.heals_alone.len();
+    let heals = if heals == 0 { String::new() } else { format!(", {heals} of which have nothing else") };
+    let detail = format!("{} Affects {reach}{heals}: {}.", finding.detail, text::listed(names));
+    FindingEntry {
+        severity: cause.severity.clone(),
+        detail,
+        remediation: cause.remediation.clone(),
+        caused_by: Vec::new(),
+        ..finding.clone()
+    }
+}
+
+/// Why clusters may be missing.
+fn unseen_clusters(report: &FleetReport) -> Vec<GapEntry> {
+    let clusters = report.queries.iter().filter(|query| query.table == CLUSTERS.kind);
+    let mut gaps: Vec<GapEntry> = clusters.flat_map(|query| query.gaps.clone()).collect();
+    gaps.extend(report.scope.gaps.iter().cloned());
+    gaps.extend(report.scope.hidden.iter().map(|subscription| GapEntry {
+        needed: Some(CLUSTERS.api.action.to_owned()),
+        scope: Some(format!("/subscriptions/{subscription}")),
+        role: Some("Reader".to_owned()),
+        detail: format!("subscription {subscription} did not answer"),
+        ..GapEntry::default()
+    }));
+    gaps
+}
+
+/// A check has failed where it failed anywhere, and saw everything only where it did so everywhere.
+fn checks(report: &FleetReport, findings: &[FindingEntry]) -> Vec<CheckEntry> {
+    let not_covered: BTreeSet<&str> =
+        report.clusters.iter().flat_map(|cluster| cluster.not_covered.iter().map(String::as_str)).collect();
+    let mut unseen: BTreeMap<&str, Vec<&ClusterEntry>> = BTreeMap::new();
+    for cluster in &report.clusters {
+        for check in &cluster.undetermined {
+            unseen.entry(&check.check).or_default().push(cluster);
+        }
+    }
+    let all = answers::rule_sets().map(|set| set.id).filter(|id| {
+        let found = findings.iter().any(|finding| finding.check == *id);
+        found || (!not_covered.contains(id) && *id != answers::preflight::RULES.id)
+    });
+    let entry = |id: &str| {
+        let own = unseen.get(id).map_or(&[] as &[_], Vec::as_slice);
+        let gaps = own.iter().flat_map(|cluster| cluster.undetermined.iter().filter(|check| check.check == id));
+        let mut gaps: Vec<_> = gaps.flat_map(|check| check.gaps.clone()).take(GAPS).collect();
+        // What a cluster that was not seen has is not known either.
+        gaps.extend(unseen_clusters(report));
+        gaps.dedup();
+        let failed = findings.iter().any(|finding| finding.check == id && finding.severity != "info");
+        let status = match (failed, gaps.is_empty()) {
+            (true, _) => Status::Failed,
+            (false, true) => Status::Passed,
+            (false, false) => Status::Undetermined,
+        };
+        let reason = (status == Status::Undetermined)
+            .then(|| format!("could not see all of {}", text::count(own.len().max(1), "cluster")));
+        CheckEntry { id: id.to_owned(), status: status.as_str().to_owned(), reason, gaps }
+    };
+    all.map(entry).collect()
+}
