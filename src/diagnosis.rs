@@ -109,6 +109,7 @@ impl<'e> Diagnosis<'e> {
         severity::confirm(&mut outcomes);
         let mut findings: Vec<Finding> = outcomes.iter().flat_map(|outcome| outcome.findings.clone()).collect();
         severity::escalate(&mut findings);
+        severity::escalate_images(&mut findings, evidence);
         causes::explain(&mut findings, evidence);
         severity::prove(&mut findings, evidence);
         causes_first(&mut findings);

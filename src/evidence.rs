@@ -22,6 +22,7 @@ pub mod pools;
 pub mod registry;
 pub mod resource;
 pub mod snapshot;
+pub mod workloads;
 
 use std::collections::BTreeMap;
 
@@ -40,6 +41,7 @@ use registry::RegistryFacts;
 
 use crate::evidence::id::ResourceId;
 use crate::evidence::manifests::Manifests;
+use crate::evidence::workloads::{DesiredImages, StorageFacts};
 
 /// All facts of one run. The cluster itself is always known: without it there is nothing to judge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,6 +62,9 @@ pub struct Evidence {
     pub access: AccessFacts,
     #[serde(default)]
     pub kubernetes: KubernetesFacts,
+    /// Whether the cluster's subscription knows the provider of registries; asked only of a cluster that names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_provider: Option<Fact<String>>,
     /// Locks in the subscriptions that printed steps write to; by subscription.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub locks: LockFacts,
@@ -82,6 +87,7 @@ impl Evidence {
             network: NetworkFacts::default(),
             access: AccessFacts::default(),
             kubernetes: KubernetesFacts::default(),
+            registry_provider: None,
             locks: LockFacts::new(),
             other_registries: BTreeMap::new(),
             manifests: None,
@@ -135,10 +141,16 @@ pub enum Section {
     RouteTables,
     /// Security groups of the node subnets and endpoints.
     SecurityGroups,
+    /// Images in the templates of workloads.
+    Templates,
+    /// Disruption budgets that allow no disruption.
+    Budgets,
+    /// Storage classes, volumes and claims of Azure Files and Blob.
+    Storage,
 }
 
 impl Section {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::AgentPools,
         Self::UpgradeProfiles,
         Self::ActivityLog,
@@ -157,6 +169,9 @@ impl Section {
         Self::Extensions,
         Self::RouteTables,
         Self::SecurityGroups,
+        Self::Templates,
+        Self::Budgets,
+        Self::Storage,
     ];
 
     /// Forgets the section, as if nobody had asked: how the tests prove that a check says what it needs.
@@ -206,6 +221,9 @@ impl Section {
             Self::Extensions => evidence.pools.extensions = Fact::default(),
             Self::RouteTables => evidence.network.route_tables.clear(),
             Self::SecurityGroups => evidence.network.security_groups.clear(),
+            Self::Templates => evidence.kubernetes.desired = Some(DesiredImages::default()),
+            Self::Budgets => evidence.kubernetes.budgets = Some(Fact::default()),
+            Self::Storage => evidence.kubernetes.storage = Some(StorageFacts::default()),
         }
     }
 
@@ -213,6 +231,9 @@ impl Section {
     pub fn take(self, from: &Evidence, into: &mut Evidence) {
         let (pools, network) = (&from.pools, &from.network);
         match self {
+            Self::Templates => into.kubernetes.desired.clone_from(&from.kubernetes.desired),
+            Self::Budgets => into.kubernetes.budgets.clone_from(&from.kubernetes.budgets),
+            Self::Storage => into.kubernetes.storage.clone_from(&from.kubernetes.storage),
             Self::AgentPools => into.pools.agent_pools.clone_from(&pools.agent_pools),
             Self::UpgradeProfiles => into.pools.upgrade_profiles.clone_from(&pools.upgrade_profiles),
             Self::ActivityLog => into.pools.bootstrap_writes.clone_from(&pools.bootstrap_writes),

@@ -4,6 +4,7 @@
 
 pub mod gates;
 pub mod names;
+mod reimage;
 pub mod state;
 pub mod steps;
 
@@ -166,6 +167,7 @@ impl<'e> Cutover<'e> {
             self.gates = gates::of_arrival(&self.present);
             self.gates.extend(self.closing_unknown(times));
         }
+        self.gates.extend(self.next.iter().flat_map(|step| reimage::of_reimage(&self.present, step)));
         if evidence.egress_closed() && self.next.is_some() {
             self.tell_what_is_broken();
         }
@@ -334,6 +336,7 @@ impl<'e> Cutover<'e> {
             let pools: Vec<&PoolAge> = self.pools.iter().filter(|pool| pool.age != Age::Fresh).collect();
             let why = "These nodes still pull through the registry: keep it until the last of them is done.";
             self.next = Some(steps::reimage(evidence, goal, &pools, why));
+            self.gates.extend(self.next.iter().flat_map(|step| reimage::of_reimage(&self.present, step)));
         }
     }
 

@@ -8,11 +8,11 @@ pub mod whatif;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::checks::bootstrap_profile;
 use crate::checks::check::Check;
 use crate::checks::finding::{Finding, Fingerprint};
 use crate::checks::judge::Outcome;
 use crate::checks::rule::Severity;
+use crate::checks::{bootstrap_profile, catalogue};
 use crate::diagnosis::policy::{Baseline, Notice, Policy, SuppressedBy};
 use crate::diagnosis::{CheckResult, Diagnosis, Status, Verdict};
 use crate::evidence::fleet::{self, Fleet, FleetCluster, Question};
@@ -213,7 +213,9 @@ pub fn judge_evidence(evidence: &Evidence, terms: &Terms<'_>) -> Judged {
             outcomes.push(Outcome { gaps: Vec::new(), suspicions: Vec::new(), ..outcome });
         }
     }
-    let diagnosis = Diagnosis::from_outcomes(evidence, outcomes);
+    let mut diagnosis = Diagnosis::from_outcomes(evidence, outcomes);
+    let asked = |check: &&&'static Check| terms.checks.iter().any(|own| own.about == check.about);
+    diagnosis.not_asked = catalogue::ALL.iter().filter(|check| covers(check) && !asked(check)).count();
     let ruling = terms.policy.rule(diagnosis, terms.baseline.get(&evidence.cluster.id.normalized()));
     let verdict = ruling.diagnosis.verdict();
     Judged {

@@ -1,4 +1,7 @@
-//! Add-ons that need private endpoints of their own, and extensions that an isolated cluster does not support.
+//! Add-ons, extensions, storage and GPU drivers: what a network isolated cluster cannot use as it is.
+
+mod egress;
+mod storage;
 
 use super::check::Check;
 use super::judge::{Judge, NotApplicable};
@@ -15,15 +18,26 @@ pub const NEEDS_PRIVATE_LINK: Rule =
 pub const UNSUPPORTED: Rule =
     Rule::warning("extension-unsupported", "An extension does not support network isolated clusters")
         .gate(GateRole::Strict);
+pub const NEEDS_EGRESS: Rule =
+    Rule::warning("addon-needs-egress", "A feature that is on needs egress, and there is no private link for it");
+pub const STORAGE: Rule = Rule::warning("storage-without-private-endpoint", "Storage is reached over public addresses");
+pub const GPU_DRIVER: Rule =
+    Rule::warning("gpu-driver-needs-egress", "A GPU pool's driver is fetched from the internet");
 
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "add-ons",
         title: "Add-ons and extensions",
         doc: include_str!("add-ons.md"),
-        rules: &[&NEEDS_PRIVATE_LINK, &UNSUPPORTED],
+        rules: &[&NEEDS_PRIVATE_LINK, &NEEDS_EGRESS, &STORAGE, &GPU_DRIVER, &UNSUPPORTED],
     },
-    needs: &[Section::Extensions],
+    needs: &[
+        Section::Extensions,
+        Section::AgentPools,
+        Section::VirtualNetworks,
+        Section::RouteTables,
+        Section::Storage,
+    ],
     run,
 };
 
@@ -44,7 +58,7 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     }
     for extension in judge.know(&evidence.pools.extensions, "the cluster's extensions").into_iter().flatten() {
         let kind = extension.properties.extension_type.as_deref().unwrap_or_default();
-        let Some((_, title)) = EXTENSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)) else { continue };
+        let Some(title) = unsupported(kind) else { continue };
         let id = &evidence.cluster.id;
         let command = Command::new("az k8s-extension show").with("-g", id.resource_group().unwrap_or_default());
         let command = command.with("-c", id.name()).with("-t", "managedClusters").with("-n", extension.name());
@@ -70,7 +84,14 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
             )),
         );
     }
+    egress::judge(judge);
+    storage::judge(judge);
     Ok(())
+}
+
+/// What an unsupported extension is called.
+fn unsupported(kind: &str) -> Option<&'static str> {
+    EXTENSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, title)| *title)
 }
 
 /// An add-on that talks to an Azure service of its own.

@@ -38,6 +38,7 @@ pub const CHECK: Check = Check {
         Section::Nodes,
         Section::Events,
         Section::Pods,
+        Section::Templates,
     ],
     run,
 };

@@ -65,6 +65,11 @@ impl<'e> Judge<'e> {
         self.suspicions.push(Suspicion { finding, gap: gap.bounded() });
     }
 
+    /// What was reported until now.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     pub fn report(&mut self, finding: Finding) {
         self.findings.push(Finding { check: self.check, ..finding.bounded() });
     }
@@ -83,6 +88,12 @@ impl<'e> Judge<'e> {
             self.note(gap.clone().about(what));
         }
         fact.known()
+    }
+
+    /// The same for a part that snapshots of earlier versions lack: there nothing is known, and no gap is noted, so
+    /// that such a snapshot says what it said when it was taken.
+    pub fn know_newer<T>(&mut self, fact: Option<&'e Fact<T>>, what: &str) -> Option<&'e T> {
+        self.know(fact?, what)
     }
 
     /// The bootstrap registry: the entry of every check that is about it. `Ok(None)` = a gap was noted.

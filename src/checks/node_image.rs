@@ -1,6 +1,8 @@
 //! The nodes: were they reimaged since the bootstrap configuration changed, and how old are their images.
 
+pub mod drains;
 mod stale;
+mod systems;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,13 +27,20 @@ pub const DRIFT: Rule =
     Rule::warning("node-image-drift", "Nodes of one pool run different images").gate(GateRole::Aside);
 pub const PREDATES_FIXES: Rule =
     Rule::warning("node-image-predates-fixes", "The node image is older than the fixes for network isolated bootstrap");
+pub const KNOWN_BAD: Rule =
+    Rule::warning("node-image-known-bad", "The node image is known to break network isolated clusters");
+pub const OS_RETIRED: Rule =
+    Rule::warning("node-os-retired", "The nodes' operating system is retired").gate(GateRole::Aside);
+/// Whoever reimages asks for it by himself: closing egress drains nothing.
+pub const DRAIN_BLOCKED: Rule =
+    Rule::warning("drain-blocked", "Nodes cannot be drained for a reimage").gate(GateRole::Aside);
 
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "node-image",
         title: "Whether nodes were reimaged, and how old their images are",
         doc: include_str!("node-image.md"),
-        rules: &[&NOT_REIMAGED, &OUTDATED, &DRIFT, &PREDATES_FIXES],
+        rules: &[&NOT_REIMAGED, &OUTDATED, &DRIFT, &KNOWN_BAD, &OS_RETIRED, &DRAIN_BLOCKED, &PREDATES_FIXES],
     },
     needs: &[
         Section::AgentPools,
@@ -41,6 +50,7 @@ pub const CHECK: Check = Check {
         Section::CacheRules,
         Section::Nodes,
         Section::Events,
+        Section::Budgets,
     ],
     run,
 };
@@ -72,6 +82,9 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         outdated(judge, group);
         drift(judge, group);
         predates_fixes(judge, group);
+        systems::bad_image(judge, group);
+        systems::retired_system(judge, group);
+        drains::judge(judge, group);
     }
     Ok(())
 }

@@ -114,18 +114,12 @@ pub fn reconcile(evidence: &Evidence, why: &str) -> Remediation {
 
 /// A managed registry that lost its rule: delete it, and AKS recreates it.
 pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId) -> Remediation {
-    let automatic = evidence
-        .cluster
-        .sku
-        .as_ref()
-        .and_then(|sku| sku.name.as_deref())
-        .is_some_and(|name| name.eq_ignore_ascii_case("Automatic"));
     let mut summary = "Delete the managed registry, then reconcile: AKS creates it again with its rule. Between the \
                        two steps no image can be pulled. Compare the registry's id before and after; if it changed, \
                        reimage every pool."
         .to_owned();
     let mut steps = Vec::new();
-    if automatic {
+    if evidence.automatic() {
         summary
             .push_str(" On AKS Automatic the node resource group is locked: open a support request for the deletion.");
     } else if evidence.node_group_locked() {

@@ -153,6 +153,14 @@ pub(super) const ALL: &[Explanation] = &[
     },
     Explanation { causes: &[&node_image::NOT_REIMAGED], symptoms: FAILED_PULLS, link: Link::OtherMirror },
     Explanation {
+        causes: &[&node_image::KNOWN_BAD],
+        symptoms: &[
+            coded(&node_bootstrap::BOOTSTRAP_FAILED, &[], &[211]),
+            coded(&node_bootstrap::SCALE_UP, &[], &[211]),
+        ],
+        link: Link::Pool,
+    },
+    Explanation {
         causes: &[&cache_rules::CREDENTIALS],
         symptoms: &[symptom(&pulls::UPSTREAM_FAILED)],
         link: Link::Registry,

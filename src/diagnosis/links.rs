@@ -127,7 +127,7 @@ pub fn proving_stale<'f>(findings: &'f [Finding], evidence: &'f Evidence) -> imp
 }
 
 /// The same pool by subject, or nodes of the cause's pool among the symptom's.
-fn same_pool(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
+pub(super) fn same_pool(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
     if cause.subject.id == symptom.subject.id {
         return true;
     }

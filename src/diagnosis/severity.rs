@@ -1,7 +1,7 @@
 //! What findings say of each other's severity, and of what a 403 means.
 
 use super::causes::ENDPOINT_AND_DNS;
-use super::links::proving_stale;
+use super::links::{proving_stale, same_pool};
 use crate::checks::finding::Finding;
 use crate::checks::image_pulls::{self, rules as pulls};
 use crate::checks::judge::Outcome;
@@ -60,6 +60,17 @@ pub(super) fn escalate(findings: &mut [Finding]) {
         // A 403 from the registry means its firewall only where the registry is reached over its public address.
         if finding.is(&pulls::FAILED) && public && is_refusal_of_the_registry(finding) {
             finding.rule = &pulls::FORBIDDEN;
+        }
+    }
+}
+
+/// An image that is known to be bad is an error where a failed bootstrap or pull stands in its pool.
+pub(super) fn escalate_images(findings: &mut [Finding], evidence: &Evidence) {
+    let is_sign = |finding: &&Finding| finding.facts.exit_code.is_some() || *finding.check == image_pulls::CHECK.about;
+    let signs: Vec<Finding> = findings.iter().filter(is_sign).cloned().collect();
+    for finding in findings.iter_mut().filter(|finding| finding.is(&node_image::KNOWN_BAD)) {
+        if signs.iter().any(|sign| same_pool(finding, sign, evidence)) {
+            finding.severity = Severity::Error;
         }
     }
 }

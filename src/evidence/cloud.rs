@@ -26,6 +26,10 @@ pub struct Cloud {
     pub vault_zone: &'static str,
     /// The private DNS zones of an Azure Monitor private link scope; empty where Microsoft documents none.
     pub monitor_zones: &'static [&'static str],
+    /// What the Azure Policy add-on talks to.
+    pub policy_hosts: &'static [&'static str],
+    /// What cluster extensions talk to, behind the region.
+    pub extension_host: &'static str,
 }
 
 pub const PUBLIC: Cloud = Cloud {
@@ -45,6 +49,8 @@ pub const PUBLIC: Cloud = Cloud {
         "privatelink.ods.opinsights.azure.com",
         "privatelink.agentsvc.azure-automation.net",
     ],
+    policy_hosts: &["data.policy.core.windows.net", "store.policy.core.windows.net"],
+    extension_host: "dp.kubernetesconfiguration.azure.com",
 };
 
 pub const ALL: [&Cloud; 3] = [
@@ -63,6 +69,8 @@ pub const ALL: [&Cloud; 3] = [
             "privatelink.ods.opinsights.azure.us",
             "privatelink.agentsvc.azure-automation.us",
         ],
+        policy_hosts: &["data.policy.azure.us", "store.policy.azure.us"],
+        extension_host: "dp.kubernetesconfiguration.azure.us",
         ..PUBLIC
     },
     &Cloud {
@@ -76,6 +84,8 @@ pub const ALL: [&Cloud; 3] = [
         former_mcr_hosts: &["mcr.azk8s.cn"],
         vault_zone: "privatelink.vaultcore.azure.cn",
         monitor_zones: &[],
+        policy_hosts: &["data.policy.azure.cn", "store.policy.azure.cn"],
+        extension_host: "dp.kubernetesconfiguration.azure.cn",
         ..PUBLIC
     },
 ];

@@ -57,20 +57,17 @@ pub struct ClusterProperties {
     pub addon_profiles: BTreeMap<String, Enabled>,
     /// Managed Prometheus and Container Insights.
     pub azure_monitor_profile: Option<AzureMonitorProfile>,
+    /// Defender, workload identity, and how pods pull.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_profile: Option<SecurityProfile>,
+    /// Cost analysis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_profile: Option<MetricsProfile>,
     /// The last failed operation.
     pub status: Option<ResourceStatus>,
     /// The node pools; the evidence holds them in its own place.
     #[serde(skip_serializing)]
     pub agent_pool_profiles: Option<Vec<AgentPool>>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SecurityProfile {
-    /// Pods pull as their service accounts (preview).
-    pub service_account_image_pull_profile: Option<ServiceAccountImagePull>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -194,6 +191,31 @@ pub struct AzureMonitorProfile {
     /// Managed Prometheus.
     pub metrics: Option<Enabled>,
     pub container_insights: Option<Enabled>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SecurityProfile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defender: Option<Defender>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload_identity: Option<Enabled>,
+    /// Pods pull as their service accounts (preview).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account_image_pull_profile: Option<ServiceAccountImagePull>,
+}
+
+/// Microsoft Defender for Containers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Defender {
+    pub security_monitoring: Option<Enabled>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MetricsProfile {
+    pub cost_analysis: Option<Enabled>,
 }
 
 /// `Microsoft.KubernetesConfiguration/extensions`.

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fact::Fact;
+pub use super::workloads::ImageUse;
+use super::workloads::{BlockingBudget, DesiredImages, StorageFacts};
 
 /// One node, cut down to what a check reads.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +32,9 @@ pub struct Node {
     pub ready: bool,
     /// `containerd://1.7.27-1`.
     pub container_runtime: Option<String>,
+    /// The label `kubernetes.azure.com/upgrade-status`: `Quarantined` after a drain that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade_status: Option<String>,
 }
 
 /// Failed pulls of one node that name one mirror host, taken from events.
@@ -67,21 +72,6 @@ pub struct WaitingPull {
     pub from_event: bool,
     /// The newest event.
     pub last_seen: Option<Timestamp>,
-}
-
-/// An image that pods use.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ImageUse {
-    /// The image as pods name it.
-    pub image: String,
-    /// How many containers use it.
-    pub containers: usize,
-    /// One of them: `namespace/pod`.
-    pub example: String,
-    /// The workloads that own their pods, such as `Deployment shop/web`; twenty at most.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub workloads: Vec<String>,
 }
 
 /// What pods tell about images.
@@ -123,4 +113,13 @@ pub struct KubernetesFacts {
     pub autoscaler: Fact<Vec<ScaleUpProblem>>,
     /// NodeClaims that have not registered; asked only with node auto-provisioning.
     pub node_claims: Fact<Vec<ScaleUpProblem>>,
+    /// Images in the templates of workloads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<DesiredImages>,
+    /// Disruption budgets that allow no disruption, with the pods that they cover.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<Fact<Vec<BlockingBudget>>>,
+    /// Storage classes, volumes and claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageFacts>,
 }

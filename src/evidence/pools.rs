@@ -24,6 +24,15 @@ pub struct AgentPool {
     pub count: Option<u32>,
     /// `Linux` or `Windows`.
     pub os_type: Option<String>,
+    /// `Ubuntu`, `AzureLinux`, `Windows2022`, …
+    #[serde(rename = "osSKU", skip_serializing_if = "Option::is_none")]
+    pub os_sku: Option<String>,
+    /// `Standard_NC4as_T4_v3`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vm_size: Option<String>,
+    /// How the pool gets its GPU driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_profile: Option<GpuProfile>,
     /// Whether the cluster autoscaler sizes the pool.
     pub enable_auto_scaling: Option<bool>,
     /// `Delete` or `Deallocate`.
@@ -43,6 +52,13 @@ pub struct AgentPool {
     pub creation_data: Option<CreationData>,
     /// The last failed operation.
     pub status: Option<ResourceStatus>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct GpuProfile {
+    /// `Install`, or `None`: the operator installs it.
+    pub driver: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -170,6 +170,11 @@ impl Evidence {
         self.cluster.properties.power_state.as_ref().is_some_and(|state| is(state.code.as_ref(), "Stopped"))
     }
 
+    /// Whether it is a cluster of AKS Automatic, whose settings are Microsoft's.
+    pub fn automatic(&self) -> bool {
+        self.cluster.sku.as_ref().is_some_and(|sku| is(sku.name.as_ref(), "Automatic"))
+    }
+
     /// Whether node auto-provisioning makes the nodes.
     pub fn auto_provisioning(&self) -> bool {
         let profile = self.cluster.properties.node_provisioning_profile.as_ref();

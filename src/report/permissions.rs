@@ -34,7 +34,7 @@ impl Permissions {
             let cluster = *api == api::MANAGED_CLUSTERS;
             (api, if cluster { checks.iter().map(|check| check.about.id).collect() } else { losing(api.sections) })
         });
-        let kubernetes = KubernetesCall::ALL.into_iter().map(|permission| (permission, losing(&[permission.section])));
+        let kubernetes = KubernetesCall::ALL.into_iter().map(|permission| (permission, losing(permission.sections)));
         Self {
             // What no check rests on is asked for the plan.
             azure: azure.filter(|(api, checks)| !checks.is_empty() || api.sections.is_empty()).collect(),

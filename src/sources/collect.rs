@@ -13,6 +13,7 @@ mod networks;
 mod nodes;
 mod others;
 mod pools;
+mod provider;
 mod registry;
 
 use std::collections::BTreeSet;
@@ -77,13 +78,15 @@ impl Collector {
 
     /// What the cluster names in Azure, what those name, and what they leave open.
     async fn azure(&self, mut evidence: Evidence, others: &[ResourceId]) -> Evidence {
-        let (pools, extensions, registry, access, network) = tokio::join!(
+        let (pools, extensions, registry, access, network, provider) = tokio::join!(
             self.pool_details(&evidence),
             self.extensions(&evidence),
             self.registry_path(&evidence),
             self.access(&evidence),
             self.node_networks(&evidence),
+            self.registry_provider(&evidence),
         );
+        evidence.registry_provider = provider;
         (evidence.pools.upgrade_profiles, evidence.pools.scale_sets, evidence.pools.virtual_machines) = pools;
         evidence.pools.extensions = extensions;
         evidence.registry = registry.registry;

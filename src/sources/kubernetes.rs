@@ -2,9 +2,12 @@
 
 pub mod call;
 pub mod connect;
+pub mod drains;
 mod kubeconfig;
 pub mod list;
 mod plugin;
 pub mod pulls;
 mod raw;
 mod scale;
+mod storage;
+mod templates;

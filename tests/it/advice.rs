@@ -31,7 +31,7 @@ fn least(command: &Command) -> Impact {
     let words: Vec<&str> = command.words().iter().map(String::as_str).collect();
     let line = command.posix();
     let has = |pair: &str| line.contains(pair);
-    let looks = ["show", "list", "get-upgrades", "wait", "describe", "get", "nslookup", "aksiso"];
+    let looks = ["show", "list", "list-usage", "get-upgrades", "wait", "describe", "get", "nslookup", "aksiso"];
     if words.contains(&"delete") {
         Impact::Deletes
     } else if ["enabled false", "--outbound-type none", "remove-record"].iter().any(|pair| has(pair)) {

@@ -136,7 +136,7 @@ fn a_call_stands_in_the_table_and_is_made() {
     }
     let sections = azure::ALL.iter().flat_map(|api| api.sections).copied();
     let sections: BTreeSet<Section> =
-        sections.chain(KubernetesCall::ALL.into_iter().map(|permission| permission.section)).collect();
+        sections.chain(KubernetesCall::ALL.iter().flat_map(|permission| permission.sections).copied()).collect();
     assert_eq!(sections, BTreeSet::from(Section::ALL), "a section that no call fills");
 }
 

@@ -14,6 +14,7 @@ mod connections;
 mod contributing;
 mod cutover;
 mod docs;
+mod earlier;
 mod examples;
 mod fixtures;
 #[cfg(target_os = "linux")]

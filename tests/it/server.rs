@@ -5,6 +5,8 @@
 pub mod graph;
 #[path = "server/routes.rs"]
 mod routes;
+#[path = "server/workloads.rs"]
+mod workloads;
 
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -434,6 +436,10 @@ fn serve(fact: &Value, path: &str, query: &str, base: &str, page: usize) -> Answ
         }
         Value::Null => refuse(404, "ResourceNotFound", "The resource was not found."),
         Value::Array(items) if path.starts_with("/api") => {
+            // Events are the one list that is asked for by reason.
+            let reason = parameter(query, "fieldSelector").and_then(|selector| selector.strip_prefix("reason%3D"));
+            let asked = |item: &&Value| reason.is_none_or(|reason| item["reason"] == *reason);
+            let items: Vec<&Value> = items.iter().filter(asked).collect();
             let start = parameter(query, "continue").and_then(|token| token.parse::<usize>().ok()).unwrap_or(0);
             let end = (start + page).min(items.len());
             let next = if end < items.len() { end.to_string() } else { String::new() };

@@ -4,14 +4,17 @@
 use super::names::GateName;
 use super::state::Goal;
 use crate::answers::whatif::Change;
-use crate::checks::finding::{Finding, Fingerprint, Remediation};
+use crate::checks::command::Command;
+use crate::checks::finding::{Finding, Fingerprint, Remediation, RemediationKind};
+use crate::checks::impact::Impact;
+use crate::checks::remedy::{DOCS_ISOLATED, in_subscription, remedy};
 use crate::checks::rule::{GateRole, Rule, RuleSet, Severity};
 use crate::checks::{
     add_ons, bootstrap_profile, cache_rules, catalogue, image_pulls, kubelet_acrpull, node_bootstrap, node_image,
     outbound, private_dns, private_endpoint, registry,
 };
 use crate::diagnosis::{Diagnosis, Status};
-use crate::evidence::{Evidence, Gap};
+use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::Ownership;
 
 /// Whether a gate lets one through.
@@ -61,6 +64,8 @@ impl Gate {
     }
 }
 
+/// The provider of registries.
+const PROVIDER: &str = "Microsoft.ContainerRegistry";
 /// The checks of the way to the registry.
 const CHAIN: [&RuleSet; 5] = [
     &registry::CHECK.about,
@@ -137,6 +142,14 @@ fn of_egress(evidence: &Evidence) -> Vec<Gate> {
              by the network around the cluster (a firewall, security groups).",
         ));
     }
+    if evidence.automatic() {
+        gates.push(Gate::new(
+            GateName::Automatic,
+            Pass::Caution,
+            "This is AKS Automatic: Microsoft documents network isolation for AKS Standard, and says nothing of Automatic. \
+             Try it on a cluster that nobody needs, or ask Microsoft first.",
+        ));
+    }
     if evidence.nat_gateway_v2() {
         gates.push(Gate::new(
             GateName::OutboundTypeMigration,
@@ -185,6 +198,7 @@ pub fn of_switch(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
         fixed.pass = Pass::Caution;
     }
     if goal.registry().is_none() && !present.evidence.uses_cache() {
+        gates.extend(of_registration(present.evidence));
         gates.push(Gate::new(
             GateName::ManagedRegistry,
             Pass::Open,
@@ -193,6 +207,41 @@ pub fn of_switch(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
         ));
     }
     sorted(gates)
+}
+
+/// AKS can make a registry only where the subscription knows the provider.
+fn of_registration(evidence: &Evidence) -> Option<Gate> {
+    let subscription = &evidence.cluster.id;
+    let register = Command::new("az provider register").with("-n", PROVIDER).word("--wait");
+    let register = in_subscription(register, subscription);
+    let undo = in_subscription(Command::new("az provider unregister").with("-n", PROVIDER), subscription);
+    let target = evidence.cluster.id.clone();
+    let register = register.changing(Impact::Access, &target, undo);
+    let summary = "Register the provider in the cluster's subscription; it takes some minutes.";
+    let remediation = remedy(RemediationKind::Investigate, summary, vec![register], DOCS_ISOLATED);
+    let gate = |pass, why: String| {
+        let remediation = Some(remediation.clone());
+        Some(Gate { remediation, ..Gate::new(GateName::RegistrationMissing, pass, why) })
+    };
+    match evidence.registry_provider.as_ref()? {
+        Fact::Known(state) if state.eq_ignore_ascii_case("Registered") => None,
+        Fact::Known(state) if state.eq_ignore_ascii_case("Registering") => {
+            gate(Pass::Unknown, format!("The subscription is still registering {PROVIDER}: wait until it is done."))
+        }
+        Fact::Known(state) => gate(
+            Pass::Closed,
+            format!(
+                "{PROVIDER} is not registered in the cluster's subscription ({state}): AKS cannot make a registry."
+            ),
+        ),
+        Fact::Missing(gap) => Some(Gate {
+            gap: Some(gap.clone()),
+            ..gate(
+                Pass::Unknown,
+                format!("Whether {PROVIDER} is registered in the cluster's subscription is not known: {}", gap.detail),
+            )?
+        }),
+    }
 }
 
 /// Whether a check's findings stand in the way of the switch already.

@@ -44,6 +44,8 @@ pub enum GateName {
     Rule(&'static Rule),
     Unseen(&'static RuleSet),
     ActivityLogSilent,
+    Automatic,
+    BudgetsNotCollected,
     ClosingTimeUnknown,
     FormerChangeUnfinished,
     ManagedRegistry,
@@ -51,6 +53,8 @@ pub enum GateName {
     OutboundTypeMigration,
     OwnRoute,
     PoolStopped,
+    RegistrationMissing,
+    SurgeQuota,
 }
 
 impl GateName {
@@ -66,6 +70,8 @@ impl Display for GateName {
             Self::Rule(rule) => rule.id,
             Self::Unseen(check) => return write!(out, "unseen-{}", check.id),
             Self::ActivityLogSilent => "activity-log-silent",
+            Self::Automatic => "aks-automatic",
+            Self::BudgetsNotCollected => "budgets-not-collected",
             Self::ClosingTimeUnknown => "closing-time-unknown",
             Self::FormerChangeUnfinished => "former-change-unfinished",
             Self::ManagedRegistry => "managed-registry",
@@ -73,6 +79,8 @@ impl Display for GateName {
             Self::OutboundTypeMigration => "outbound-type-migration",
             Self::OwnRoute => "own-route",
             Self::PoolStopped => "pool-stopped",
+            Self::RegistrationMissing => "registration-missing",
+            Self::SurgeQuota => "surge-quota",
         })
     }
 }

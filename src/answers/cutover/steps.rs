@@ -47,6 +47,18 @@ pub fn verify(evidence: &Evidence, goal: &Goal) -> Command {
     }
 }
 
+impl CutoverStep {
+    /// Whether a command of the step rolls the nodes of this pool or NodePool.
+    pub fn rolls(&self, evidence: &Evidence, pool: &str) -> bool {
+        let cluster = &evidence.cluster.id;
+        let targets =
+            [cluster.clone(), cluster.child("agentPools").child(pool), cluster.child("nodePools").child(pool)];
+        let mut changes = self.commands.iter().filter_map(Command::change);
+        let rolls = |impact| matches!(impact, Impact::RollsNodes | Impact::Deletes);
+        changes.any(|change| rolls(change.impact) && targets.contains(&change.target))
+    }
+}
+
 /// Opens a gate that is closed.
 pub fn open(evidence: &Evidence, goal: &Goal, gate: &Gate) -> CutoverStep {
     let commands = match gate.name {

@@ -267,14 +267,12 @@ impl<'f> Draft<'_, 'f> {
             self.networks_of_dns_servers(evidence);
         }
         let (rows, index) = (&self.fleet().rows, &self.projector.index);
-        if !questions.managers_of.is_empty() {
-            let managers = questions.managers_of.into_iter().map(|subscription| {
-                let own = index.managers.get(&subscription);
-                let list = self.list(&rows.network_managers, &api::NETWORK_MANAGERS, &subscription, own);
-                (subscription, list.map(|managers| managers.into_iter().map(|manager| manager.id).collect()))
-            });
-            evidence.network.network_managers = managers.collect();
-        }
+        let managers = questions.managers_of.into_iter().map(|subscription| {
+            let own = index.managers.get(&subscription.to_lowercase());
+            let list = self.list(&rows.network_managers, &api::NETWORK_MANAGERS, &subscription, own);
+            (subscription, list.map(|managers| managers.into_iter().map(|manager| manager.id).collect()))
+        });
+        evidence.network.network_managers = managers.collect();
         if let Some(registry) = evidence.registry_id().filter(|_| questions.other_regions) {
             let own = index.replications.get(&registry.normalized());
             let subscription = registry.subscription().unwrap_or_default();

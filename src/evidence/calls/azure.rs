@@ -42,7 +42,15 @@ pub const CLUSTER_USER_CREDENTIAL: Api = Api {
     version: CONTAINER_SERVICE,
     action: "Microsoft.ContainerService/managedClusters/listClusterUserCredential/action",
     role: "Azure Kubernetes Service Cluster User Role",
-    sections: &[Section::Nodes, Section::Events, Section::Pods, Section::Autoscaler],
+    sections: &[
+        Section::Nodes,
+        Section::Events,
+        Section::Pods,
+        Section::Autoscaler,
+        Section::Templates,
+        Section::Budgets,
+        Section::Storage,
+    ],
 };
 /// Node pools; asked only where the cluster's own answer lists none.
 pub const AGENT_POOLS: Api =
@@ -111,6 +119,9 @@ pub const OWN_PERMISSIONS: Api =
 /// Locks of a subscription, its groups and its resources; asked only where a step of the plan writes there. No check
 /// rests on them: they are said beside the step.
 pub const LOCKS: Api = reader("2020-05-01", "Microsoft.Authorization/locks/read", &[]);
+/// Whether a subscription knows a provider; asked only of a cluster that names no registry, for the cut-over to one that
+/// AKS makes. No check rests on it.
+pub const PROVIDERS: Api = reader("2022-12-01", "Microsoft.Resources/subscriptions/providers/read", &[]);
 /// Scale sets of the node resource group.
 pub const SCALE_SETS: Api = reader(COMPUTE, "Microsoft.Compute/virtualMachineScaleSets/read", &[Section::ScaleSets]);
 /// Instances of a scale set; asked only where something failed or nodes are not seen.
@@ -149,6 +160,7 @@ pub const ALL: &[Api] = &[
     ROLE_DEFINITIONS,
     OWN_PERMISSIONS,
     LOCKS,
+    PROVIDERS,
     SCALE_SETS,
     INSTANCES,
     EXTENSIONS,

@@ -13,31 +13,61 @@ pub struct KubernetesCall {
     pub verb: &'static str,
     /// Namespace and name of the one object; `None` is all of them.
     pub object: Option<(&'static str, &'static str)>,
-    /// The part of the evidence that it is asked for.
-    pub section: Section,
+    /// The parts of the evidence that it is asked for.
+    pub sections: &'static [Section],
 }
 
-const fn list(resource: &'static str, section: Section) -> KubernetesCall {
-    KubernetesCall { group: "", resource, verb: "list", object: None, section }
+const fn list(group: &'static str, resource: &'static str, sections: &'static [Section]) -> KubernetesCall {
+    KubernetesCall { group, resource, verb: "list", object: None, sections }
 }
 
 impl KubernetesCall {
-    pub const NODES: Self = list("nodes", Section::Nodes);
+    pub const NODES: Self = list("", "nodes", &[Section::Nodes]);
     /// Listing events of all namespaces.
-    pub const EVENTS: Self = list("events", Section::Events);
+    pub const EVENTS: Self = list("", "events", &[Section::Events, Section::Storage]);
     /// Listing pods of all namespaces.
-    pub const PODS: Self = list("pods", Section::Pods);
+    pub const PODS: Self = list("", "pods", &[Section::Pods, Section::Budgets]);
     /// Reading the autoscaler's status.
     pub const AUTOSCALER: Self = Self {
         verb: "get",
         object: Some(("kube-system", "cluster-autoscaler-status")),
-        ..list("configmaps", Section::Autoscaler)
+        ..list("", "configmaps", &[Section::Autoscaler])
     };
     /// Listing NodeClaims of node auto-provisioning; asked only there.
-    pub const NODE_CLAIMS: Self = Self { group: "karpenter.sh", ..list("nodeclaims", Section::Autoscaler) };
+    pub const NODE_CLAIMS: Self = list("karpenter.sh", "nodeclaims", &[Section::Autoscaler]);
+    pub const DEPLOYMENTS: Self = list("apps", "deployments", &[Section::Templates]);
+    pub const STATEFUL_SETS: Self = list("apps", "statefulsets", &[Section::Templates]);
+    pub const DAEMON_SETS: Self = list("apps", "daemonsets", &[Section::Templates]);
+    pub const CRON_JOBS: Self = list("batch", "cronjobs", &[Section::Templates]);
+    pub const BUDGETS: Self = list("policy", "poddisruptionbudgets", &[Section::Budgets]);
+    pub const STORAGE_CLASSES: Self = list("storage.k8s.io", "storageclasses", &[Section::Storage]);
+    pub const VOLUMES: Self = list("", "persistentvolumes", &[Section::Storage]);
+    pub const CLAIMS: Self = list("", "persistentvolumeclaims", &[Section::Storage]);
 
     /// Everything that aksiso may ask for.
-    pub const ALL: [Self; 5] = [Self::NODES, Self::EVENTS, Self::PODS, Self::AUTOSCALER, Self::NODE_CLAIMS];
+    pub const ALL: [Self; 13] = [
+        Self::NODES,
+        Self::EVENTS,
+        Self::PODS,
+        Self::AUTOSCALER,
+        Self::NODE_CLAIMS,
+        Self::DEPLOYMENTS,
+        Self::STATEFUL_SETS,
+        Self::DAEMON_SETS,
+        Self::CRON_JOBS,
+        Self::BUDGETS,
+        Self::STORAGE_CLASSES,
+        Self::VOLUMES,
+        Self::CLAIMS,
+    ];
+
+    /// The path of the list, in all namespaces.
+    pub fn path(self) -> String {
+        match self.group {
+            "" => format!("/api/v1/{}", self.resource),
+            group => format!("/apis/{group}/v1/{}", self.resource),
+        }
+    }
 
     /// The permission in words.
     pub fn words(self) -> String {

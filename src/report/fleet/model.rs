@@ -7,15 +7,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answers::fleet::{Cause, Judged, causes};
-use crate::checks::command::Shell;
+use crate::checks::command::{Command, Shell};
 use crate::checks::finding::Finding;
 use crate::checks::rule::Severity;
+use crate::diagnosis::Verdict;
 use crate::diagnosis::policy::Notice;
 use crate::evidence::fleet::Fleet;
 use crate::evidence::fleet::table::{self, Query, Table};
 use crate::evidence::snapshot::Tool;
 use crate::report::model::{
-    FindingEntry, GapEntry, RemediationEntry, SCHEMA_VERSION, SubjectEntry, finding_entry, gap_entry, lines,
+    FindingEntry, GapEntry, RemediationEntry, SCHEMA_VERSION, SubjectEntry, finding_entry, gap_entry, impacts, lines,
 };
 use crate::text;
 
@@ -32,7 +33,7 @@ pub struct FleetReport {
     /// `graph`, `confirm` or `deep`.
     pub depth: String,
     /// `findings` where a cluster has an error or a warning, else `incomplete` where something could not be seen, else
-    /// `healthy`.
+    /// `accepted` where all of them are accepted, else `healthy`.
     pub verdict: String,
     pub summary: FleetSummary,
     pub scope: ScopeEntry,
@@ -278,6 +279,10 @@ fn verdict(fleet: &Fleet, clusters: &[Judged]) -> &'static str {
         "findings"
     } else if !fleet.whole() || clusters.iter().any(Judged::incomplete) {
         "incomplete"
+    } else if clusters.iter().any(|cluster| cluster.verdict == Verdict::Accepted) {
+        "accepted"
+    } else if clusters.iter().any(|cluster| cluster.verdict == Verdict::Incomplete) {
+        "incomplete"
     } else {
         "healthy"
     }
@@ -318,6 +323,8 @@ fn cause_entry(cause: &Cause<'_>, shell: Shell) -> CauseEntry {
         clusters: cause.clusters.iter().map(id).collect(),
         heals_alone: cause.heals.iter().map(id).collect(),
         remediation: RemediationEntry {
+            impact: Command::worst(&cause.remediation.commands).as_str().to_owned(),
+            impacts: impacts(&cause.remediation.commands),
             commands: lines(&cause.remediation.commands, shell),
             script_commands: lines(&cause.remediation.script, shell),
             ..finding.remediation

@@ -6,7 +6,8 @@ use super::model::{CauseEntry, ClusterEntry, FleetReport};
 use crate::answers;
 use crate::diagnosis::Status;
 use crate::evidence::fleet::table::CLUSTERS;
-use crate::report::model::{CheckEntry, Cluster, FindingEntry, GapEntry, Report, Summary};
+use crate::evidence::{Gap, Reason};
+use crate::report::model::{CheckEntry, Cluster, FindingEntry, GapEntry, Report, Summary, gap_entry};
 use crate::text;
 
 /// Most gaps of one check: a thousand clusters may lack the same permission.
@@ -38,9 +39,9 @@ pub(super) fn of(report: &FleetReport) -> Report {
             error: count("error"),
             warning: count("warning"),
             info: count("info"),
-            undetermined: checks.iter().filter(|check| check.status == Status::Undetermined.as_str()).count(),
             accepted: report.summary.suppressed,
             not_asked: 0,
+            undetermined: checks.iter().filter(|check| check.status == Status::Undetermined.as_str()).count(),
         },
         checks,
         findings,
@@ -73,12 +74,14 @@ fn unseen_clusters(report: &FleetReport) -> Vec<GapEntry> {
     let clusters = report.queries.iter().filter(|query| query.table == CLUSTERS.kind);
     let mut gaps: Vec<GapEntry> = clusters.flat_map(|query| query.gaps.clone()).collect();
     gaps.extend(report.scope.gaps.iter().cloned());
-    gaps.extend(report.scope.hidden.iter().map(|subscription| GapEntry {
-        needed: Some(CLUSTERS.api.action.to_owned()),
-        scope: Some(format!("/subscriptions/{subscription}")),
-        role: Some("Reader".to_owned()),
-        detail: format!("subscription {subscription} did not answer"),
-        ..GapEntry::default()
+    gaps.extend(report.scope.hidden.iter().map(|subscription| {
+        let gap = Gap::new(Reason::Forbidden, format!("subscription {subscription} did not answer"));
+        gap_entry(&Gap {
+            needed: Some(CLUSTERS.api.action.to_owned()),
+            scope: format!("/subscriptions/{subscription}"),
+            role: Some("Reader".to_owned()),
+            ..gap
+        })
     }));
     gaps
 }

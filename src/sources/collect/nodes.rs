@@ -5,17 +5,19 @@ use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::cluster::ManagedCluster;
 use crate::evidence::id::ResourceId;
 use crate::evidence::kubernetes::{KubernetesFacts, Node, ScaleUpProblem};
+use crate::evidence::workloads::{BlockingBudget, DesiredImages, StorageFacts};
 use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
 use crate::sources::kubernetes::connect::Connector;
+use crate::sources::kubernetes::drains::Budgets;
 use crate::sources::kubernetes::list::Lister;
-use crate::sources::kubernetes::pulls;
+use crate::sources::kubernetes::pulls::{self, PodPulls};
 
 impl Collector {
     /// Everything that the Kubernetes API tells; an API server that cannot be reached is an ordinary answer.
     pub(super) async fn kubernetes(&self, evidence: &Evidence) -> KubernetesFacts {
-        const SECTIONS: [Section; 4] = [Section::Nodes, Section::Events, Section::Pods, Section::Autoscaler];
-        if !SECTIONS.iter().any(|section| self.wants(*section)) {
-            return KubernetesFacts::default();
+        let asked = KubernetesCall::ALL.iter().flat_map(|call| call.sections);
+        if !asked.into_iter().any(|section| self.wants(*section)) {
+            return nothing(&Gap::not_collected());
         }
         if self.kubernetes.skip {
             return nothing(&not_asked("the Kubernetes API was left out (--no-kubernetes)"));
@@ -34,11 +36,13 @@ impl Collector {
         let rest = async {
             tokio::join!(
                 self.if_wanted(Section::Events, lister.failed_pulls()),
-                self.if_wanted(Section::Pods, lister.images()),
+                self.budgets_and_pods(&lister),
                 self.if_wanted(Section::Autoscaler, async { Ok(lister.autoscaler().await) }),
                 self.if_wanted(Section::Autoscaler, async {
                     Ok(if provisioned { lister.node_claims().await } else { Fact::default() })
                 }),
+                self.if_wanted(Section::Templates, async { Ok(lister.desired().await) }),
+                self.if_wanted(Section::Storage, async { Ok(lister.storage().await) }),
             )
         };
         // Without nodes nothing proves whose cluster this is, so the rest is for nobody: it is not read on.
@@ -49,7 +53,7 @@ impl Collector {
             }
         };
         let answers = tokio::try_join!(nodes, async { Ok(rest.await) });
-        let (nodes, (events, pods, autoscaler, node_claims)) = match answers {
+        let (nodes, (events, (budgets, pods), autoscaler, node_claims, desired, storage)) = match answers {
             Ok(answers) => answers,
             Err(gap) => return nothing(&gap),
         };
@@ -60,7 +64,26 @@ impl Collector {
             images: fact(images),
             autoscaler: unless_absent(evidence, autoscaler.unwrap_or_else(Fact::Missing)),
             node_claims: node_claims.unwrap_or_else(Fact::Missing),
+            desired: Some(desired.unwrap_or_default()),
+            budgets: Some(fact(budgets)),
+            storage: Some(storage.unwrap_or_default()),
         }
+    }
+
+    /// Budgets that block, and then the pods: one list tells which images they use and which of them a budget covers.
+    async fn budgets_and_pods(
+        &self,
+        lister: &Lister<'_>,
+    ) -> (Result<Vec<BlockingBudget>, Gap>, Result<Vec<PodPulls>, Gap>) {
+        let mut budgets = self.if_wanted(Section::Budgets, lister.budgets()).await;
+        let mut none = Budgets::default();
+        let blocking = budgets.as_mut().unwrap_or(&mut none);
+        let (wanted, covers) = (self.wants(Section::Pods), !blocking.is_empty());
+        let pods = if wanted || covers { lister.images(blocking).await } else { Err(Gap::not_collected()) };
+        if let (Err(gap), true) = (&pods, covers) {
+            budgets = Err(gap.clone());
+        }
+        (budgets.map(Budgets::finish), if wanted { pods } else { Err(Gap::not_collected()) })
     }
 
     async fn if_wanted<T>(&self, section: Section, ask: impl Future<Output = Result<T, Gap>>) -> Result<T, Gap> {
@@ -84,12 +107,28 @@ fn fact<T>(answer: Result<T, Gap>) -> Fact<T> {
 
 /// All facts missing for the same reason.
 pub(super) fn nothing(gap: &Gap) -> KubernetesFacts {
+    fn missing<T>(gap: &Gap) -> Fact<T> {
+        Fact::Missing(gap.clone())
+    }
     KubernetesFacts {
-        nodes: Fact::Missing(gap.clone()),
-        mirror_failures: Fact::Missing(gap.clone()),
-        images: Fact::Missing(gap.clone()),
-        autoscaler: Fact::Missing(gap.clone()),
-        node_claims: Fact::Missing(gap.clone()),
+        nodes: missing(gap),
+        mirror_failures: missing(gap),
+        images: missing(gap),
+        autoscaler: missing(gap),
+        node_claims: missing(gap),
+        desired: Some(DesiredImages {
+            deployments: missing(gap),
+            stateful_sets: missing(gap),
+            daemon_sets: missing(gap),
+            cron_jobs: missing(gap),
+        }),
+        budgets: Some(missing(gap)),
+        storage: Some(StorageFacts {
+            classes: missing(gap),
+            volumes: missing(gap),
+            claims: missing(gap),
+            failures: missing(gap),
+        }),
     }
 }
 

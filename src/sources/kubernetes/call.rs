@@ -104,6 +104,11 @@ impl Api {
         Self { client, limits, progress, peer: Arc::new(peer), answered: Arc::default() }
     }
 
+    /// The same, with a part of the time for a call.
+    pub(super) fn hasty(&self, part: u32) -> Self {
+        Self { limits: Limits { call: self.limits.call / part, ..self.limits }, ..self.clone() }
+    }
+
     /// Where it tells what it does.
     pub(super) fn progress(&self) -> &Progress {
         &self.progress

@@ -1,5 +1,7 @@
 //! Paged lists of the Kubernetes API: each page is cut down to what a check reads, and only that is kept.
 
+mod workloads;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -11,6 +13,7 @@ use serde::{Deserialize, Deserializer as _};
 use tokio::task::JoinHandle;
 
 use super::call::{Api, PageAnswer, Question, Unanswered};
+use super::drains::Budgets;
 use super::pulls::{FailedPulls, ImagesOfPods, PodPulls};
 use super::raw::{RawEvent, RawNode, RawPod};
 use super::scale;
@@ -85,10 +88,14 @@ impl Lister<'_> {
         Ok(found)
     }
 
-    /// Images that pods use, and containers that wait for theirs. Pods that have ended are noise.
-    pub async fn images(&self) -> Result<Vec<PodPulls>, Gap> {
+    /// Images that pods use, and containers that wait for theirs; and the pods that budgets cover. Pods that have ended
+    /// are noise.
+    pub async fn images(&self, budgets: &mut Budgets) -> Result<Vec<PodPulls>, Gap> {
         let path = <core::Pod as kube::Resource>::url_path(&(), None);
-        let keep = |pods: &mut ImagesOfPods, pod: RawPod| pods.add(&pod);
+        let keep = |pods: &mut ImagesOfPods, pod: RawPod| {
+            budgets.cover(&pod);
+            pods.add(&pod);
+        };
         let pods = self.each(KubernetesCall::PODS, &path, None, keep).await;
         Ok(pods.map_err(|none| none.gap(KubernetesCall::PODS))?.finish())
     }

@@ -47,7 +47,7 @@ const WORKLOADS: usize = 20;
 
 impl ImagesOfPods {
     pub(super) fn add(&mut self, pod: &RawPod) {
-        if matches!(pod.status.phase.as_str(), "Succeeded" | "Failed") {
+        if pod.has_ended() {
             return;
         }
         for container in pod.spec.all().filter(|container| container.image_pull_policy != "Never") {

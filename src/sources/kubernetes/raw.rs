@@ -24,6 +24,8 @@ pub(super) struct RawNode {
 pub(super) struct RawMetadata {
     #[serde(deserialize_with = "null_is_default")]
     pub(super) name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) namespace: String,
     #[serde(deserialize_with = "timestamp")]
     pub(super) creation_timestamp: Option<Timestamp>,
     #[serde(deserialize_with = "null_is_default")]
@@ -83,6 +85,7 @@ impl From<RawNode> for Node {
             node_pool: labels.remove("karpenter.sh/nodepool"),
             image_version: labels.remove("kubernetes.azure.com/node-image-version"),
             architecture: labels.remove("kubernetes.io/arch"),
+            upgrade_status: labels.remove("kubernetes.azure.com/upgrade-status"),
             is_virtual: labels.get("type").is_some_and(|kind| kind == "virtual-kubelet"),
             ready,
             container_runtime: raw.status.node_info.container_runtime_version,
@@ -156,6 +159,12 @@ pub(super) struct RawPod {
     pub(super) status: RawPodStatus,
 }
 
+impl RawPod {
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RawPodMetadata {
@@ -163,6 +172,8 @@ pub(super) struct RawPodMetadata {
     pub(super) name: String,
     #[serde(deserialize_with = "null_is_default")]
     pub(super) namespace: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "null_is_default")]
     pub(super) owner_references: Vec<RawOwner>,
 }

@@ -206,7 +206,7 @@ fn what_a_change_would_break_is_told_before_anybody_makes_it() {
     assert!(String::from_utf8_lossy(&table.stdout).contains("4 would become unhealthy"), "{table:?}");
     for (change, why) in [
         ("delete cache-rule aks-managed-mcr of elsewhere", "no cluster that was judged uses it"),
-        ("delete cache-rule nothing of contosoboot", "there is no cache rule"),
+        ("delete cache-rule nothing of contosoboot", "no cache rule \"nothing\""),
         ("delete cache-rule aks-managed-mcr", "names no registry"),
         ("set outbound none", "is about one cluster"),
     ] {

@@ -34,6 +34,11 @@ pub fn of(evidence: &Value) -> HashMap<String, Value> {
         format!("/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values"),
         events(&evidence["pools"]["bootstrapWrites"]),
     );
+    let provider = evidence["registryProvider"]["known"].as_str().unwrap_or("Registered");
+    add(
+        format!("/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry"),
+        json!({ "known": { "registrationState": provider } }),
+    );
     let group = text(&evidence["cluster"]["properties"]["nodeResourceGroup"]);
     let in_group = |kind: &str| format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{kind}");
     add(in_group("Microsoft.Compute/virtualMachineScaleSets"), evidence["pools"]["scaleSets"].clone());
@@ -178,6 +183,7 @@ fn kubernetes(facts: &Value, add: &mut impl FnMut(String, Value)) {
         label("kubernetes.azure.com/agentpool", &node["agentPool"]);
         label("karpenter.sh/nodepool", &node["nodePool"]);
         label("kubernetes.azure.com/node-image-version", &node["imageVersion"]);
+        label("kubernetes.azure.com/upgrade-status", &node["upgradeStatus"]);
         if node["isVirtual"] == true {
             label("type", &json!("virtual-kubelet"));
         }
@@ -215,8 +221,8 @@ fn kubernetes(facts: &Value, add: &mut impl FnMut(String, Value)) {
     if let Some(events) = events["known"].as_array_mut() {
         events.extend(told);
     }
-    add("/api/v1/events".to_owned(), events);
-    add("/api/v1/pods".to_owned(), pods(&facts["images"]));
+    add("/api/v1/events".to_owned(), with(events, super::workloads::failures(facts)));
+    add("/api/v1/pods".to_owned(), with(pods(&facts["images"]), super::workloads::covered(facts)));
     let status = facts["autoscaler"]["known"].as_array().filter(|groups| !groups.is_empty()).map(|groups| {
         let groups = groups.iter().map(|group| {
             json!({ "name": group["group"], "scaleUp": { "status": "Backoff", "backoffInfo": { "errorCode": group["code"], "errorMessage": group["message"] } } })
@@ -236,6 +242,15 @@ fn kubernetes(facts: &Value, add: &mut impl FnMut(String, Value)) {
         })
     };
     add("/apis/karpenter.sh/v1/nodeclaims".to_owned(), each(&facts["nodeClaims"], &claim));
+    super::workloads::routes(facts, add);
+}
+
+/// A list with more items, where it is known.
+fn with(mut list: Value, more: Vec<Value>) -> Value {
+    if let Some(items) = list["known"].as_array_mut() {
+        items.extend(more);
+    }
+    list
 }
 
 /// Pods that use and wait for the images of a snapshot, and some that have ended, are never pulled or run elsewhere.

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use azure_core::http::headers::{HeaderName, Headers};
-use azure_core::http::{Context, Method, PipelineStreamOptions, Request};
+use azure_core::http::{Method, Request};
 use tokio::time::Instant;
 
 use super::{Arm, BODY_LIMIT};
 use crate::evidence::calls::fleet::RESOURCE_GRAPH;
 use crate::sources::azure::error::Failure;
+use crate::sources::azure::exchange::exchange;
 use crate::sources::azure::retry;
-use crate::sources::body;
 
 /// What a page's headers say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,16 +58,9 @@ impl Arm {
         request.insert_header("content-type", "application/json");
         request.insert_header("x-ms-correlation-request-id", self.correlation.clone());
         request.set_body(query);
-        let unchecked = PipelineStreamOptions { skip_checks: true, ..PipelineStreamOptions::default() };
-        let response = self
-            .pipeline
-            .stream(&Context::new(), &mut request, Some(unchecked))
-            .await
-            .map_err(|error| Failure::from_pipeline(&error, &self.peer))?;
-        let (status, quota) = (u16::from(response.status()), quota(response.headers()));
         let too_large = || format!("the answer is larger than {} MiB", BODY_LIMIT >> 20);
-        let body = body::read(response.into_body(), &self.peer, BODY_LIMIT, too_large).await?;
-        Ok(GraphAnswer { status, quota, body })
+        let answer = exchange(&self.pipeline, &self.peer, &mut request, BODY_LIMIT, too_large).await?;
+        Ok(GraphAnswer { status: answer.status, quota: quota(&answer.headers), body: answer.body })
     }
 }
 
