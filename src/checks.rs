@@ -1,6 +1,8 @@
 //! The checks: evidence and what it means in, findings and gaps out. One file and one page each.
 
 pub mod add_ons;
+pub mod api_server;
+pub mod barrier;
 pub mod bootstrap_profile;
 pub mod cache_rules;
 pub mod catalogue;
@@ -13,6 +15,7 @@ pub mod judge;
 pub mod kubelet_acrpull;
 pub mod node_bootstrap;
 pub mod node_image;
+pub mod node_network;
 pub mod observe;
 pub mod outbound;
 pub mod private_dns;

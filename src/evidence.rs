@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod anonymize;
+pub mod api_server;
 pub mod calls;
 pub mod cloud;
 pub mod cluster;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use fact::{Fact, Gap, Reason};
 
 use access::AccessFacts;
+use api_server::ApiServerFacts;
 use cluster::{ManagedCluster, PoolFacts};
 use kubernetes::KubernetesFacts;
 use locks::LockFacts;
@@ -58,6 +60,9 @@ pub struct Evidence {
     /// Networks, endpoints and DNS.
     #[serde(default)]
     pub network: NetworkFacts,
+    /// The way to the API server of a private cluster.
+    #[serde(default, skip_serializing_if = "ApiServerFacts::is_empty")]
+    pub api_server: ApiServerFacts,
     #[serde(default)]
     pub access: AccessFacts,
     #[serde(default)]
@@ -85,6 +90,7 @@ impl Evidence {
             pools: PoolFacts::default(),
             registry: RegistryFacts::default(),
             network: NetworkFacts::default(),
+            api_server: ApiServerFacts::default(),
             access: AccessFacts::default(),
             kubernetes: KubernetesFacts::default(),
             registry_provider: None,
@@ -147,10 +153,12 @@ pub enum Section {
     Budgets,
     /// Storage classes, volumes and claims of Azure Files and Blob.
     Storage,
+    /// The API server's private DNS zone and endpoint.
+    ApiServer,
 }
 
 impl Section {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AgentPools,
         Self::UpgradeProfiles,
         Self::ActivityLog,
@@ -172,6 +180,7 @@ impl Section {
         Self::Templates,
         Self::Budgets,
         Self::Storage,
+        Self::ApiServer,
     ];
 
     /// Forgets the section, as if nobody had asked: how the tests prove that a check says what it needs.
@@ -224,6 +233,7 @@ impl Section {
             Self::Templates => evidence.kubernetes.desired = Some(DesiredImages::default()),
             Self::Budgets => evidence.kubernetes.budgets = Some(Fact::default()),
             Self::Storage => evidence.kubernetes.storage = Some(StorageFacts::default()),
+            Self::ApiServer => evidence.api_server = ApiServerFacts::default(),
         }
     }
 
@@ -234,6 +244,7 @@ impl Section {
             Self::Templates => into.kubernetes.desired.clone_from(&from.kubernetes.desired),
             Self::Budgets => into.kubernetes.budgets.clone_from(&from.kubernetes.budgets),
             Self::Storage => into.kubernetes.storage.clone_from(&from.kubernetes.storage),
+            Self::ApiServer => into.api_server.clone_from(&from.api_server),
             Self::AgentPools => into.pools.agent_pools.clone_from(&pools.agent_pools),
             Self::UpgradeProfiles => into.pools.upgrade_profiles.clone_from(&pools.upgrade_profiles),
             Self::ActivityLog => into.pools.bootstrap_writes.clone_from(&pools.bootstrap_writes),

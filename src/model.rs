@@ -1,6 +1,8 @@
 //! What the evidence means, without a verdict: what several checks, collection and the cut-over need to know.
 
+pub mod addresses;
 pub mod age;
+pub mod api_server;
 pub mod bootstrap_code;
 pub mod cache;
 pub mod cluster;
@@ -17,6 +19,7 @@ pub mod networks;
 pub mod node_systems;
 pub mod nodes;
 pub mod open;
+pub mod other_registries;
 pub mod paths;
 pub mod rights;
 pub mod storage;

@@ -18,6 +18,7 @@ use crate::evidence::manifests::Asked;
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::is;
 use crate::model::egress::own_egress;
+use crate::model::other_registries::{self, Lead};
 use crate::model::rights::clearly_may_read;
 pub use answer::{Answer, ImageVerdict, Import, Means};
 use chain::Chain;
@@ -102,9 +103,17 @@ impl<'e> Puller<'e> {
             self.in_public_registry(image)
         } else if !self.evidence.egress_closed() && image::may_be_public(host) && !image.is_azure() {
             self.egress()
+        } else if image.is_azure() && self.leads_nowhere(host) {
+            self.out_of_reach(image, "no private DNS zone that answers the nodes has a record for it")
         } else {
             self.in_unknown_registry(image, secret)
         }
+    }
+
+    /// Whether the nodes get the public address of another Azure registry, and have no way to it.
+    fn leads_nowhere(&self, host: &str) -> bool {
+        let closed = self.evidence.egress_closed() && !self.own_egress.0;
+        closed && matches!(other_registries::lead(self.evidence, host), Lead::Public(_))
     }
 
     /// An image that fails in the cluster now, whatever should be the case.

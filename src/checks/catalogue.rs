@@ -2,8 +2,8 @@
 
 use super::check::Check;
 use super::{
-    add_ons, bootstrap_profile, cache_rules, image_pulls, kubelet_acrpull, node_bootstrap, node_image, outbound,
-    private_dns, private_endpoint, registry,
+    add_ons, api_server, bootstrap_profile, cache_rules, image_pulls, kubelet_acrpull, node_bootstrap, node_image,
+    node_network, outbound, private_dns, private_endpoint, registry,
 };
 
 /// What the checks look at, layer by layer, and what they do not.
@@ -32,6 +32,8 @@ pub const ALL: &[&Check] = &[
     &node_image::CHECK,
     &node_bootstrap::CHECK,
     &outbound::CHECK,
+    &api_server::CHECK,
+    &node_network::CHECK,
     &image_pulls::CHECK,
     &add_ons::CHECK,
 ];

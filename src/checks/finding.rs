@@ -112,6 +112,8 @@ pub struct Facts {
     pub unsure: bool,
     /// The cache rules that it concerns, by name.
     pub cache_rules: Vec<String>,
+    /// Whether a message says that a subnet has no addresses left.
+    pub no_addresses: bool,
     /// The repository of the registry that gets other images than it should.
     pub repository: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! Images that pods wait for, and images in use that could not be pulled again.
 
+mod other_registry;
 mod outside;
 pub mod rules;
 
@@ -35,6 +36,7 @@ pub const CHECK: Check = Check {
         Section::CacheRules,
         Section::VirtualNetworks,
         Section::RouteTables,
+        Section::PrivateDns,
         Section::Nodes,
         Section::Events,
         Section::Pods,
@@ -69,6 +71,7 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         }
         judge.report(case.finding(&group));
     }
+    other_registry::judge(judge, images);
     let outside = outside::judge(judge, &images.used, &not_cached);
     // The registry may already have a rule for an image that is not Microsoft's: then only the reference is wrong.
     if (outside || !not_cached.is_empty()) && evidence.known_registry().is_some() {

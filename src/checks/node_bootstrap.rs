@@ -16,6 +16,7 @@ use crate::evidence::kubernetes::{Node, ScaleUpProblem};
 use crate::evidence::pools::AgentPool;
 use crate::evidence::resource::ErrorDetail;
 use crate::evidence::{Evidence, Fact, Section};
+use crate::model::addresses::speaks_of_addresses;
 use crate::model::bootstrap_code::{self, Code, Fault};
 use crate::model::cluster::{PoolState, is};
 use crate::model::nodes::{code_in, messages, own_code, suspect_scale_set};
@@ -85,6 +86,7 @@ fn pool_state(judge: &mut Judge<'_>, pool: &AgentPool) {
     } else if pool.state() == PoolState::Failed {
         let error = pool.status.as_ref().and_then(|status| status.provisioning_error.as_ref());
         let said = error.map(messages).unwrap_or_default().join("; ");
+        let no_addresses = speaks_of_addresses(&said);
         let said = if said.is_empty() {
             "the pool carries no message".to_owned()
         } else {
@@ -102,6 +104,7 @@ fn pool_state(judge: &mut Judge<'_>, pool: &AgentPool) {
                 format!("properties.agentPoolProfiles[{}].provisioningState", pool.name),
                 state,
             )])
+            .with_facts(Facts { no_addresses, ..Facts::default() })
             .with_remediation(remedy::reconcile(evidence, "Mend what the message names first.")),
         );
     }
@@ -204,6 +207,13 @@ fn by_code(evidence: &Evidence, pool: &str, code: Option<&Code>) -> Remediation 
             "The node image is too old: upgrade it.",
             renew(),
             DOCS_TROUBLESHOOT,
+        ),
+        Some((51..=53, _)) => remedy(
+            RemediationKind::Investigate,
+            "See checks api-server and node-network. Where both pass, look at firewalls and DNS servers between the node \
+             subnet and the API server.",
+            Vec::new(),
+            CODES,
         ),
         Some((_, Fault::Unauthorized)) => remedy(
             RemediationKind::AssignRole,
@@ -330,6 +340,11 @@ fn scale_up_failing(evidence: &Evidence, problem: &ScaleUpProblem, pool: Option<
     Finding::new(&SCALE_UP, subject(evidence, problem.is_node_pool, name), detail)
         .with_severity(if number.is_some() { Severity::Error } else { SCALE_UP.severity })
         .seen(vec![Observation::new(source, path, value)])
-        .with_facts(Facts { exit_code: number, fault: code.map(|code| code.fault), ..Facts::default() })
+        .with_facts(Facts {
+            exit_code: number,
+            fault: code.map(|code| code.fault),
+            no_addresses: speaks_of_addresses(&said),
+            ..Facts::default()
+        })
         .with_remediation(remediation)
 }

@@ -1,5 +1,7 @@
 //! Ways out that the outbound type does not show: subnets, public addresses, a proxy, a public API server.
 
+mod own_egress;
+
 use super::check::Check;
 use super::judge::{Judge, NotApplicable};
 use super::remedy::{self, DOCS_ISOLATED, remedy};
@@ -38,7 +40,7 @@ pub const CHECK: Check = Check {
         id: "outbound",
         title: "Egress paths",
         doc: include_str!("outbound.md"),
-        rules: &[&DEFAULT_OUTBOUND, &PUBLIC_IP, &PROXY, &PUBLIC_API],
+        rules: &[&DEFAULT_OUTBOUND, &own_egress::OPEN, &PUBLIC_IP, &PROXY, &PUBLIC_API],
     },
     needs: &[Section::AgentPools, Section::Registry, Section::VirtualNetworks, Section::RouteTables],
     run,
@@ -47,6 +49,7 @@ pub const CHECK: Check = Check {
 fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     judge.is_isolated_or_cached()?;
     subnets(judge);
+    own_egress::judge(judge);
     public_addresses(judge);
     proxy(judge);
     api_server(judge);

@@ -4,11 +4,11 @@ mod records;
 
 use super::check::Check;
 use super::judge::{Judge, NotApplicable};
+use super::remedy::dns::LOCAL_DNS;
 use super::remedy::{self, DOCS_PRIVATE_LINK, remedy};
 use super::rule::RuleSet;
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
-use crate::checks::impact::Impact;
 use crate::checks::rule::Rule;
 use crate::evidence::id::ResourceId;
 use crate::evidence::network::{NetworkLink, VirtualNetwork};
@@ -180,18 +180,7 @@ impl<'a, 'e> Resolver<'a, 'e> {
     }
 
     fn link(&self, zone: &ResourceId) -> Command {
-        let command = Command::new("az network private-dns link vnet create")
-            .with("-g", zone.resource_group().unwrap_or_default());
-        let command = command.with("-z", zone.name()).with("-n", format!("{}-link", self.network.name()));
-        let create = remedy::in_subscription(command.with("-v", self.network.as_str()).with("-e", "false"), zone);
-        let name = format!("{}-link", self.network.name());
-        let delete = Command::new("az network private-dns link vnet delete")
-            .with("-g", zone.resource_group().unwrap_or_default())
-            .with("-z", zone.name())
-            .with("-n", &name)
-            .word("--yes");
-        let id = zone.child("virtualNetworkLinks").child(&name);
-        create.changing(Impact::Access, &id, remedy::in_subscription(delete, zone))
+        remedy::dns::link_zone(zone, self.network)
     }
 
     fn zone_missing(&self) -> Finding {
@@ -214,9 +203,7 @@ impl<'a, 'e> Resolver<'a, 'e> {
                 self.network.subscription().unwrap_or_default(),
                 self.network.resource_group().unwrap_or_default()
             ));
-            let words = |verb: &str| remedy::addressed(Command::new("az network private-dns zone").word(verb), &zone);
-            let delete = remedy::in_subscription(words("delete").word("--yes"), &zone);
-            let create = remedy::in_subscription(words("create"), &zone).changing(Impact::Access, &zone, delete);
+            let create = remedy::dns::create_zone(&zone);
             remedy(
                 RemediationKind::CreateDnsZone,
                 "Create the zone and link it to the node network, then give it the endpoint's records (a DNS zone \
@@ -332,9 +319,6 @@ impl<'a, 'e> Resolver<'a, 'e> {
 
 const ONE_OF_A_NAME: &str = "A network can be linked to one zone of a name only: if the link is refused for that \
                              reason, put the registry's records into the zone that is linked.";
-/// What LocalDNS keeps.
-const LOCAL_DNS: &str =
-    "Nodes with LocalDNS (the default from Kubernetes 1.36) may serve the old answer for up to an hour.";
 /// When nodes learn of other DNS servers.
 const NEW_SERVERS: &str = "Where the network's DNS servers are changed, nodes with LocalDNS need a reimage.";
 

@@ -4,6 +4,7 @@
 //! operator's own it is the operator's `az acr` and `az network` commands.
 
 pub mod cache;
+pub mod dns;
 
 use super::command::Command;
 use super::finding::{Remediation, RemediationKind};

@@ -5,8 +5,8 @@ use crate::checks::finding::Finding;
 use crate::checks::image_pulls::rules as pulls;
 use crate::checks::rule::Rule;
 use crate::checks::{
-    bootstrap_profile, cache_rules, kubelet_acrpull, node_bootstrap, node_image, outbound, private_dns,
-    private_endpoint, registry,
+    api_server, bootstrap_profile, cache_rules, kubelet_acrpull, node_bootstrap, node_image, node_network, outbound,
+    private_dns, private_endpoint, registry,
 };
 use crate::evidence::Evidence;
 use crate::model::bootstrap_code::Fault;
@@ -73,6 +73,37 @@ const REFUSED: &[Symptom] = &[
     coded(&node_bootstrap::BOOTSTRAP_FAILED, &[Fault::Unauthorized], &[]),
     coded(&node_bootstrap::SCALE_UP, &[Fault::Unauthorized], &[]),
 ];
+
+const API_SERVER: &[&Rule] = &[
+    &api_server::ZONE_MISSING,
+    &api_server::NOT_LINKED,
+    &api_server::RECORD_MISSING,
+    &api_server::RECORD_MISMATCH,
+    &api_server::PATH_BLOCKED,
+];
+/// Bootstraps that did not find the API server.
+const NO_API_SERVER: &[u32] = &[51, 52, 53];
+const WITHOUT_API_SERVER: &[Symptom] = &[
+    coded(&node_bootstrap::BOOTSTRAP_FAILED, &[], NO_API_SERVER),
+    coded(&node_bootstrap::SCALE_UP, &[], NO_API_SERVER),
+    symptom(&node_bootstrap::NOT_READY),
+];
+/// What a node without DNS cannot reach besides; 215 is its own test of DNS.
+const NO_NAMES: &[u32] = &[211, 215];
+const WITHOUT_NAMES: &[Symptom] = &[
+    coded(&node_bootstrap::BOOTSTRAP_FAILED, &[], NO_NAMES),
+    coded(&node_bootstrap::SCALE_UP, &[], NO_NAMES),
+    symptom(&pulls::DNS_FAILURE),
+];
+const OTHER_REGISTRY_PULLS: &[Symptom] = &[
+    symptom(&pulls::DNS_FAILURE),
+    symptom(&pulls::FORBIDDEN),
+    symptom(&pulls::NETWORK_FAILURE),
+    symptom(&pulls::TLS_FAILURE),
+    symptom(&pulls::LAYER_FAILED),
+    symptom(&pulls::FAILED),
+];
+const NO_ADDRESSES: &[Symptom] = &[symptom(&node_bootstrap::POOL_FAILED), symptom(&node_bootstrap::SCALE_UP)];
 
 /// All explanations, the more specific before the more general.
 pub(super) const ALL: &[Explanation] = &[
@@ -174,6 +205,16 @@ pub(super) const ALL: &[Explanation] = &[
         ],
         link: Link::Registry,
     },
+    Explanation { causes: API_SERVER, symptoms: WITHOUT_API_SERVER, link: Link::Registry },
+    Explanation { causes: &[&node_network::DNS_BLOCKED], symptoms: WITHOUT_API_SERVER, link: Link::Subnet },
+    Explanation { causes: &[&node_network::DNS_BLOCKED], symptoms: WITHOUT_NAMES, link: Link::Subnet },
+    Explanation {
+        causes: &[&node_network::NODES_BLOCKED],
+        symptoms: &[symptom(&node_bootstrap::NOT_READY)],
+        link: Link::Subnet,
+    },
+    Explanation { causes: &[&node_network::SUBNET_FULL], symptoms: NO_ADDRESSES, link: Link::Addresses },
+    Explanation { causes: &[&pulls::OTHER_UNREACHABLE], symptoms: OTHER_REGISTRY_PULLS, link: Link::SameRegistry },
     Explanation {
         causes: &[&node_bootstrap::BOOTSTRAP_FAILED, &node_bootstrap::SCALE_UP],
         symptoms: &[symptom(&node_bootstrap::POOL_FAILED), symptom(&node_bootstrap::NOT_READY)],

@@ -8,6 +8,7 @@ use crate::evidence::Evidence;
 use crate::evidence::cloud;
 use crate::evidence::id::ResourceId;
 use crate::evidence::image::Image;
+use crate::evidence::pools::AgentPool;
 use crate::model::bootstrap_code::Fault;
 use crate::model::cluster::is;
 
@@ -28,6 +29,12 @@ pub(super) enum Link {
     DataRecord,
     /// The same pool, and the message names the mirror of another registry.
     OtherMirror,
+    /// The pools of the subnet that the cause is about, or nodes of them; what names neither is in every subnet.
+    Subnet,
+    /// As above, and a message says that addresses are missing.
+    Addresses,
+    /// Images of the same registry.
+    SameRegistry,
 }
 
 /// A symptom: a rule, with the kinds of bootstrap faults that count where the rule is about exit codes.
@@ -96,6 +103,12 @@ fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidenc
             mode.is_some_and(|mode| mode.eq_ignore_ascii_case("AbacRepositoryPermissions"))
         }
         Link::DataRecord => cause.facts.data_endpoint == Some(true),
+        Link::Subnet => in_subnet(cause, symptom, evidence),
+        Link::Addresses => symptom.facts.no_addresses && in_subnet(cause, symptom, evidence),
+        Link::SameRegistry => {
+            let registry = |finding: &Finding| Some(Image::parse(finding.subject.reference()?)?.registry);
+            registry(cause).is_some() && registry(cause) == registry(symptom)
+        }
     }
 }
 
@@ -137,6 +150,24 @@ pub(super) fn same_pool(cause: &Finding, symptom: &Finding, evidence: &Evidence)
         [&node.agent_pool, &node.node_pool].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(pool))
     });
     own.any(|node| symptom.facts.nodes.contains(&node.name))
+}
+
+/// Whether a symptom is about a pool of the cause's subnet, or about nodes of one.
+fn in_subnet(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> bool {
+    let Some(subnet) = cause.subject.resource() else { return false };
+    let pools = evidence.pools.agent_pools.known().map_or(&[] as &[_], Vec::as_slice);
+    let of_pool = |name: &str| pools.iter().find(|pool| pool.name.eq_ignore_ascii_case(name));
+    // A pool without a subnet of its own is in the managed network, whose subnets are all judged.
+    let inside = |pool: &AgentPool| match (&pool.vnet_subnet_id, &pool.pod_subnet_id) {
+        (Some(nodes), pods) => nodes == subnet || pods.as_ref() == Some(subnet),
+        (None, _) => true,
+    };
+    if let Some(pool) = symptom.subject.resource().and_then(|id| of_pool(id.name())) {
+        return inside(pool);
+    }
+    let nodes = evidence.kubernetes.nodes.known().into_iter().flatten();
+    let mut hit = nodes.filter(|node| symptom.facts.nodes.contains(&node.name)).peekable();
+    hit.peek().is_none() || hit.any(|node| node.agent_pool.as_deref().and_then(of_pool).is_none_or(inside))
 }
 
 /// Where a failing image comes from.

@@ -48,6 +48,7 @@ pub const OPEN: &[&str] = &[
     "needed",
     "networkEndpointType",
     "networkPlugin",
+    "networkPluginMode",
     "networkRuleBypassOptions",
     "nextHopType",
     "nodeImageVersion",
@@ -117,7 +118,9 @@ pub fn anonymize(evidence: &Evidence, pseudonyms: &mut Pseudonyms) -> serde_json
     locations(&value, pseudonyms);
     walk(&mut value, "", &mut |key, text| {
         let tag = key.contains("AddressPrefix") && TAGS.iter().any(|tag| text.starts_with(tag));
-        if (tag || OPEN.contains(&key)) && is_plain(text) {
+        // A word of Azure's, where it is no id.
+        let mode = key == "privateDNSZone" && ["system", "none"].contains(&text);
+        if (tag || mode || OPEN.contains(&key)) && is_plain(text) {
             text.to_owned()
         } else if key == "condition" {
             pseudonyms.condition(text)

@@ -97,6 +97,12 @@ pub struct BootstrapProfile {
 pub struct NetworkProfile {
     /// `azure`, `kubenet`, `none`.
     pub network_plugin: Option<String>,
+    /// `overlay` = pods have addresses of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_plugin_mode: Option<String>,
+    /// The addresses of pods, where they have some of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_cidr: Option<String>,
     /// `none`, `block`, or a type with egress.
     pub outbound_type: Option<String>,
     /// The managed NAT gateway, where there is one.
@@ -151,6 +157,12 @@ pub struct ApiServerAccessProfile {
     pub enable_private_cluster: Option<bool>,
     /// API server VNet integration.
     pub enable_vnet_integration: Option<bool>,
+    /// `system`, `none`, or the id of a zone of the operator's own.
+    #[serde(rename = "privateDNSZone", skip_serializing_if = "Option::is_none")]
+    pub private_dns_zone: Option<String>,
+    /// The operator's own subnet for the API server, with VNet integration.
+    #[serde(deserialize_with = "filled_id", skip_serializing_if = "Option::is_none")]
+    pub subnet_id: Option<ResourceId>,
 }
 
 /// `httpProxyConfig`, without what may hold a password.

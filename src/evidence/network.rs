@@ -1,6 +1,6 @@
 //! Virtual networks, private endpoints and private DNS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,24 @@ pub struct SubnetProperties {
     pub address_prefixes: Vec<String>,
     /// Whether security groups and routes apply to private endpoints in it.
     pub private_endpoint_network_policies: Option<String>,
+    /// How many addresses of it are in use; of ARM's list only the length is kept.
+    #[serde(deserialize_with = "length", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
+    pub ip_configurations: Option<u64>,
+}
+
+/// The length of a list, of which a snapshot holds no more than that.
+fn length<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Counted {
+        Items(Vec<serde::de::IgnoredAny>),
+        Number(u64),
+    }
+    Ok(Option::<Counted>::deserialize(from)?.map(|counted| match counted {
+        Counted::Items(items) => items.len() as u64,
+        Counted::Number(number) => number,
+    }))
 }
 
 /// What aksiso reads of a peering.
@@ -334,6 +352,9 @@ pub struct ZoneFacts {
     pub links: Fact<Vec<NetworkLink>>,
     /// Its A records that bear the registry's label; others are dropped.
     pub records: Fact<Vec<AddressRecord>>,
+    /// The names of its other A records that have an address: what leads to other registries.
+    #[serde(skip_serializing_if = "Fact::not_collected")]
+    pub other_names: Fact<BTreeSet<String>>,
 }
 
 /// Everything read of networks, endpoints and DNS.

@@ -42,6 +42,12 @@ pub struct AgentPool {
     /// The operator's own subnet; unset for a managed network.
     #[serde(rename = "vnetSubnetID", deserialize_with = "filled_id")]
     pub vnet_subnet_id: Option<ResourceId>,
+    /// The subnet of the pods, where they have one of their own.
+    #[serde(rename = "podSubnetID", deserialize_with = "filled_id", skip_serializing_if = "Option::is_none")]
+    pub pod_subnet_id: Option<ResourceId>,
+    /// How many pods a node holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pods: Option<u32>,
     /// Whether each node has a public address of its own.
     #[serde(rename = "enableNodePublicIP")]
     pub enable_node_public_ip: Option<bool>,

@@ -3,8 +3,10 @@
 
 use ipnet::IpNet;
 
+use crate::evidence::id::ResourceId;
 use crate::evidence::network::{RouteTable, SubnetProperties, VirtualNetwork};
 use crate::evidence::{Evidence, Fact, Gap};
+use crate::model::cluster::is;
 
 /// Whether the operator may have a way out of his own, and what keeps that from being known.
 pub fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
@@ -36,6 +38,33 @@ pub fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
 /// The gap, where the route table could not be read.
 pub fn own_default_route(evidence: &Evidence, subnet: &SubnetProperties) -> Result<bool, Gap> {
     Ok(evidence.route_table(subnet)?.is_some_and(has_default_route))
+}
+
+/// A way out of a node subnet that AKS did not make.
+pub enum OwnWay<'e> {
+    NatGateway(&'e ResourceId),
+    /// The route and its table.
+    InternetRoute(&'e RouteTable, String),
+}
+
+/// A way to the Internet that the subnet has although the cluster has none.
+///
+/// # Errors
+/// The gap, where the route table could not be read.
+pub fn own_way<'e>(evidence: &'e Evidence, subnet: &'e SubnetProperties) -> Result<Option<OwnWay<'e>>, Gap> {
+    if let Some(gateway) = subnet.nat_gateway.as_ref().and_then(|gateway| gateway.id.as_ref()) {
+        return Ok(Some(OwnWay::NatGateway(gateway)));
+    }
+    let Some(table) = evidence.route_table(subnet)? else { return Ok(None) };
+    let to_internet = table.properties.routes.iter().find(|route| {
+        let prefix = route.properties.address_prefix.as_deref().and_then(|prefix| prefix.parse::<IpNet>().ok());
+        let open = is(route.properties.next_hop_type.as_ref(), "Internet");
+        open && prefix.is_some_and(|net| net.prefix_len() == 0)
+    });
+    Ok(to_internet.map(|route| {
+        let name = route.id.as_ref().map_or("?", ResourceId::name).to_owned();
+        OwnWay::InternetRoute(table, name)
+    }))
 }
 
 fn has_default_route(table: &RouteTable) -> bool {

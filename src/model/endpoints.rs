@@ -174,11 +174,16 @@ fn beyond_peerings(network: &VirtualNetwork) -> Option<&'static str> {
 
 /// The endpoint's addresses, from its interfaces or from its own DNS configuration.
 pub fn addresses(candidate: &Candidate<'_>) -> BTreeSet<IpAddr> {
-    let interfaces = candidate.facts.interfaces.values().filter_map(Fact::known);
+    addresses_of(candidate.endpoint, candidate.facts)
+}
+
+/// The same of any endpoint.
+pub fn addresses_of(endpoint: &PrivateEndpoint, facts: &EndpointFacts) -> BTreeSet<IpAddr> {
+    let interfaces = facts.interfaces.values().filter_map(Fact::known);
     let from_interfaces = interfaces
         .flat_map(|interface| &interface.properties.ip_configurations)
         .filter_map(|configuration| configuration.properties.private_ip_address.as_deref());
-    let configs = candidate.endpoint.properties.custom_dns_configs.iter();
+    let configs = endpoint.properties.custom_dns_configs.iter();
     let from_configs = configs.flat_map(|config| config.ip_addresses.iter().map(String::as_str));
     from_interfaces.chain(from_configs).filter_map(|address| address.parse().ok()).collect()
 }

@@ -22,11 +22,17 @@ pub struct RegistryNames {
 impl RegistryNames {
     /// The names of a registry; none where it names no login server.
     pub fn of(registry: &Registry) -> Option<Self> {
-        let server = registry.properties.login_server.as_deref()?.trim_end_matches('.').to_lowercase();
+        let home = region(registry.location.as_deref().unwrap_or_default());
+        Self::of_server(registry.properties.login_server.as_deref()?).map(|names| Self { home, ..names })
+    }
+
+    /// The names of a registry of which no more than its login server is known.
+    pub fn of_server(server: &str) -> Option<Self> {
+        let server = server.trim_end_matches('.').to_lowercase();
         let (label, suffix) = server.split_once('.')?;
         let (label, suffix) = (label.to_owned(), suffix.to_owned());
-        let home = region(registry.location.as_deref().unwrap_or_default());
-        Some(Self { server, label, suffix, home }).filter(|names| !names.label.is_empty() && !names.suffix.is_empty())
+        let names = Self { server, label, suffix, home: String::new() };
+        Some(names).filter(|names| !names.label.is_empty() && !names.suffix.is_empty())
     }
 
     /// The data endpoint of a region.
@@ -47,16 +53,19 @@ impl RegistryNames {
         if zone != self.suffix && !zone.ends_with(&format!(".{}", self.suffix)) {
             return None;
         }
-        [Some(name), alias.as_deref()].into_iter().flatten().find_map(|query| {
-            let head = query.strip_suffix(zone.as_str())?;
-            if head.is_empty() { Some("@".to_owned()) } else { head.strip_suffix('.').map(str::to_owned) }
-        })
+        [Some(name), alias.as_deref()].into_iter().flatten().find_map(|query| record_of(&zone, query))
     }
 
     /// Whether a zone of this name could answer: for the login server, or for the home region's data endpoint.
     pub fn could_be_in(&self, zone: &str) -> bool {
         [&self.server, &self.data(&self.home)].into_iter().any(|name| self.record(zone, name).is_some())
     }
+}
+
+/// The record of a zone that answers for a host name, both in lower case; `@` is the zone itself.
+pub fn record_of(zone: &str, name: &str) -> Option<String> {
+    let head = name.strip_suffix(zone)?;
+    if head.is_empty() { Some("@".to_owned()) } else { head.strip_suffix('.').map(str::to_owned) }
 }
 
 /// Whether a zone of this name could answer for a registry, where the registry has names.

@@ -59,6 +59,13 @@ impl Evidence {
         }
     }
 
+    /// A subnet by id, where its network was read.
+    pub fn subnet(&self, id: &ResourceId) -> Option<&SubnetProperties> {
+        let network = self.network(&id.up_to("virtualNetworks")?).known().copied()?;
+        let subnets = &network.properties.subnets;
+        subnets.iter().find(|subnet| subnet.id.as_ref() == Some(id)).map(|subnet| &subnet.properties)
+    }
+
     /// A node network by id, from wherever it was read.
     pub fn network(&self, id: &ResourceId) -> Fact<&VirtualNetwork> {
         let managed = self.network.managed_networks.known().into_iter().flatten();

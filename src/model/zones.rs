@@ -2,7 +2,7 @@
 
 pub mod choice;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -46,9 +46,13 @@ impl<'e> Zone<'e> {
 
     /// The addresses that the zone has for a name of the registry, as far as its records were read.
     pub fn addresses(&self, names: &RegistryNames, name: &str) -> BTreeSet<IpAddr> {
-        let Some(label) = names.record(self.name(), name) else { return BTreeSet::new() };
+        names.record(self.name(), name).map(|label| self.addresses_at(&label)).unwrap_or_default()
+    }
+
+    /// The addresses of one of its records, as far as they were read.
+    pub fn addresses_at(&self, label: &str) -> BTreeSet<IpAddr> {
         let records = self.facts.records.known().into_iter().flatten();
-        let own = records.filter(|record| record.name().eq_ignore_ascii_case(&label));
+        let own = records.filter(|record| record.name().eq_ignore_ascii_case(label));
         let addresses = own.flat_map(|record| &record.properties.a_records);
         addresses.filter_map(|record| record.ipv4_address.as_deref()?.parse().ok()).collect()
     }
@@ -76,8 +80,16 @@ pub struct Sites<'e> {
 impl<'e> Zones<'e> {
     /// The zones in the evidence whose name could answer.
     pub fn of(evidence: &'e Evidence, names: &RegistryNames) -> Self {
-        let all = evidence.network.dns_zones.iter();
-        let zones = all.filter(|(id, _)| names.could_be_in(id.name())).map(|(id, facts)| Zone { id, facts });
+        Self::among(evidence, &evidence.network.dns_zones, |zone| names.could_be_in(zone))
+    }
+
+    /// Those of some zones whose name could answer.
+    pub fn among(
+        evidence: &'e Evidence,
+        all: &'e BTreeMap<ResourceId, ZoneFacts>,
+        could_answer: impl Fn(&str) -> bool,
+    ) -> Self {
+        let zones = all.iter().filter(|(id, _)| could_answer(id.name())).map(|(id, facts)| Zone { id, facts });
         let mut zones: Vec<Zone<'e>> = zones.collect();
         zones.sort_by_key(|zone| std::cmp::Reverse(zone.name().len()));
         Self { evidence, zones }
@@ -100,23 +112,40 @@ impl<'e> Zones<'e> {
 
     /// What keeps "no zone is linked to this network" from being certain.
     pub fn unseen(&self, network: &ResourceId) -> Vec<Gap> {
-        let mut gaps = self.unreadable();
+        self.unreadable().into_iter().chain(self.links_unread()).chain(self.forwarded(network)).collect()
+    }
+
+    /// Zones whose links could not be read.
+    pub fn links_unread(&self) -> Vec<Gap> {
         let links = self.existing().into_iter().filter_map(|zone| zone.facts.links.gap());
-        gaps.extend(links.map(|gap| gap.clone().about("the zone's links")));
-        for fact in self.evidence.network.forwarding_links.values() {
-            match fact {
-                Fact::Known(networks) if networks.contains(network) => gaps.push(Gap::new(
+        links.map(|gap| gap.clone().about("the zone's links")).collect()
+    }
+
+    /// Forwarding rulesets that answer a network, or that could not be read.
+    pub fn forwarded(&self, network: &ResourceId) -> Vec<Gap> {
+        let links = self.evidence.network.forwarding_links.values();
+        let gaps = links.filter_map(|fact| match fact {
+            Fact::Known(networks) => networks.contains(network).then(|| {
+                Gap::new(
                     Reason::NotVisible,
                     format!(
                         "a DNS forwarding ruleset is linked to network {}: what it answers cannot be seen",
                         network.name()
                     ),
-                )),
-                Fact::Known(_) => {}
-                Fact::Missing(gap) => gaps.push(gap.clone().about("DNS forwarding rulesets")),
-            }
+                )
+            }),
+            Fact::Missing(gap) => Some(gap.clone().about("DNS forwarding rulesets")),
+        });
+        gaps.collect()
+    }
+
+    /// The same, where it also counts that nobody asked for the rulesets of the network's subscription.
+    pub fn forwarded_surely(&self, network: &ResourceId) -> Vec<Gap> {
+        let subscription = network.subscription().unwrap_or_default().to_lowercase();
+        if self.evidence.network.forwarding_links.contains_key(&subscription) {
+            return self.forwarded(network);
         }
-        gaps
+        vec![Gap::not_collected().about("DNS forwarding rulesets")]
     }
 
     /// Subscriptions whose zones could not be listed at all.
@@ -143,10 +172,13 @@ impl<'e> Zones<'e> {
                 },
             }
         }
-        gaps.extend(
-            self.zones.iter().filter_map(|zone| zone.facts.zone.gap()).map(|gap| gap.clone().about("the zone")),
-        );
+        gaps.extend(self.zones_unread());
         gaps
+    }
+
+    /// Zones of which it could not be read whether they exist.
+    pub fn zones_unread(&self) -> Vec<Gap> {
+        self.zones.iter().filter_map(|zone| zone.facts.zone.gap()).map(|gap| gap.clone().about("the zone")).collect()
     }
 
     /// Places DNS servers in the networks that a zone is linked to.
@@ -202,7 +234,8 @@ fn peers(node: &VirtualNetwork, other: &ResourceId) -> bool {
     node.properties.virtual_network_peerings.iter().any(|peering| peering.properties.remote_id() == Some(other))
 }
 
-fn holds(prefixes: &[String], address: &str) -> bool {
+/// Whether one of the prefixes holds an address.
+pub fn holds(prefixes: &[String], address: &str) -> bool {
     let Ok(address) = address.parse::<IpAddr>() else {
         return false;
     };

@@ -5,6 +5,7 @@
 
 mod access;
 mod activity;
+mod api_server;
 mod dns;
 mod endpoints;
 mod followup;
@@ -71,17 +72,21 @@ impl Collector {
         let mut evidence = Evidence::new(now, cluster);
         evidence.pools.agent_pools = self.agent_pools(&evidence).await;
         let known = evidence.clone();
-        let (mut evidence, kubernetes) = tokio::join!(self.azure(evidence, others), caught(self.kubernetes(&known)));
+        let (azure, kubernetes) = tokio::join!(self.azure(evidence, others), caught(self.kubernetes(&known)));
+        let (mut evidence, zones) = azure;
         evidence.kubernetes = kubernetes.unwrap_or_else(|failure| nodes::nothing(&connect::gap(&failure)));
+        // Which other registries matter is known only now.
+        self.other_names(&mut evidence, &zones).await;
         evidence
     }
 
-    /// What the cluster names in Azure, what those name, and what they leave open.
-    async fn azure(&self, mut evidence: Evidence, others: &[ResourceId]) -> Evidence {
-        let (pools, extensions, registry, access, network, provider) = tokio::join!(
+    /// What the cluster names in Azure, what those name, and what they leave open; and the zones that were listed.
+    async fn azure(&self, mut evidence: Evidence, others: &[ResourceId]) -> (Evidence, Vec<ResourceId>) {
+        let (pools, extensions, registry, api_server, access, network, provider) = tokio::join!(
             self.pool_details(&evidence),
             self.extensions(&evidence),
             self.registry_path(&evidence),
+            self.api_server(&evidence),
             self.access(&evidence),
             self.node_networks(&evidence),
             self.registry_provider(&evidence),
@@ -95,10 +100,11 @@ impl Collector {
         evidence.network.managed_networks = network.managed;
         evidence.network.route_tables = network.route_tables;
         evidence.network.security_groups = network.security_groups;
+        evidence.api_server = api_server;
         evidence.access = access;
         self.follow_up(&mut evidence).await;
         self.others(&mut evidence, others).await;
-        evidence
+        (evidence, registry.listed_zones)
     }
 
     fn wants(&self, section: Section) -> bool {

@@ -10,8 +10,8 @@ use crate::checks::impact::Impact;
 use crate::checks::remedy::{DOCS_ISOLATED, in_subscription, remedy};
 use crate::checks::rule::{GateRole, Rule, RuleSet, Severity};
 use crate::checks::{
-    add_ons, bootstrap_profile, cache_rules, catalogue, image_pulls, kubelet_acrpull, node_bootstrap, node_image,
-    outbound, private_dns, private_endpoint, registry,
+    add_ons, api_server, bootstrap_profile, cache_rules, catalogue, image_pulls, kubelet_acrpull, node_bootstrap,
+    node_image, node_network, outbound, private_dns, private_endpoint, registry,
 };
 use crate::diagnosis::{Diagnosis, Status};
 use crate::evidence::{Evidence, Fact, Gap};
@@ -75,8 +75,13 @@ const CHAIN: [&RuleSet; 5] = [
     &kubelet_acrpull::CHECK.about,
 ];
 /// The checks besides, whose errors stand in the way of a reimage.
-const FOR_REIMAGE: [&RuleSet; 3] =
-    [&node_bootstrap::CHECK.about, &bootstrap_profile::CHECK.about, &outbound::CHECK.about];
+const FOR_REIMAGE: [&RuleSet; 5] = [
+    &node_bootstrap::CHECK.about,
+    &bootstrap_profile::CHECK.about,
+    &outbound::CHECK.about,
+    &api_server::CHECK.about,
+    &node_network::CHECK.about,
+];
 /// The checks besides, whose findings stand in the way of the switch already.
 const FOR_SWITCH: [&RuleSet; 2] = [&bootstrap_profile::CHECK.about, &add_ons::CHECK.about];
 
@@ -263,6 +268,9 @@ pub fn of_reimage(present: &Diagnosis<'_>) -> Vec<Gate> {
         let minded = finding.rule.gate == GateRole::Open;
         if (error || minded) && finding.rule.gate != GateRole::Standing {
             gates.push(gate(finding));
+        }
+        if finding.rule.gate == GateRole::Reimage && finding.severity == Severity::Warning {
+            gates.push(Gate { pass: Pass::Closed, ..gate(finding) });
         }
     }
     let judged =

@@ -125,7 +125,12 @@ impl Draft<'_, '_> {
         let zone = self.find(&rows.dns_zones, &api::DNS_ZONES, id);
         if zone.known().is_none_or(Option::is_none) {
             let gap = zone.gap().cloned().unwrap_or_else(Gap::not_collected);
-            return ZoneFacts { zone, links: Fact::Missing(gap.clone()), records: Fact::Missing(gap) };
+            return ZoneFacts {
+                zone,
+                links: Fact::Missing(gap.clone()),
+                records: Fact::Missing(gap),
+                other_names: Fact::default(),
+            };
         }
         let subscription = id.subscription().unwrap_or_default();
         let links: Fact<Vec<NetworkLink>> =
@@ -135,7 +140,7 @@ impl Draft<'_, '_> {
         let records: Vec<&AddressRecord> =
             [own, "*"].iter().flat_map(|first| index.records.get(&label(id, first))).copied().collect();
         let records = self.list(&rows.dns_records, &api::DNS_RECORDS, subscription, &records);
-        ZoneFacts { zone, links, records }
+        ZoneFacts { zone, links, records, other_names: Fact::default() }
     }
 
     /// No zone is linked: look in the subscriptions of endpoints and of peered networks, for forwarding rulesets, and

@@ -23,6 +23,9 @@ pub const TLS_FAILURE: Rule = Rule::error("pull-tls-failure", "The registry's ce
 pub const FAILED: Rule = Rule::error("pull-failed", "An image cannot be pulled");
 pub const OUTSIDE_CACHE: Rule =
     Rule::warning("image-outside-cache", "An image in use could not be pulled again").gate(GateRole::Strict);
+pub const OTHER_UNREACHABLE: Rule =
+    Rule::warning("other-registry-unreachable", "The nodes' DNS does not lead to another Azure registry in use")
+        .gate(GateRole::Strict);
 
 /// All of them.
 pub const ALL: &[&Rule] = &[
@@ -40,6 +43,7 @@ pub const ALL: &[&Rule] = &[
     &TLS_FAILURE,
     &FAILED,
     &OUTSIDE_CACHE,
+    &OTHER_UNREACHABLE,
 ];
 
 /// What to do, in a fixed sentence.

@@ -1,10 +1,10 @@
 //! `registry-path-blocked`: what stands between the nodes and an endpoint that works.
 
 use super::on_endpoint;
-use crate::checks::command::Command;
-use crate::checks::finding::{Finding, Observation, RemediationKind};
+use crate::checks::barrier::{Barred, Barrier};
+use crate::checks::finding::Finding;
 use crate::checks::judge::Judge;
-use crate::checks::remedy::{self, DOCS_PRIVATE_LINK, remedy};
+use crate::checks::remedy::DOCS_PRIVATE_LINK;
 use crate::checks::rule::Rule;
 use crate::model::endpoints::{self, Candidate};
 use crate::model::paths::{self, Block};
@@ -35,67 +35,13 @@ pub(super) fn judge(judge: &mut Judge<'_>, working: &[&Candidate<'_>]) {
 fn blocked(candidate: &Candidate<'_>, block: &Block) -> Finding {
     let addresses = endpoints::addresses(candidate).iter().map(ToString::to_string).collect::<Vec<_>>();
     let endpoint = &candidate.endpoint.id;
-    let Way { what, field, remedy: advice, look } = match block.direction {
-        Some(direction) => denied(block, direction, &addresses),
-        None => dropped(block),
+    let barred = Barred {
+        between: format!("the nodes and endpoint {} ({})", endpoint.name(), addresses.join(", ")),
+        from: "VirtualNetwork".to_owned(),
+        to: addresses.join(" "),
+        allow: "TCP 443".to_owned(),
+        docs: DOCS_PRIVATE_LINK,
     };
-    let detail = format!("{what} {} ({}).", endpoint.name(), addresses.join(", "));
-    let path = format!("properties.{}[{}].properties.{}", block.field, block.rule(), field.0);
-    let seen = Observation::new(format!("GET {}", block.id), path, field.1);
-    let look = remedy::in_subscription(look, &block.id);
-    let remediation = remedy(RemediationKind::Investigate, advice, vec![look], DOCS_PRIVATE_LINK);
+    let Barrier { detail, seen, remediation } = barred.by(block);
     on_endpoint(&PATH_BLOCKED, endpoint, detail, vec![seen], remediation)
-}
-
-/// What stands in the way, and what to do about it.
-struct Way {
-    what: String,
-    /// The field that says so, and its value.
-    field: (&'static str, &'static str),
-    /// What to change, in words: whether the group or table is shared is for its owner to know.
-    remedy: String,
-    /// Shows what there is.
-    look: Command,
-}
-
-/// A security rule that denies, and the rule to put before it.
-fn denied(block: &Block, direction: &str, addresses: &[String]) -> Way {
-    let look = Command::new("az network nsg rule list").with("-g", block.id.resource_group().unwrap_or_default());
-    let what = format!(
-        "Rule {} of security group {} denies {} TCP 443 between the nodes and endpoint",
-        block.rule(),
-        block.id.name(),
-        direction.to_lowercase()
-    );
-    let priority = match block.room {
-        Some(free) => format!("with priority {free}, which is free"),
-        None => "once that rule has a higher number, because no priority before it is free".to_owned(),
-    };
-    let remedy = format!(
-        "Put a rule before it in security group {}: {direction}, Allow, TCP, from VirtualNetwork to {} port 443, \
-         {priority} (az network nsg rule create); or remove rule {}.",
-        block.id.name(),
-        addresses.join(" "),
-        block.rule()
-    );
-    Way { what, field: ("access", "Deny"), remedy, look: look.with("--nsg-name", block.id.name()) }
-}
-
-/// A route that drops.
-fn dropped(block: &Block) -> Way {
-    let look = Command::new("az network route-table route").word(if block.name.is_some() { "show" } else { "list" });
-    let look = look.with("-g", block.id.resource_group().unwrap_or_default());
-    let look = look.with("--route-table-name", block.id.name());
-    let look = block.name.iter().fold(look, |look, name| look.with("-n", name.as_str()));
-    let what = format!(
-        "Route {} of route table {} has no next hop (None) and drops what is sent to endpoint",
-        block.rule(),
-        block.id.name()
-    );
-    let remedy = format!(
-        "Delete route {} of route table {}, or narrow its prefix so that the endpoint's address is not in it.",
-        block.rule(),
-        block.id.name()
-    );
-    Way { what, field: ("nextHopType", "None"), remedy, look }
 }

@@ -17,8 +17,18 @@ const VERSION: u32 = 1;
 /// Words that hosts, paths and addresses share in every cluster.
 const WORDS: &str = include_str!("words.txt");
 /// Names that stand alone and are Azure's own.
-const NAMES: [&str; 9] =
-    ["aks-managed-mcr", "default", "latest", "msi", "acrpull", "acrpush", "contributor", "owner", "reader"];
+const NAMES: [&str; 10] = [
+    "aks-managed-mcr",
+    "kube-apiserver",
+    "default",
+    "latest",
+    "msi",
+    "acrpull",
+    "acrpush",
+    "contributor",
+    "owner",
+    "reader",
+];
 /// Sentences of container runtimes and of Azure; their words stay in free text.
 const PHRASES: &str = include_str!("phrases.txt");
 

@@ -81,12 +81,13 @@ pub const CREDENTIAL_SETS: Api =
 pub const REPLICATIONS: Api =
     reader(CONTAINER_REGISTRY, "Microsoft.ContainerRegistry/registries/replications/read", &[Section::PrivateDns]);
 pub const PRIVATE_ENDPOINTS: Api =
-    reader(NETWORK, "Microsoft.Network/privateEndpoints/read", &[Section::PrivateEndpoints]);
+    reader(NETWORK, "Microsoft.Network/privateEndpoints/read", &[Section::PrivateEndpoints, Section::ApiServer]);
 /// Zone groups of a private endpoint.
 pub const ZONE_GROUPS: Api =
     reader(NETWORK, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read", &[Section::PrivateDns]);
 /// Interfaces of a private endpoint.
-pub const NETWORK_INTERFACES: Api = reader(NETWORK, "Microsoft.Network/networkInterfaces/read", &[Section::PrivateDns]);
+pub const NETWORK_INTERFACES: Api =
+    reader(NETWORK, "Microsoft.Network/networkInterfaces/read", &[Section::PrivateDns, Section::ApiServer]);
 pub const SECURITY_GROUPS: Api =
     reader(NETWORK, "Microsoft.Network/networkSecurityGroups/read", &[Section::SecurityGroups]);
 /// Virtual networks with their subnets and peerings.
@@ -97,12 +98,17 @@ pub const ROUTE_TABLES: Api = reader(NETWORK, "Microsoft.Network/routeTables/rea
 /// Network managers, which connect networks without peerings.
 pub const NETWORK_MANAGERS: Api =
     reader(NETWORK, "Microsoft.Network/networkManagers/read", &[Section::PrivateEndpoints]);
-pub const DNS_ZONES: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/read", &[Section::PrivateDns]);
+pub const DNS_ZONES: Api =
+    reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/read", &[Section::PrivateDns, Section::ApiServer]);
 /// Links of a private DNS zone.
-pub const DNS_LINKS: Api =
-    reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read", &[Section::PrivateDns]);
+pub const DNS_LINKS: Api = reader(
+    PRIVATE_DNS,
+    "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read",
+    &[Section::PrivateDns, Section::ApiServer],
+);
 /// A records of a private DNS zone.
-pub const DNS_RECORDS: Api = reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/A/read", &[Section::PrivateDns]);
+pub const DNS_RECORDS: Api =
+    reader(PRIVATE_DNS, "Microsoft.Network/privateDnsZones/A/read", &[Section::PrivateDns, Section::ApiServer]);
 pub const FORWARDING_RULESETS: Api =
     reader("2022-07-01", "Microsoft.Network/dnsForwardingRulesets/read", &[Section::PrivateDns]);
 /// Links of a DNS forwarding ruleset.

@@ -7,13 +7,17 @@ use futures::future::join_all;
 use super::{Collector, in_subscription};
 use crate::evidence::calls::azure as api;
 use crate::evidence::id::ResourceId;
-use crate::evidence::network::{AddressRecord, DnsZone, NetworkFacts, ZoneFacts};
+use crate::evidence::network::{AddressRecord, DnsZone, DnsZoneProperties, NetworkFacts, NetworkLink, ZoneFacts};
 use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact, Section};
 use crate::model::names::could_answer;
+use crate::model::other_registries;
 
 /// Most zones of fitting names whose links are read; more than one is rare, more than a handful is a landing zone.
 const MOST: usize = 60;
+
+/// Most zones that are named after single registries and read for images in use.
+const MOST_OTHERS: usize = 3;
 
 /// Zones by subscription, as they were listed.
 pub(super) type ZoneLists = BTreeMap<String, Fact<Vec<DnsZone>>>;
@@ -51,8 +55,9 @@ impl Collector {
     /// Links and records of zones that a list showed.
     pub(super) async fn zones(&self, zones: Vec<DnsZone>, registry: &Registry) -> BTreeMap<ResourceId, ZoneFacts> {
         let read = zones.into_iter().map(|zone| async move {
-            let (links, records) = self.zone_details(&zone.id, registry).await;
-            (zone.id.clone(), ZoneFacts { zone: Fact::Known(Some(zone)), links, records })
+            let id = zone.id.clone();
+            let facts = self.zone_details(Fact::Known(Some(zone)), &id, registry).await;
+            (id, facts)
         });
         join_all(read).await.into_iter().collect()
     }
@@ -76,30 +81,81 @@ impl Collector {
         registry: &Registry,
     ) -> BTreeMap<ResourceId, ZoneFacts> {
         let read = ids.into_iter().map(|id| async move {
-            let (zone, (links, records)) =
-                tokio::join!(self.arm.find(&api::DNS_ZONES, &id), self.zone_details(&id, registry));
-            (id, ZoneFacts { zone, links, records })
+            let unknown = Fact::Known(None);
+            let (zone, facts) =
+                tokio::join!(self.arm.find(&api::DNS_ZONES, &id), self.zone_details(unknown, &id, registry));
+            (id, ZoneFacts { zone, ..facts })
         });
         join_all(read).await.into_iter().collect()
     }
 
-    async fn zone_details(
-        &self,
-        zone: &ResourceId,
-        registry: &Registry,
-    ) -> (Fact<Vec<crate::evidence::network::NetworkLink>>, Fact<Vec<AddressRecord>>) {
-        let (links, records) = (zone.child("virtualNetworkLinks"), zone.child("A"));
-        let (links, records) = tokio::join!(
-            self.arm.list(&api::DNS_LINKS, links.as_str(), &[]),
-            self.arm.list::<AddressRecord>(&api::DNS_RECORDS, records.as_str(), &[]),
-        );
+    /// Where images of other registries are in use, and no zone that is known leads to one: zones that are named after it,
+    /// and rulesets that may answer instead.
+    pub(super) async fn other_names(&self, evidence: &mut Evidence, listed: &[ResourceId]) {
+        let open = self.wants(Section::PrivateDns) && self.wants(Section::Pods) && evidence.egress_closed();
+        let open = open && evidence.login_server().is_some();
+        let hosts = if open { other_registries::in_use(evidence) } else { BTreeSet::new() };
+        let leads = |evidence: &Evidence| {
+            hosts.iter().all(|host| other_registries::lead(evidence, host) == other_registries::Lead::Private)
+        };
+        if leads(evidence) {
+            return;
+        }
+        let unread = other_registries::unread_zones(evidence, listed.iter());
+        let read = unread.into_iter().take(MOST_OTHERS).map(|id| async move {
+            let (links, records) = self.links_and_records(id).await;
+            let zone = DnsZone { id: id.clone(), properties: DnsZoneProperties::default() };
+            (id.clone(), zone_facts(Fact::Known(Some(zone)), links, records, |record| record.name() == "@"))
+        });
+        evidence.network.dns_zones.extend(join_all(read).await);
+        if !leads(evidence) {
+            let (nodes, _) = evidence.node_networks();
+            let subscriptions = nodes.iter().filter_map(|id| id.subscription()).map(str::to_lowercase);
+            let asked = &evidence.network.forwarding_links;
+            let unasked = subscriptions.filter(|id| !asked.contains_key(id)).collect();
+            let rulesets = self.forwarding_links(&unasked).await;
+            evidence.network.forwarding_links.extend(rulesets);
+        }
+    }
+
+    async fn zone_details(&self, zone: Fact<Option<DnsZone>>, id: &ResourceId, registry: &Registry) -> ZoneFacts {
+        let (links, records) = self.links_and_records(id).await;
         let server = registry.properties.login_server.as_deref().unwrap_or_default().to_lowercase();
         let label = server.split('.').next().unwrap_or_default().to_owned();
-        // A central zone holds every registry of the organization; only this one's records and wildcards matter.
-        let own = move |record: &AddressRecord| {
+        // A central zone holds every registry of the organization; only this one's records and wildcards matter whole.
+        zone_facts(zone, links, records, |record| {
             let name = record.name().to_lowercase();
             name == label || name.starts_with(&format!("{label}.")) || name == "@" || name.contains('*')
-        };
-        (links, records.map(|records| records.into_iter().filter(own).collect()))
+        })
     }
+
+    /// Links and A records of a zone.
+    pub(super) async fn links_and_records(
+        &self,
+        zone: &ResourceId,
+    ) -> (Fact<Vec<NetworkLink>>, Fact<Vec<AddressRecord>>) {
+        let (links, records) = (zone.child("virtualNetworkLinks"), zone.child("A"));
+        tokio::join!(
+            self.arm.list(&api::DNS_LINKS, links.as_str(), &[]),
+            self.arm.list(&api::DNS_RECORDS, records.as_str(), &[]),
+        )
+    }
+}
+
+/// What is kept of a zone: the records that matter whole, and of the others the names of those that have an address.
+pub(super) fn zone_facts(
+    zone: Fact<Option<DnsZone>>,
+    links: Fact<Vec<NetworkLink>>,
+    records: Fact<Vec<AddressRecord>>,
+    matters: impl Fn(&AddressRecord) -> bool,
+) -> ZoneFacts {
+    let (records, other_names) = match records {
+        Fact::Known(records) => {
+            let (own, others): (Vec<_>, Vec<_>) = records.into_iter().partition(matters);
+            let led = others.iter().filter(|record| !record.properties.a_records.is_empty());
+            (Fact::Known(own), Fact::Known(led.map(|record| record.name().to_lowercase()).collect()))
+        }
+        Fact::Missing(gap) => (Fact::Missing(gap.clone()), Fact::Missing(gap)),
+    };
+    ZoneFacts { zone, links, records, other_names }
 }

@@ -14,7 +14,8 @@ use crate::evidence::{Evidence, Fact, Section};
 /// Most endpoints of one registry that are looked at; ACR allows 200, and one that serves the nodes is enough.
 const MOST: usize = 200;
 
-type Interfaces = BTreeMap<ResourceId, Fact<NetworkInterface>>;
+/// Interfaces by id.
+pub(super) type Interfaces = BTreeMap<ResourceId, Fact<NetworkInterface>>;
 
 impl Collector {
     /// The endpoints that the registry's connections name, wherever they live, with their zone groups.
@@ -47,6 +48,14 @@ impl Collector {
         if !self.wants(Section::PrivateDns) {
             return Vec::new();
         }
+        self.interfaces_of(endpoints).await
+    }
+
+    /// The interfaces of endpoints that were read.
+    pub(super) async fn interfaces_of(
+        &self,
+        endpoints: &BTreeMap<ResourceId, EndpointFacts>,
+    ) -> Vec<(ResourceId, Interfaces)> {
         let read = endpoints.iter().filter_map(|(id, facts)| Some((id, facts.endpoint.known()?.as_ref()?)));
         let read = read.map(|(id, endpoint)| async move {
             let references = endpoint.properties.network_interfaces.iter().filter_map(|reference| reference.id.clone());

@@ -14,7 +14,7 @@ use crate::evidence::network::{ListedZones, NetworkLink, SecurityGroup};
 use crate::evidence::registry::Replication;
 use crate::evidence::resource::Named;
 use crate::evidence::{Evidence, Fact, Section};
-use crate::model::{open, paths};
+use crate::model::{api_server, open, paths};
 
 /// Most linked networks whose addresses are read to place DNS servers.
 const MOST_NETWORKS: usize = 40;
@@ -38,6 +38,7 @@ impl Collector {
         evidence.registry.replications = replications;
         evidence.pools.instances = instances;
         evidence.network.security_groups.extend(groups);
+        self.follow_api_server(evidence).await;
     }
 
     /// No zone is linked: look in the subscriptions of endpoints and of peered networks, for forwarding rulesets, and
@@ -66,7 +67,10 @@ impl Collector {
         evidence.network.forwarding_links = rulesets;
     }
 
-    async fn forwarding_links(&self, subscriptions: &BTreeSet<String>) -> BTreeMap<String, Fact<Vec<ResourceId>>> {
+    pub(super) async fn forwarding_links(
+        &self,
+        subscriptions: &BTreeSet<String>,
+    ) -> BTreeMap<String, Fact<Vec<ResourceId>>> {
         let read = subscriptions.iter().map(|subscription| async move {
             let path = in_subscription(subscription, "Microsoft.Network/dnsForwardingRulesets");
             let rulesets: Fact<Vec<Named>> = self.arm.list_if_known(&api::FORWARDING_RULESETS, &path).await;
@@ -110,13 +114,19 @@ impl Collector {
         evidence: &Evidence,
         asked: bool,
     ) -> BTreeMap<ResourceId, Fact<crate::evidence::network::VirtualNetwork>> {
+        let mut wanted = if self.wants(Section::ApiServer) {
+            api_server::unread_networks_of_servers(evidence)
+        } else {
+            BTreeSet::new()
+        };
         if !asked || !self.wants(Section::PrivateDns) {
-            return BTreeMap::new();
+            return self.virtual_networks(wanted).await;
         }
         let links = evidence.network.dns_zones.values().filter_map(|zone| zone.links.known()).flatten();
         let linked = links.filter_map(|link| link.properties.network_id());
         let unread = linked.filter(|id| evidence.network(id).gap().is_some()).take(MOST_NETWORKS).cloned();
-        self.virtual_networks(unread.collect()).await
+        wanted.extend(unread);
+        self.virtual_networks(wanted).await
     }
 
     /// Where an endpoint lies in an unrelated network: network managers, which join networks without peerings.

@@ -17,6 +17,8 @@ use crate::evidence::{Evidence, Fact, Gap, Section};
 pub(super) struct RegistryPath {
     pub(super) registry: RegistryFacts,
     pub(super) network: NetworkFacts,
+    /// Every zone that a list showed.
+    pub(super) listed_zones: Vec<ResourceId>,
 }
 
 impl Collector {
@@ -27,6 +29,7 @@ impl Collector {
         };
         let (rules, (mut path, lists)) = tokio::join!(self.rules(&id), self.addresses(&id, evidence));
         (path.registry.cache_rules, path.registry.credential_sets) = rules;
+        path.listed_zones = lists.values().filter_map(Fact::known).flatten().map(|zone| zone.id.clone()).collect();
         path.network.dns_zone_lists = lists
             .into_iter()
             .map(|(subscription, list)| (subscription, list.map(|_| ListedZones::default())))
@@ -59,7 +62,7 @@ impl Collector {
             network.dns_zones.extend(self.named_zones(named, registry).await);
         }
         let registry = RegistryFacts { registry, connections_unread, ..RegistryFacts::default() };
-        (RegistryPath { registry, network }, lists)
+        (RegistryPath { registry, network, ..RegistryPath::default() }, lists)
     }
 
     async fn endpoints_with_interfaces(&self, evidence: &Evidence, registry: &Registry) -> NetworkFacts {

@@ -70,6 +70,8 @@ pub fn of(evidence: &Value) -> HashMap<String, Value> {
     let registry = text(&evidence["cluster"]["properties"]["bootstrapProfile"]["containerRegistryId"]);
     self::registry(&registry, &evidence["registry"], &evidence["access"], &mut add);
     network(&evidence["network"], &subscription, &registry, &mut add);
+    endpoints(&evidence["apiServer"], &mut add);
+    zones(&evidence["apiServer"], &mut add);
     for (subscription, locks) in entries(&evidence["locks"]) {
         add(format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/locks"), locks);
     }
@@ -101,23 +103,15 @@ fn network(network: &Value, subscription: &str, registry: &str, add: &mut impl F
             add(id, fact);
         }
     }
-    for (id, facts) in entries(&network["privateEndpoints"]) {
-        add(id.clone(), facts["endpoint"].clone());
-        add(format!("{id}/privateDnsZoneGroups"), facts["zoneGroups"].clone());
-        for (interface, fact) in entries(&facts["interfaces"]) {
-            add(interface, fact);
-        }
-    }
+    endpoints(network, add);
     let listed = network["listedEndpoints"]["known"].as_array().cloned().unwrap_or_default();
     add(
         format!("/subscriptions/{subscription}/providers/Microsoft.Network/privateEndpoints"),
         json!({ "known": listed }),
     );
+    self::zones(network, add);
     let mut zones: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (id, facts) in entries(&network["dnsZones"]) {
-        add(id.clone(), facts["zone"].clone());
-        add(format!("{id}/virtualNetworkLinks"), facts["links"].clone());
-        add(format!("{id}/A"), facts["records"].clone());
         let owner = id.split('/').nth(2).unwrap_or_default().to_lowercase();
         // A list never says what it leaves out for want of rights.
         zones.entry(owner).or_default().extend(facts["zone"].get("known").filter(|zone| !zone.is_null()).cloned());
@@ -148,9 +142,39 @@ fn network(network: &Value, subscription: &str, registry: &str, add: &mut impl F
             "/subscriptions/{owner}/resourceGroups/dns-rg/providers/Microsoft.Network/dnsForwardingRulesets/rules"
         );
         let rulesets = if linked.is_empty() { json!([]) } else { json!([{ "id": ruleset }]) };
-        add(place("Microsoft.Network/dnsForwardingRulesets"), json!({ "known": rulesets }));
+        let unread = &network["forwardingLinks"][&owner]["missing"];
+        let rulesets = if unread.is_null() { json!({ "known": rulesets }) } else { json!({ "missing": unread }) };
+        add(place("Microsoft.Network/dnsForwardingRulesets"), rulesets);
         let links: Vec<Value> = linked.into_iter().map(|id| json!({ "id": format!("{ruleset}/virtualNetworkLinks/l"), "properties": { "virtualNetwork": { "id": id } } })).collect();
         add(format!("{ruleset}/virtualNetworkLinks"), json!({ "known": links }));
+    }
+}
+
+/// Private endpoints with what belongs to them.
+fn endpoints(facts: &Value, add: &mut impl FnMut(String, Value)) {
+    for (id, facts) in entries(&facts["privateEndpoints"]) {
+        add(id.clone(), facts["endpoint"].clone());
+        add(format!("{id}/privateDnsZoneGroups"), facts["zoneGroups"].clone());
+        for (interface, fact) in entries(&facts["interfaces"]) {
+            add(interface, fact);
+        }
+    }
+}
+
+/// Private DNS zones with their links and all their records.
+fn zones(facts: &Value, add: &mut impl FnMut(String, Value)) {
+    for (id, facts) in entries(&facts["dnsZones"]) {
+        add(id.clone(), facts["zone"].clone());
+        add(format!("{id}/virtualNetworkLinks"), facts["links"].clone());
+        let others = facts["otherNames"]["known"].as_array().into_iter().flatten();
+        let others = others.map(|name| {
+            json!({ "id": format!("{id}/A/{}", text(name)), "properties": { "aRecords": [{ "ipv4Address": "10.250.0.1" }] } })
+        });
+        let mut records = facts["records"].clone();
+        if let Some(known) = records["known"].as_array_mut() {
+            known.extend(others);
+        }
+        add(format!("{id}/A"), records);
     }
 }
 
