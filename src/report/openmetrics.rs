@@ -54,6 +54,11 @@ pub fn render(report: &Report) -> String {
     }
     metrics.gauge("aksiso_undetermined_checks", "Checks that could not see everything.");
     metrics.sample("aksiso_undetermined_checks", &[cluster], report.summary.undetermined);
+    metrics
+        .gauge("aksiso_accepted_findings", "Findings that the policy or the baseline accepts: they are still there.");
+    metrics.sample("aksiso_accepted_findings", &[cluster], report.summary.accepted);
+    metrics.gauge("aksiso_unasked_checks", "Checks that were not asked for.");
+    metrics.sample("aksiso_unasked_checks", &[cluster], report.summary.not_asked);
     metrics.collected(report.collected_at);
     metrics.finish()
 }

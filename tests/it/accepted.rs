@@ -93,6 +93,10 @@ fn tells(text: &str, format: Format, report: &Report) -> bool {
     let line = format!("accepted: {first}");
     let said = match format {
         Format::Json => format!("\"accepted\": {}", report.summary.accepted),
+        Format::Openmetrics => {
+            let id = &report.cluster.id;
+            format!("aksiso_accepted_findings{{cluster=\"{id}\"}} {}", report.summary.accepted)
+        }
         _ => line,
     };
     let healthy = ["HEALTHY", "\"healthy\"", "— healthy"].iter().any(|word| text.contains(word));

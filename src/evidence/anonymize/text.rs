@@ -145,7 +145,8 @@ impl Pseudonyms {
                 Piece::Address(address) => out.push_str(&self.original_address(address).unwrap_or(address).to_string()),
                 Piece::Network(net) => {
                     let address = self.original_address(net.network()).unwrap_or(net.network());
-                    out.push_str(&IpNet::new(address, net.prefix_len()).unwrap_or(net).to_string());
+                    let turned = IpNet::new(address, net.prefix_len()).map_or(net, |net| net.trunc());
+                    out.push_str(&turned.to_string());
                 }
                 Piece::Word(word) => out.push_str(&self.restored(word)),
             }
