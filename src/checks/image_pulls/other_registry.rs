@@ -7,7 +7,7 @@ use crate::checks::finding::{Finding, Observation, RemediationKind, Subject};
 use crate::checks::judge::Judge;
 use crate::checks::remedy::{DOCS_PRIVATE_LINK, remedy};
 use crate::checks::rule::Severity;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Gap};
 use crate::evidence::id::ResourceId;
 use crate::evidence::image::Image;
 use crate::evidence::kubernetes::{PodImages, WaitingPull};
@@ -22,12 +22,15 @@ pub(super) fn judge(judge: &mut Judge<'_>, images: &PodImages) {
     let evidence = judge.evidence;
     // Which registry is another one is only known where the cluster's own is, and zones are read for that one.
     let Some(registry) = evidence.known_registry().filter(|_| evidence.egress_closed()) else { return };
-    // Where no zone answers the nodes for the cluster's own registry, that comes first, and is told already.
-    if evidence.login_server().is_none() || open::unlinked(evidence, registry) {
+    let hosts = other_registries::in_use(evidence);
+    if hosts.is_empty() || evidence.login_server().is_none() {
         return;
     }
-    let hosts = other_registries::in_use(evidence);
-    if hosts.is_empty() {
+    if evidence.network.dns_zones.is_empty() && evidence.network.dns_zone_lists.is_empty() {
+        return judge.note(Gap::not_collected().about("private DNS zones"));
+    }
+    // Where no zone answers the nodes for the cluster's own registry, that comes first, and is told already.
+    if open::unlinked(evidence, registry) {
         return;
     }
     let (egress, gaps) = own_egress(evidence);
