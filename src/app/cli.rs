@@ -189,18 +189,34 @@ pub struct ReportArgs {
     /// A former JSON report: findings that it has and this one has not are cleared (servicenow)
     #[arg(long, value_name = "FILE")]
     pub previous: Option<PathBuf>,
-    /// Policy to use instead of the aksiso.toml of this folder or the nearest one above it
-    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
-    pub config: Option<PathBuf>,
-    /// Use no policy
-    #[arg(long)]
-    pub no_config: bool,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
     /// A former JSON report: only what is new counts
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
     /// Write this report to the --baseline file, so that from now on only what is new after it counts
     #[arg(long, requires = "baseline")]
     pub update_baseline: bool,
+    /// What fails the run.
+    #[command(flatten)]
+    pub verdict: VerdictArgs,
+}
+
+/// Which policy counts.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// Policy to use instead of the aksiso.toml of this folder or the nearest one above it
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+    /// Use no policy
+    #[arg(long)]
+    pub no_config: bool,
+}
+
+/// For which shell a report prints commands, and what fails the run.
+#[derive(Debug, Args)]
+pub struct VerdictArgs {
     /// Shell that commands are printed for
     #[arg(long, value_enum, default_value = "posix")]
     pub shell: Shell,

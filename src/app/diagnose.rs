@@ -76,7 +76,7 @@ fn finish(
 ) -> anyhow::Result<Exit> {
     let plan = Plan::of(&ruling.diagnosis);
     if let Some(path) = &args.plan {
-        output::write_whole(path, script::render(&plan, args.report.shell).as_bytes())?;
+        output::write_whole(path, script::render(&plan, args.report.verdict.shell).as_bytes())?;
     }
     reporting.finish(&Results { ruling, plan: &plan, preflight: None, effect })
 }

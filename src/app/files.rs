@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
+use super::cli::PolicyArgs;
 use super::output;
 use crate::answers;
 use crate::checks::rule::RuleSet;
@@ -90,6 +91,19 @@ pub fn read_policy(path: &Path) -> Result<Policy, Problem> {
         .map_err(|_| Problem::new(format!("{name} is not UTF-8"), "expected a policy in TOML"))?;
     let known: Vec<&'static RuleSet> = answers::rule_sets().collect();
     Policy::parse(&text, &name, &known)
+}
+
+/// The policy that counts: the one that is named, else the one that is found; none where none is wanted.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn policy(args: &PolicyArgs) -> Result<Policy, Problem> {
+    let found = match &args.config {
+        Some(file) => Some(file.clone()),
+        None if args.no_config => None,
+        None => std::env::current_dir().ok().and_then(|folder| find_policy(&folder)),
+    };
+    found.map_or_else(|| Ok(Policy::default()), |file| read_policy(&file))
 }
 
 /// The policy of the folder, or of the nearest one above it, as a path from there: a report does not tell where on a

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::output::{self, Interruption};
 use super::{chosen, files, width};
 use crate::answers::fleet::{self as answers, Judged, Projector, Terms};
-use crate::diagnosis::policy::{Baseline, Policy};
+use crate::diagnosis::policy::Baseline;
 use crate::evidence::fleet::{Fleet, file};
 use crate::report::fleet::model::{FleetReport, FleetResults};
 use crate::report::fleet::{self, FleetOptions, FleetOutput};
@@ -27,7 +27,7 @@ pub(super) async fn fleet(args: &FleetArgs, progress: &Progress, interruption: I
     // Whatever is wrong with a file is said before anything is asked.
     distinct(&args.report.output)?;
     let changes = Changes::read(&args.what_if)?;
-    let policy = policy(&args.report)?;
+    let policy = files::policy(&args.report.policy)?;
     let previous = args.report.previous.as_deref().map(read_report).transpose()?;
     let baseline = args.report.baseline.as_deref().map(baseline).transpose()?.unwrap_or_default();
     let checks = chosen(&args.checks);
@@ -44,9 +44,10 @@ pub(super) async fn fleet(args: &FleetArgs, progress: &Progress, interruption: I
         export::export(&fleet, &judged, folder, args)?;
     }
     let (effect, brought) = changes.effect(&fleet, &judged, &terms)?;
-    let broken = effect.is_some().then(|| brought.iter().any(|own| args.report.fail_on.includes(own.severity)));
+    let broken = effect.is_some().then(|| brought.iter().any(|own| args.report.verdict.fail_on.includes(own.severity)));
     let depth = args.depth.as_str();
-    let results = FleetResults { fleet: &fleet, depth, clusters: &judged, effect, brought, shell: args.report.shell };
+    let results =
+        FleetResults { fleet: &fleet, depth, clusters: &judged, effect, brought, shell: args.report.verdict.shell };
     let mut report = FleetReport::of(&results);
     if let Some(previous) = &previous {
         let gone = gone.of(report.missing_since(previous)).await;
@@ -60,8 +61,8 @@ pub(super) async fn fleet(args: &FleetArgs, progress: &Progress, interruption: I
 /// With `--what-if` the question is what the changes break; otherwise what is broken.
 fn exit(report: &FleetReport, judged: &[Judged], broken: Option<bool>, args: &FleetReportArgs) -> Exit {
     let mut found = judged.iter().flat_map(|cluster| &cluster.findings);
-    let fails = broken.unwrap_or_else(|| found.any(|finding| args.fail_on.includes(finding.severity)));
-    match (fails, report.incomplete() && !args.allow_incomplete) {
+    let fails = broken.unwrap_or_else(|| found.any(|finding| args.verdict.fail_on.includes(finding.severity)));
+    match (fails, report.incomplete() && !args.verdict.allow_incomplete) {
         (true, _) => Exit::Findings,
         (false, true) => Exit::Incomplete,
         (false, false) => Exit::Clean,
@@ -93,15 +94,6 @@ fn distinct(wanted: &[FleetOutput]) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn policy(args: &FleetReportArgs) -> anyhow::Result<Policy> {
-    let found = match &args.config {
-        Some(file) => Some(file.clone()),
-        None if args.no_config => None,
-        None => std::env::current_dir().ok().and_then(|folder| files::find_policy(&folder)),
-    };
-    Ok(found.map_or_else(|| Ok(Policy::default()), |file| files::read_policy(&file))?)
 }
 
 fn read_report(path: &Path) -> Result<FleetReport, Problem> {

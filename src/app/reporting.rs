@@ -31,7 +31,7 @@ impl<'a> Reporting<'a> {
         let former = args.baseline.as_deref().filter(|file| args.update_baseline && file.exists());
         Ok(Self {
             args,
-            policy: policy(args)?,
+            policy: files::policy(&args.policy)?,
             baseline: baseline(args)?,
             previous: previous(args)?,
             former: former.map(files::read_report).transpose()?,
@@ -45,18 +45,21 @@ impl<'a> Reporting<'a> {
 
     /// The exit code of a diagnosis, and of what changes would do.
     pub(super) fn exit(&self, diagnosis: &Diagnosis<'_>, effect: Option<&Effect>) -> Exit {
-        Exit::of(diagnosis, self.args.fail_on, self.args.allow_incomplete).or_worse(self.of_effect(effect))
+        Exit::of(diagnosis, self.args.verdict.fail_on, self.args.verdict.allow_incomplete)
+            .or_worse(self.of_effect(effect))
     }
 
     fn of_effect(&self, effect: Option<&Effect>) -> Exit {
-        effect.map_or(Exit::Clean, |effect| Exit::of_effect(effect, self.args.fail_on, self.args.allow_incomplete))
+        effect.map_or(Exit::Clean, |effect| {
+            Exit::of_effect(effect, self.args.verdict.fail_on, self.args.verdict.allow_incomplete)
+        })
     }
 
     /// Writes everything that was asked for.
     pub(super) fn finish(&self, results: &Results<'_>) -> anyhow::Result<Exit> {
         let args = self.args;
         let exit = self.exit(&results.ruling.diagnosis, results.effect);
-        let report = Report::of(results, args.shell);
+        let report = Report::of(results, args.verdict.shell);
         let options = Options { width: width(), previous: self.previous.as_ref(), links: output::shows_links() };
         for wanted in &args.output {
             let rendered = || report::render(&report, wanted.format, &options);
@@ -106,15 +109,6 @@ fn previous(args: &ReportArgs) -> anyhow::Result<Option<Report>> {
         .into());
     }
     Ok(Some(files::read_report(file)?))
-}
-
-fn policy(args: &ReportArgs) -> anyhow::Result<Policy> {
-    let found = match &args.config {
-        Some(file) => Some(file.clone()),
-        None if args.no_config => None,
-        None => std::env::current_dir().ok().and_then(|folder| files::find_policy(&folder)),
-    };
-    Ok(found.map_or_else(|| Ok(Policy::default()), |file| files::read_policy(&file))?)
 }
 
 /// With --update-baseline the report is whole, and becomes the baseline.

@@ -90,3 +90,14 @@ pub fn own_servers(network: &VirtualNetwork) -> Vec<&str> {
     let options = network.properties.dhcp_options.iter();
     options.flat_map(|options| &options.dns_servers).map(String::as_str).filter(|server| *server != AZURE_DNS).collect()
 }
+
+/// The subscriptions of the registry's endpoints and of the networks that are peered with the nodes'.
+pub fn further_subscriptions(evidence: &Evidence) -> BTreeSet<String> {
+    let (nodes, _) = evidence.node_networks();
+    let peerings = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
+    let peerings = peerings.flat_map(|network| &network.properties.virtual_network_peerings);
+    let remotes = peerings.filter_map(|peering| peering.properties.remote_id()?.subscription());
+    let endpoints = evidence.network.private_endpoints.values().filter_map(|facts| facts.endpoint.known()?.as_ref());
+    let endpoints = endpoints.filter_map(|endpoint| endpoint.id.subscription());
+    remotes.chain(endpoints).map(str::to_lowercase).collect()
+}

@@ -15,6 +15,7 @@ use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact, Gap, Reason};
 use crate::model::cluster::is;
 use crate::model::names::could_answer;
+use crate::model::networks::further_subscriptions;
 use crate::model::rights::{self, PULL, READ_CONTENT};
 
 /// Most endpoints of one registry, as in a live run.
@@ -261,15 +262,4 @@ impl Draft<'_, '_> {
         }
         self.certainly_absent(&self.fleet().rows.role_assignments, &api::ROLE_ASSIGNMENTS, registry.subscription())
     }
-}
-
-/// The subscriptions of the registry's endpoints and of the networks that are peered with the nodes'.
-fn further_subscriptions(evidence: &Evidence) -> BTreeSet<String> {
-    let (nodes, _) = evidence.node_networks();
-    let peerings = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
-    let peerings = peerings.flat_map(|network| &network.properties.virtual_network_peerings);
-    let remotes = peerings.filter_map(|peering| peering.properties.remote_id()?.subscription());
-    let endpoints = evidence.network.private_endpoints.values().filter_map(|facts| facts.endpoint.known()?.as_ref());
-    let endpoints = endpoints.filter_map(|endpoint| endpoint.id.subscription());
-    remotes.chain(endpoints).map(str::to_lowercase).collect()
 }

@@ -6,10 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::values::{clouds, duration, group_id, subscription_id};
-use super::{CheckArgs, TargetArgs};
+use super::{CheckArgs, PolicyArgs, TargetArgs, VerdictArgs};
 use crate::answers::fleet::Which;
-use crate::app::exit::FailOn;
-use crate::checks::command::Shell;
 use crate::evidence::cloud::Cloud;
 use crate::report::fleet::{FleetOutput, GroupBy};
 use crate::sources::azure::credential::Method;
@@ -108,21 +106,12 @@ pub struct FleetReportArgs {
     /// A former JSON report of fleet: only what is new counts
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// Policy to use instead of the aksiso.toml of this folder or the nearest one above it
-    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
-    pub config: Option<PathBuf>,
-    /// Use no policy
-    #[arg(long)]
-    pub no_config: bool,
-    /// Shell that commands are printed for
-    #[arg(long, value_enum, default_value = "posix")]
-    pub shell: Shell,
-    /// From which severity on a finding fails the run (exit code 1)
-    #[arg(long, value_enum, default_value = "error")]
-    pub fail_on: FailOn,
-    /// Exit with 0 although something could not be seen
-    #[arg(long)]
-    pub allow_incomplete: bool,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// What fails the run.
+    #[command(flatten)]
+    pub verdict: VerdictArgs,
 }
 
 /// How to reach Azure.

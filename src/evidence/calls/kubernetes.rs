@@ -22,7 +22,20 @@ const fn list(group: &'static str, resource: &'static str, sections: &'static [S
 }
 
 impl KubernetesCall {
-    pub const NODES: Self = list("", "nodes", &[Section::Nodes]);
+    /// Nodes prove whose cluster this is: without them, nothing else that the Kubernetes API says is used.
+    pub const NODES: Self = list(
+        "",
+        "nodes",
+        &[
+            Section::Nodes,
+            Section::Events,
+            Section::Pods,
+            Section::Autoscaler,
+            Section::Templates,
+            Section::Budgets,
+            Section::Storage,
+        ],
+    );
     /// Listing events of all namespaces.
     pub const EVENTS: Self = list("", "events", &[Section::Events, Section::Storage]);
     /// Listing pods of all namespaces.

@@ -44,16 +44,9 @@ pub fn render(report: &FleetReport, options: &FleetOptions<'_>) -> String {
 
 fn effect(report: &FleetReport) -> String {
     let Some(effect) = &report.effect else { return String::new() };
-    let rows = effect.clusters.iter().filter(|own| !own.new_findings.is_empty()).map(|own| {
-        let rules: Vec<&str> = own
-            .new_findings
-            .iter()
-            .filter_map(|print| report.finding(print))
-            .map(|finding| finding.rule.as_str())
-            .collect();
-        let name = own.id.rsplit('/').next().unwrap_or_default();
-        let (before, after) = (words::verdict(&own.before), words::verdict(&own.after));
-        format!("<tr><td>{}</td><td>{before}</td><td>{after}</td><td>{}</td></tr>\n", escape(name), rules.join(", "))
+    let rows = words::worse(report, effect).map(|own| {
+        let name = escape(own.name);
+        format!("<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n", own.before, own.after, own.rules)
     });
     format!(
         "<h2>What if {}</h2>\n<p>Nothing was changed.</p>\n<table>\n<tr><th>Cluster</th><th>Now</th><th>Then</th>\
@@ -66,7 +59,7 @@ fn effect(report: &FleetReport) -> String {
 fn article(number: usize, cause: &CauseEntry, report: &FleetReport) -> String {
     let finding = report.finding(&cause.fingerprint);
     let share = 100 * cause.clusters.len() / report.clusters.len().max(1);
-    let names = items(cause.clusters.iter().map(|id| id.rsplit('/').next().unwrap_or_default()));
+    let names = items(cause.clusters.iter().map(|id| words::name(id)));
     let commands = cause.remediation.commands.join("\n");
     let commands =
         if commands.is_empty() { String::new() } else { format!("<pre><code>{}</code></pre>\n", lines(&commands)) };

@@ -47,12 +47,7 @@ fn head(report: &FleetReport) -> String {
     );
     if let Some(effect) = &report.effect {
         let changes: Vec<String> = effect.changes.iter().map(|change| code(change)).collect();
-        let bad: Vec<&str> = effect
-            .clusters
-            .iter()
-            .filter(|own| !own.new_findings.is_empty())
-            .map(|own| own.id.rsplit('/').next().unwrap_or_default())
-            .collect();
+        let bad: Vec<&str> = words::worse(report, effect).map(|own| own.name).collect();
         out.push_str(&format!(
             "\n**What if**: {}. Nothing was changed. {} would have new findings: {}.\n",
             changes.join(", "),
@@ -65,7 +60,7 @@ fn head(report: &FleetReport) -> String {
 
 fn section(number: usize, cause: &CauseEntry, report: &FleetReport) -> String {
     let finding = report.finding(&cause.fingerprint);
-    let names = cause.clusters.iter().map(|id| id.rsplit('/').next().unwrap_or_default());
+    let names = cause.clusters.iter().map(|id| words::name(id));
     let mut out = format!(
         "\n### {number}. {} `{}` {}\n\n{}.\n\n{}\n\n- Clusters: {}\n\n**Fix** (`{}`): {}\n",
         cause.severity,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{CauseEntry, ClusterEntry, FleetReport};
+use super::words;
 use crate::answers;
 use crate::diagnosis::Status;
 use crate::evidence::fleet::table::CLUSTERS;
@@ -55,7 +56,7 @@ pub(super) fn of(report: &FleetReport) -> Report {
 }
 
 fn finding(cause: &CauseEntry, finding: &FindingEntry) -> FindingEntry {
-    let names = cause.clusters.iter().map(|id| id.rsplit('/').next().unwrap_or_default());
+    let names = cause.clusters.iter().map(|id| words::name(id));
     let reach = text::count(cause.clusters.len(), "cluster");
     let heals = cause.heals_alone.len();
     let heals = if heals == 0 { String::new() } else { format!(", {heals} of which have nothing else") };

@@ -80,7 +80,8 @@ impl Page {
     fn effect(&mut self, report: &FleetReport) {
         let Some(effect) = &report.effect else { return };
         let broken = effect.clusters.iter().filter(|own| own.after == "findings" && own.before != "findings").count();
-        let more = effect.clusters.iter().filter(|own| !own.new_findings.is_empty()).count();
+        let worse: Vec<_> = words::worse(report, effect).collect();
+        let more = worse.len();
         self.heading(&format!("What if {}", text::clean(&effect.changes.join(", then "))));
         self.line(
             2,
@@ -89,16 +90,8 @@ impl Page {
                 text::count(effect.clusters.len(), "cluster")
             ),
         );
-        for own in effect.clusters.iter().filter(|own| !own.new_findings.is_empty()).take(SHOWN) {
-            let rules: Vec<&str> = own
-                .new_findings
-                .iter()
-                .filter_map(|print| report.finding(print))
-                .map(|finding| finding.rule.as_str())
-                .collect();
-            let name = own.id.rsplit('/').next().unwrap_or_default();
-            let (before, after) = (words::verdict(&own.before), words::verdict(&own.after));
-            self.line(2, &format!("{name}: {before} now, {after} then: {}", rules.join(", ")));
+        for own in worse.iter().take(SHOWN) {
+            self.line(2, &format!("{}: {} now, {} then: {}", own.name, own.before, own.after, own.rules));
         }
         if more > SHOWN {
             self.line(2, &format!("and {} more", more - SHOWN));

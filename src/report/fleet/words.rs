@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::GroupBy;
-use super::model::{CauseEntry, ClusterEntry, FleetReport};
+use super::model::{CauseEntry, ClusterEntry, FleetEffect, FleetReport};
 use crate::report::model::GapEntry;
 use crate::text::count;
 
@@ -18,6 +18,29 @@ pub(super) fn verdict(word: &str) -> &'static str {
         "accepted" => "accepted",
         _ => "incomplete",
     }
+}
+
+/// A cluster's name, from its id.
+pub(super) fn name(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or_default()
+}
+
+/// A cluster for which changes would bring something, in words.
+pub(super) struct Worse<'r> {
+    pub(super) name: &'r str,
+    pub(super) before: &'static str,
+    pub(super) after: &'static str,
+    /// The rules of what they would bring.
+    pub(super) rules: String,
+}
+
+/// The clusters for which changes would bring something.
+pub(super) fn worse<'r>(report: &'r FleetReport, effect: &'r FleetEffect) -> impl Iterator<Item = Worse<'r>> {
+    effect.clusters.iter().filter(|own| !own.new_findings.is_empty()).map(|own| {
+        let found = own.new_findings.iter().filter_map(|print| report.finding(print));
+        let rules: Vec<&str> = found.map(|finding| finding.rule.as_str()).collect();
+        Worse { name: name(&own.id), before: verdict(&own.before), after: verdict(&own.after), rules: rules.join(", ") }
+    })
 }
 
 /// The first line: how many clusters have what.

@@ -14,6 +14,7 @@ use crate::evidence::network::{ListedZones, NetworkLink, SecurityGroup};
 use crate::evidence::registry::Replication;
 use crate::evidence::resource::Named;
 use crate::evidence::{Evidence, Fact, Section};
+use crate::model::networks::further_subscriptions;
 use crate::model::{api_server, open, paths};
 
 /// Most linked networks whose addresses are read to place DNS servers.
@@ -155,15 +156,4 @@ impl Collector {
             None => Fact::default(),
         }
     }
-}
-
-/// The subscriptions of the registry's endpoints and of the networks that are peered with the nodes'.
-fn further_subscriptions(evidence: &Evidence) -> BTreeSet<String> {
-    let (nodes, _) = evidence.node_networks();
-    let peerings = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
-    let peerings = peerings.flat_map(|network| &network.properties.virtual_network_peerings);
-    let remotes = peerings.filter_map(|peering| peering.properties.remote_id()?.subscription());
-    let endpoints = evidence.network.private_endpoints.values().filter_map(|facts| facts.endpoint.known()?.as_ref());
-    let endpoints = endpoints.filter_map(|endpoint| endpoint.id.subscription());
-    remotes.chain(endpoints).map(str::to_lowercase).collect()
 }
