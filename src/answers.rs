@@ -1,6 +1,7 @@
 //! Answers to questions that a diagnosis leaves: would these images be pulled, which step of the cut-over is next, what
 //! would a change do. Each is a pure function of the evidence and its diagnosis.
 
+pub mod chain;
 pub mod cutover;
 pub mod fleet;
 pub mod preflight;

@@ -18,6 +18,7 @@ mod whatif;
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use clap::CommandFactory as _;
 
 use crate::answers;
@@ -104,6 +105,7 @@ fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
         output::print(&String::from_utf8_lossy(&out))?;
         return Ok(Exit::Clean);
     };
+    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let subcommands = command.get_subcommands().map(|sub| (format!("aksiso-{}", sub.get_name()), sub.clone()));

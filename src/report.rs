@@ -6,25 +6,34 @@ pub mod cutover;
 pub mod fleet;
 pub mod gitlab;
 mod headline;
+pub mod html;
 pub mod json;
 pub mod junit;
+mod lines;
 pub mod markdown;
+pub mod marks;
+pub mod mermaid;
 pub mod model;
 pub mod old;
 pub mod openmetrics;
 pub mod page;
 pub mod permissions;
+mod picture;
 pub mod preflight;
+mod roots;
 pub mod sarif;
+mod screen;
 pub mod script;
 pub mod servicenow;
 pub mod table;
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::checks::rule::Severity;
 use model::Report;
 
 /// An output format of a diagnosis.
@@ -42,6 +51,10 @@ pub enum Format {
     Junit,
     /// Markdown, for a step summary or a ticket
     Markdown,
+    /// One HTML page that needs nothing else, with the chain as a picture
+    Html,
+    /// The chain as a Mermaid flowchart
+    Mermaid,
     /// Annotations of a GitHub workflow
     Github,
     /// Logging commands of Azure Pipelines
@@ -97,7 +110,7 @@ fn destination<F: ValueEnum>(text: &str) -> Result<(F, Option<PathBuf>), String>
 }
 
 /// What the formats need besides the report.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options<'o> {
     /// Characters of a line.
     pub width: usize,
@@ -105,6 +118,29 @@ pub struct Options<'o> {
     pub previous: Option<&'o Report>,
     /// Whether the terminal shows hyperlinks.
     pub links: bool,
+    /// Whether the terminal shows nothing but ASCII.
+    pub ascii: bool,
+    /// The long form of the table: evidence, passed checks, how to verify.
+    pub details: bool,
+    /// How long a live run took; a snapshot's report is the same however long it takes.
+    pub elapsed: Option<Duration>,
+    /// From which severity on a finding fails the run; none does where it is absent.
+    pub fails_from: Option<Severity>,
+}
+
+impl Default for Options<'_> {
+    /// What a pipe gets.
+    fn default() -> Self {
+        Self {
+            width: 100,
+            previous: None,
+            links: false,
+            ascii: false,
+            details: false,
+            elapsed: None,
+            fails_from: Some(Severity::Error),
+        }
+    }
 }
 
 /// Renders a report.
@@ -113,15 +149,21 @@ pub struct Options<'o> {
 /// A report that is no JSON, which does not happen.
 pub fn render(report: &Report, format: Format, options: &Options<'_>) -> serde_json::Result<String> {
     Ok(match format {
-        Format::Table => match &report.preflight {
-            Some(images) => preflight::render(report, images, options),
-            None => table::render(report, options),
-        },
+        Format::Table => {
+            let text = match &report.preflight {
+                Some(images) => preflight::render(report, images, options),
+                None if options.details => table::render(report, options),
+                None => screen::render(report, options),
+            };
+            if options.ascii { marks::ascii(&text) } else { text }
+        }
         Format::Json => json::render(report)?,
         Format::Jsonl => json::render_lines(report)?,
         Format::Sarif => sarif::render(report)?,
-        Format::Junit => junit::render(report),
+        Format::Junit => junit::render(report, options.fails_from),
         Format::Markdown => markdown::render(report),
+        Format::Html => html::render(report),
+        Format::Mermaid => mermaid::render(report),
         Format::Github => annotations::github(report),
         Format::AzurePipelines => annotations::azure_pipelines(report),
         Format::Gitlab => gitlab::render(report)?,

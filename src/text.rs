@@ -37,6 +37,16 @@ pub fn bounded(text: &str, limit: usize) -> String {
     }
 }
 
+/// At most `limit` characters of a message whose cause stands at its end: what is cut is its beginning.
+pub fn ending(text: &str, limit: usize) -> String {
+    let one_line = bounded(text, usize::MAX);
+    let length = one_line.chars().count();
+    match one_line.char_indices().nth(length.saturating_sub(limit)) {
+        Some((start, _)) if start > 0 => format!("… {}", one_line[start..].trim_start()),
+        _ => one_line,
+    }
+}
+
 /// The first 32 hexadecimal digits of a text's SHA-256.
 pub fn hash(text: &str) -> String {
     use std::fmt::Write as _;
@@ -178,6 +188,8 @@ mod tests {
     fn long_text_says_that_it_was_cut() {
         assert_eq!(bounded("a\n\n b", 10), "a b");
         assert_eq!(bounded("äöü", 2), "äö… (1 more characters)");
+        assert_eq!(ending("failed to pull: no such host", 12), "… no such host");
+        assert_eq!(ending("short", 12), "short");
     }
 
     #[test]

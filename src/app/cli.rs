@@ -179,13 +179,16 @@ pub struct DiagnoseArgs {
 /// How a report is made and counted.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Output format, or FORMAT=FILE; may be repeated: table, json, jsonl, sarif, junit, markdown, github,
-    /// azure-pipelines, gitlab, servicenow, openmetrics
+    /// Output format, or FORMAT=FILE; may be repeated: table, json, jsonl, sarif, junit, markdown, html,
+    /// mermaid, github, azure-pipelines, gitlab, servicenow, openmetrics
     ///
     /// One format without a file goes to standard output, each with a file to that file, whole or not at all:
     /// --output table --output sarif=aksiso.sarif
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "table")]
     pub output: Vec<Output>,
+    /// The long form of the table: evidence, whole messages, passed checks, how to verify
+    #[arg(long)]
+    pub details: bool,
     /// A former JSON report: findings that it has and this one has not are cleared (servicenow)
     #[arg(long, value_name = "FILE")]
     pub previous: Option<PathBuf>,

@@ -8,7 +8,8 @@ use super::{output, read_or_ask, width};
 use crate::answers::cutover::{Cutover, Goal};
 use crate::checks::catalogue;
 use crate::diagnosis::Diagnosis;
-use crate::report::cutover::render;
+use crate::report::cutover::{CutoverFormat, render};
+use crate::report::marks;
 use crate::sources::progress::Progress;
 use crate::text::problem::Problem;
 
@@ -27,7 +28,9 @@ pub(super) async fn cutover(args: &CutoverArgs, progress: &Progress) -> anyhow::
         read_or_ask(args.from.as_deref(), &Session::new(&args.target, progress), catalogue::ALL, &others).await?;
     let evidence = changes.apply(&evidence)?.unwrap_or(evidence);
     let cutover = Cutover::of(Diagnosis::of(&evidence, catalogue::ALL), goal, args.policy);
-    output::print(&render::render(&cutover, args.output, args.shell, width())?)?;
+    let text = render::render(&cutover, args.output, args.shell, width())?;
+    let plain = args.output == CutoverFormat::Table && !output::shows_unicode();
+    output::print(&if plain { marks::ascii(&text) } else { text })?;
     Ok(match Exit::of_cutover(&cutover) {
         Exit::Incomplete if args.allow_incomplete => Exit::Clean,
         exit => exit,

@@ -21,7 +21,7 @@ use crate::text;
 
 pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow::Result<Exit> {
     // Whatever is wrong with a file is said before anything is asked.
-    let reporting = Reporting::prepare(&args.report)?;
+    let reporting = Reporting::prepare(&args.report)?.live(args.from.is_none());
     let changes = Changes::read(&args.what_if)?;
     let checks = chosen(&args.checks);
     let give_up = Instant::now() + args.wait_timeout;

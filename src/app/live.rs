@@ -12,6 +12,7 @@ use crate::evidence::id::ResourceId;
 use crate::evidence::manifests::Asked;
 use crate::evidence::resource::Named;
 use crate::evidence::{Evidence, Reason, Section};
+use crate::report::model::whole_seconds;
 use crate::sources::azure::arm::Arm;
 use crate::sources::azure::error::Failure;
 use crate::sources::collect::Collector;
@@ -35,7 +36,7 @@ pub(super) async fn live(
     let sections: BTreeSet<Section> = checks.iter().flat_map(|check| check.needs).copied().collect();
     let progress = (*progress).clone();
     let collector = Collector { arm, credential, limits: *limits, progress, kubernetes, sections };
-    let collected = collector.collect(&id, others, Timestamp::now()).await;
+    let collected = collector.collect(&id, others, whole_seconds(Timestamp::now())).await;
     collector.arm.log_budgets();
     match collected {
         Ok(evidence) => Ok(evidence),

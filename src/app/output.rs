@@ -45,6 +45,15 @@ pub fn shows_links() -> bool {
     std::io::stdout().is_terminal() && known && !plain
 }
 
+/// Whether what reads standard output shows more than ASCII: by the locale, and by the terminal where there is one.
+pub fn shows_unicode() -> bool {
+    let set = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let poor = set(&"TERM").is_some_and(|term| term == "dumb" || term == "linux");
+    // On Windows the console is told in Unicode, whatever the locale.
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default().to_lowercase();
+    !poor && (cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8"))
+}
+
 /// Writes a file whole or not at all, readable by its owner only. A device or a pipe (`/dev/null`, `>(…)` of a shell)
 /// is written to and stays what it is; a link leads to its file.
 ///

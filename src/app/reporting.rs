@@ -1,6 +1,7 @@
 //! From a diagnosis to reports and an exit code, under a policy: what `diagnose` and `preflight` share.
 
 use std::path::Path;
+use std::time::Instant;
 
 use clap::ValueEnum as _;
 
@@ -22,6 +23,8 @@ pub(super) struct Reporting<'a> {
     previous: Option<Report>,
     /// The baseline that is there already, where it is to be updated.
     former: Option<Report>,
+    /// When a live run began; none for a snapshot, whose report is the same every time.
+    started: Option<Instant>,
 }
 
 impl<'a> Reporting<'a> {
@@ -35,7 +38,13 @@ impl<'a> Reporting<'a> {
             baseline: baseline(args)?,
             previous: previous(args)?,
             former: former.map(files::read_report).transpose()?,
+            started: None,
         })
+    }
+
+    /// The same for a live run, whose time is told.
+    pub(super) fn live(self, is_live: bool) -> Self {
+        Self { started: is_live.then(Instant::now), ..self }
     }
 
     /// Rules on a diagnosis by the policy and the baseline.
@@ -60,9 +69,22 @@ impl<'a> Reporting<'a> {
         let args = self.args;
         let exit = self.exit(&results.ruling.diagnosis, results.effect);
         let report = Report::of(results, args.verdict.shell);
-        let options = Options { width: width(), previous: self.previous.as_ref(), links: output::shows_links() };
+        // A file shows everything that a terminal may not, and nothing that differs from run to run.
+        let to_file = Options {
+            width: width(),
+            previous: self.previous.as_ref(),
+            details: args.details,
+            fails_from: args.verdict.fail_on.least(),
+            ..Options::default()
+        };
+        let options = Options {
+            links: output::shows_links(),
+            ascii: !output::shows_unicode(),
+            elapsed: self.started.map(|started| started.elapsed()),
+            ..to_file
+        };
         for wanted in &args.output {
-            let rendered = || report::render(&report, wanted.format, &options);
+            let rendered = || report::render(&report, wanted.format, &to_file);
             if let Some(file) = &wanted.file {
                 output::write_whole(file, rendered()?.as_bytes())?;
             }

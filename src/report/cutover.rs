@@ -1,13 +1,14 @@
 //! Where a cluster stands on the way to isolation, as data and for people.
 
 pub mod render;
+mod way;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::model::{Cluster, GapEntry, SCHEMA_VERSION, cluster, gap_entry, impacts, lines};
+use super::model::{Cluster, GapEntry, SCHEMA_VERSION, cluster, gap_entry, impacts, lines, whole_seconds};
 use crate::answers::cutover::gates::Gate;
 use crate::answers::cutover::steps::CutoverStep;
 use crate::answers::cutover::{Cutover, Safety};
@@ -163,7 +164,7 @@ impl CutoverReport {
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
             tool: Tool::this(),
-            collected_at: cutover.evidence.collected_at,
+            collected_at: whole_seconds(cutover.evidence.collected_at),
             cluster: cluster(cutover.evidence),
             goal: cutover.goal.as_str().to_owned(),
             to_registry: cutover.goal.registry().map(ToString::to_string),

@@ -3,32 +3,92 @@
 //! are only assumed.
 
 use super::model::{Report, WhatIfEntry};
+use super::roots::Roots;
+use crate::answers::chain::LinkState;
+use crate::answers::pull::ImageVerdict;
+use crate::checks::rule::Severity;
 use crate::text::{self, count};
+
+/// The verdict in one word for people; the JSON has the one of the contract.
+pub(super) fn word(report: &Report) -> &'static str {
+    let images = report.preflight.is_some();
+    match report.verdict.as_str() {
+        "healthy" if images => "READY",
+        "healthy" => "HEALTHY",
+        "incomplete" => "INCOMPLETE",
+        "accepted" => "ACCEPTED",
+        _ if images => "NOT READY",
+        _ => "UNHEALTHY",
+    }
+}
+
+/// How bad the verdict is, in the states of a link.
+pub(super) fn state(report: &Report) -> LinkState {
+    match report.verdict.as_str() {
+        "healthy" => LinkState::Ok,
+        "incomplete" | "accepted" => LinkState::Warning,
+        _ if report.findings.iter().any(|finding| finding.severity == "error") => LinkState::Broken,
+        _ => LinkState::Warning,
+    }
+}
 
 /// The whole line: the verdict, the counts, and what changes are assumed.
 pub(super) fn line(report: &Report) -> String {
     let assumed = report.what_if.as_ref().map_or_else(String::new, |effect| format!("; {}", assumed(effect)));
-    text::clean(&format!("{} - {}{assumed}", report.verdict.to_uppercase(), counts(report)))
+    text::clean(&format!("{}: {}{assumed}", word(report), counts(report)))
 }
 
-/// What counts, and what does not.
+/// What counts, what it costs, and what does not count.
 pub(super) fn counts(report: &Report) -> String {
-    let summary = &report.summary;
-    let mut parts = vec![format!(
-        "{}, {}, {} info",
-        count(summary.error, "error"),
-        count(summary.warning, "warning"),
-        summary.info
-    )];
+    let mut parts = vec![found(report)];
+    parts.extend(cost(report));
     parts.extend(accepted(report).map(|accepted| format!("accepted: {accepted}")));
     let unseen = report.checks.iter().filter(|check| !check.gaps.is_empty()).count();
     if unseen > 0 {
         parts.push(format!("{} could not see everything", count(unseen, "check")));
     }
-    if summary.not_asked > 0 {
-        parts.push(format!("{} not asked for", count(summary.not_asked, "check")));
+    if report.summary.not_asked > 0 {
+        parts.push(format!("{} not asked for", count(report.summary.not_asked, "check")));
     }
     parts.join("; ")
+}
+
+/// Root causes, what they explain, and notes: together all findings.
+fn found(report: &Report) -> String {
+    let roots = Roots::of(report);
+    let causes = roots.causes.len();
+    let of =
+        |severity, noun| Some(roots.count(severity)).filter(|number| *number > 0).map(|number| count(number, noun));
+    let kinds: Vec<String> =
+        [of(Severity::Error, "error"), of(Severity::Warning, "warning")].into_iter().flatten().collect();
+    let mut parts = Vec::new();
+    match causes {
+        0 => parts.push("no problem found".to_owned()),
+        // Where all are errors, the marks say so.
+        _ if roots.count(Severity::Warning) == 0 => parts.push(count(causes, "root cause")),
+        _ => parts.push(format!("{} ({})", count(causes, "root cause"), kinds.join(", "))),
+    }
+    let symptoms = roots.symptoms();
+    if symptoms > 0 {
+        parts.push(count(symptoms, "symptom"));
+    }
+    if !roots.notes.is_empty() {
+        parts.push(count(roots.notes.len(), "note"));
+    }
+    parts.join(", ")
+}
+
+/// What cannot be done now.
+pub(super) fn cost(report: &Report) -> Option<String> {
+    if let Some(preflight) = &report.preflight {
+        let well = [ImageVerdict::Pullable.as_str(), ImageVerdict::NotPulled.as_str()];
+        let stuck = preflight.images.iter().filter(|image| !well.contains(&image.verdict.as_str())).count();
+        return Some(format!("{stuck} of {} cannot be pulled as written", count(preflight.images.len(), "image")));
+    }
+    let parts = [(report.affected.pods, "pod", "cannot pull"), (report.affected.pools, "pool", "cannot add nodes")];
+    let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
+    let parts: Vec<String> = parts.map(|(number, noun, what)| format!("{} {what}", count(number, noun))).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// How much was accepted of each severity; none where nothing was.

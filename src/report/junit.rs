@@ -3,12 +3,16 @@
 use super::headline;
 use super::model::{CheckEntry, FindingEntry, Report};
 use crate::answers;
+use crate::checks::rule::Severity;
 
-pub fn render(report: &Report) -> String {
-    let cases: Vec<String> = report.checks.iter().map(|check| case(report, check)).collect();
+/// Renders the report; findings fail a test case from this severity on.
+pub fn render(report: &Report, fails_from: Option<Severity>) -> String {
+    let cases: Vec<String> = report.checks.iter().map(|check| case(report, check, fails_from)).collect();
     let count = |status: &str| report.checks.iter().filter(|check| check.status == status).count();
-    let (tests, failures) = (cases.len(), count("failed"));
-    let skipped = count("undetermined") + count("accepted");
+    let failures = report.checks.iter().filter(|check| fails(report, check, fails_from)).count();
+    // What does not fail and could not be seen whole is skipped as well.
+    let unseen = report.checks.iter().filter(|check| passes_unseen(report, check, fails_from)).count();
+    let (tests, skipped) = (cases.len(), count("undetermined") + count("accepted") + unseen);
     let name = escape(&format!("aksiso {}", report.cluster.name));
     let time = report.collected_at.strftime("%Y-%m-%dT%H:%M:%S");
     format!(
@@ -24,13 +28,25 @@ pub fn render(report: &Report) -> String {
     )
 }
 
-fn case(report: &Report, check: &CheckEntry) -> String {
+/// Whether a check has a finding that fails the run.
+fn fails(report: &Report, check: &CheckEntry, from: Option<Severity>) -> bool {
+    let severity = |finding: &FindingEntry| Severity::of(&finding.severity).unwrap_or(Severity::Error);
+    let mut own = report.findings.iter().filter(|finding| finding.check == check.id);
+    from.is_some_and(|from| own.any(|finding| severity(finding) >= from))
+}
+
+/// Whether a check has findings that fail nothing, and gaps.
+fn passes_unseen(report: &Report, check: &CheckEntry, from: Option<Severity>) -> bool {
+    check.status == "failed" && !check.gaps.is_empty() && !fails(report, check, from)
+}
+
+fn case(report: &Report, check: &CheckEntry, fails_from: Option<Severity>) -> String {
     let title = answers::rule_sets().find(|own| own.id == check.id).map_or("", |own| own.title);
     let own: Vec<&FindingEntry> = report.findings.iter().filter(|finding| finding.check == check.id).collect();
     let mut inner = String::new();
     let reason = check.reason.as_deref().unwrap_or_default();
     match check.status.as_str() {
-        "failed" => {
+        _ if fails(report, check, fails_from) => {
             let message = own.iter().map(|finding| finding.title.as_str()).collect::<Vec<_>>().join("; ");
             let text = own.iter().map(|finding| words(finding)).collect::<Vec<_>>().join("\n\n");
             let kind = own.first().map_or("", |finding| finding.rule.as_str());
@@ -38,6 +54,15 @@ fn case(report: &Report, check: &CheckEntry) -> String {
                 "      <failure message=\"{}\" type=\"{}\">{}</failure>\n",
                 escape(&message),
                 escape(kind),
+                escape(&text)
+            );
+        }
+        "failed" if passes_unseen(report, check, fails_from) => {
+            let gaps = check.gaps.iter().map(|gap| gap.detail.as_str()).collect::<Vec<_>>().join("; ");
+            let text = own.iter().map(|finding| words(finding)).collect::<Vec<_>>().join("\n\n");
+            inner = format!(
+                "      <skipped message=\"{}\"/>\n      <system-out>{}</system-out>\n",
+                escape(&format!("could not be seen: {gaps}")),
                 escape(&text)
             );
         }

@@ -1,6 +1,7 @@
 //! Markdown for a step summary, a pull request or a ticket: at most 1 MiB, and nothing in it is obeyed.
 
 use super::headline;
+use super::mermaid;
 use super::model::{FindingEntry, Report};
 use super::table::impact_words;
 use crate::answers::pull::ImageVerdict;
@@ -10,7 +11,7 @@ use crate::text;
 const LIMIT: usize = (1 << 20) - 4_096;
 
 pub fn render(report: &Report) -> String {
-    let mut out = head(report) + &what_if(report) + &images(report);
+    let mut out = head(report) + &chain(report) + &what_if(report) + &images(report);
     for finding in &report.findings {
         let section = section(finding, report);
         if out.len() + section.len() > LIMIT {
@@ -30,12 +31,17 @@ fn head(report: &Report) -> String {
     format!(
         "## aksiso: {} — {}\n\n{}. Cluster {} in {}, seen at {}.\n",
         escape(&report.cluster.name),
-        report.verdict,
+        headline::word(report),
         escape(&headline::counts(report)),
         code(&report.cluster.name),
         code(report.cluster.resource_group.as_deref().unwrap_or("?")),
         report.collected_at
     )
+}
+
+/// The chain, which GitHub, GitLab and Azure DevOps draw.
+fn chain(report: &Report) -> String {
+    mermaid::chain(report).map_or_else(String::new, |chain| format!("\n```mermaid\n{}```\n", text::for_ci_log(&chain)))
 }
 
 /// What changes would do that one thinks of.
@@ -90,7 +96,7 @@ fn section(finding: &FindingEntry, report: &Report) -> String {
         escape(&finding.title),
         escape(&finding.detail)
     );
-    out.push_str(&format!("\n- About {} {}\n", escape(&finding.subject.kind), code(&finding.subject.name)));
+    out.push_str(&format!("\n- Resource: {} {}\n", escape(&finding.subject.kind), code(&finding.subject.name)));
     for seen in &finding.evidence {
         out.push_str(&format!("- {} = {} ({})\n", code(&seen.path), code(&seen.value), code(&seen.source)));
     }
@@ -100,7 +106,11 @@ fn section(finding: &FindingEntry, report: &Report) -> String {
         out.push_str(&format!("- Caused by `{}` of {}\n", cause.rule, code(&cause.subject.name)));
     }
     if finding.caused_by.is_empty() {
-        out.push_str(&format!("\n**Do** (`{}`): {}\n", finding.remediation.kind, escape(&finding.remediation.summary)));
+        out.push_str(&format!(
+            "\n**Fix** (`{}`): {}\n",
+            finding.remediation.kind,
+            escape(&finding.remediation.summary)
+        ));
         if !finding.remediation.commands.is_empty() {
             out.push_str(&fenced(&finding.remediation.commands.join("\n")));
             out.push_str(&format!("\n**Impact**: {}\n", impact_words(&finding.remediation.impacts)));

@@ -1,6 +1,8 @@
 //! The report as data: what every format is made from, and what a former report is read back as. Its types are its own:
 //! what is inside may change while what is printed does not.
 
+mod chain;
+mod cluster;
 mod gaps;
 mod images;
 mod plan;
@@ -11,6 +13,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answers::chain as chain_answer;
 use crate::answers::preflight::Preflight;
 use crate::answers::whatif::Effect;
 use crate::checks::command::{Command, Shell};
@@ -19,9 +22,11 @@ use crate::checks::rule::Severity;
 use crate::diagnosis::plan::Plan;
 use crate::diagnosis::policy::{Notice, Ruling, SuppressedBy};
 use crate::diagnosis::{CheckResult, Diagnosis};
-use crate::evidence::Evidence;
 use crate::evidence::snapshot::Tool;
 use crate::text;
+pub use chain::{Affected, LinkEntry};
+use chain::{causes_and_symptoms, link_entry};
+pub use cluster::{Cluster, cluster};
 pub use gaps::{GapEntry, gap_entry};
 pub use images::{ImageEntry, LocationEntry, MovedEntry, PreflightEntry, RemedyEntry, WhatIfEntry};
 use images::{LOCATIONS, preflight_entry, what_if_entry};
@@ -47,6 +52,12 @@ pub struct Report {
     pub verdict: String,
     /// How many findings of each severity, how many were accepted, and how many checks are undetermined.
     pub summary: Summary,
+    /// The chain from the nodes to Microsoft's registry, link by link; not in a report of `preflight`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<LinkEntry>,
+    /// What cannot be done now, as far as it was seen.
+    #[serde(default, skip_serializing_if = "Affected::is_nothing")]
+    pub affected: Affected,
     /// What became of each check.
     pub checks: Vec<CheckEntry>,
     /// What is wrong: causes first, worst first.
@@ -70,34 +81,18 @@ pub struct Report {
     pub unsettled: Vec<FindingEntry>,
 }
 
-/// The cluster that a report is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Cluster {
-    /// ARM id.
-    pub id: String,
-    pub name: String,
-    pub resource_group: Option<String>,
-    /// Azure region.
-    pub location: Option<String>,
-    /// Kubernetes version that the control plane runs.
-    pub kubernetes_version: Option<String>,
-    /// `Cache` or `Direct`.
-    pub artifact_source: Option<String>,
-    /// Outbound type, such as `none`.
-    pub outbound_type: Option<String>,
-    /// ARM id of the bootstrap registry.
-    pub registry_id: Option<String>,
-    /// `managed`, `byo` or `none`.
-    pub registry_ownership: String,
-}
-
 /// Counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     pub error: usize,
     pub warning: usize,
     pub info: usize,
+    /// Errors and warnings that nothing else explains.
+    #[serde(default, rename = "rootCauses", skip_serializing_if = "is_zero")]
+    pub root_causes: usize,
+    /// Findings that a root cause explains.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub symptoms: usize,
     /// Checks that could not see everything and found nothing.
     pub undetermined: usize,
     /// Findings that the policy or the baseline accepts: they are still there.
@@ -230,6 +225,9 @@ impl Report {
     /// The report of a run, with commands for a shell.
     pub fn of(results: &Results<'_>, shell: Shell) -> Self {
         let Ruling { diagnosis, suppressed, notices } = results.ruling;
+        let accepted = suppressed.iter().map(|(finding, _)| finding);
+        let is_cluster = results.preflight.is_none();
+        let chain = if is_cluster { chain_answer::of(diagnosis, accepted) } else { Vec::new() };
         let preflight = results.preflight.map(|preflight| preflight_entry(preflight, diagnosis, shell));
         let places = Places::of(preflight.as_ref());
         let entry = |finding: &Finding| places.located(finding_entry(finding, shell));
@@ -240,20 +238,25 @@ impl Report {
         let suppressed: Vec<_> = suppressed.collect();
         let findings = diagnosis.findings.iter().map(entry).collect();
         let steps = results.plan.steps.iter().enumerate();
+        let (root_causes, symptoms) = causes_and_symptoms(diagnosis);
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
             tool: Tool::this(),
-            collected_at: diagnosis.evidence.collected_at,
+            collected_at: whole_seconds(diagnosis.evidence.collected_at),
             cluster: cluster(diagnosis.evidence),
             verdict: diagnosis.verdict().as_str().to_owned(),
             summary: Summary {
                 error: diagnosis.count(Severity::Error),
                 warning: diagnosis.count(Severity::Warning),
                 info: diagnosis.count(Severity::Info),
+                root_causes,
+                symptoms,
                 undetermined: diagnosis.undetermined(),
                 accepted: suppressed.len(),
                 not_asked: diagnosis.not_asked,
             },
+            chain: chain.into_iter().map(link_entry).collect(),
+            affected: if is_cluster { Affected::of(diagnosis) } else { Affected::default() },
             checks: diagnosis.checks.iter().map(check_entry).collect(),
             findings,
             plan: steps.map(|(at, step)| step_entry(at + 1, step, results.plan, shell)).collect(),
@@ -264,6 +267,11 @@ impl Report {
             unsettled: Vec::new(),
         }
     }
+}
+
+/// A time without its fraction, which tells nobody anything.
+pub fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// Where images stand, by image.
@@ -281,29 +289,6 @@ impl<'p> Places<'p> {
         entry.locations = places.into_iter().flatten().take(LOCATIONS).cloned().collect();
         entry
     }
-}
-
-/// The cluster, as a report names it.
-pub fn cluster(evidence: &Evidence) -> Cluster {
-    let properties = &evidence.cluster.properties;
-    Cluster {
-        id: evidence.cluster.id.to_string(),
-        name: evidence.cluster.name().to_owned(),
-        resource_group: evidence.cluster.id.resource_group().map(str::to_owned),
-        location: word(evidence.cluster.location.as_ref()),
-        kubernetes_version: word(
-            properties.current_kubernetes_version.as_ref().or(properties.kubernetes_version.as_ref()),
-        ),
-        artifact_source: word(evidence.bootstrap().artifact_source.as_ref()),
-        outbound_type: word(properties.network_profile.as_ref().and_then(|profile| profile.outbound_type.as_ref())),
-        registry_id: evidence.registry_id().map(|id| id.to_string()),
-        registry_ownership: evidence.ownership().as_str().to_owned(),
-    }
-}
-
-/// One of ARM's words, cut where it is none.
-fn word(text: Option<&String>) -> Option<String> {
-    text.map(|text| text::bounded(text, 200))
 }
 
 fn check_entry(judged: &CheckResult) -> CheckEntry {

@@ -7,26 +7,31 @@ pub mod values;
 use anstyle::{AnsiColor, Style};
 
 use super::Options;
+use super::lines::{LABEL as INDENT, Page, styled};
+use super::marks::{DOT, coloured};
 use super::model::{ImageEntry, PreflightEntry, Report};
-use super::table::{Page, styled};
+use crate::answers::chain::LinkState;
 use crate::answers::preflight::NO_IMAGE;
 use crate::answers::pull::ImageVerdict;
+use crate::checks::rule::Severity;
 use crate::text::{self, count};
 
 /// Places of one image that are listed.
 const PLACES: usize = 5;
-/// Column at which the text begins.
-const INDENT: usize = 10;
 
 /// Renders the verdicts for lines of `width` characters.
 pub fn render(report: &Report, preflight: &PreflightEntry, options: &Options<'_>) -> String {
-    let mut page = Page::new(options.width);
-    page.head(report);
+    let mut page = Page::for_options(options);
+    page.verdict(report, options.elapsed);
     if let Some(effect) = &report.what_if {
         page.effect(effect);
     }
     remedies(&mut page, preflight);
-    images(&mut page, preflight);
+    if options.details {
+        images(&mut page, preflight);
+    } else {
+        lines(&mut page, preflight);
+    }
     summary(&mut page, preflight);
     page.unseen(report);
     page.suppressed(report);
@@ -52,6 +57,62 @@ fn remedies(page: &mut Page, preflight: &PreflightEntry) {
     }
 }
 
+/// A line an image: whether it can be pulled, and at which link that ends.
+fn lines(page: &mut Page, preflight: &PreflightEntry) {
+    page.line("");
+    let mut images: Vec<&ImageEntry> = preflight.images.iter().collect();
+    images.sort_by_key(|image| ImageVerdict::rank(&image.verdict));
+    for image in &images {
+        let shown = if image.image.is_empty() { NO_IMAGE } else { &image.image };
+        let place = image.locations.first().map(|place| format!("{DOT}{}:{}", place.file, place.line));
+        let more = image.locations.len().saturating_sub(1);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let first = format!(" {} ", coloured(state(image)));
+        let name = text::bounded(shown, 300);
+        let line = format!("{name}  {}{}{}{more}", end(image), marks(image), place.unwrap_or_default());
+        page.paragraph(&first, &line, 3);
+    }
+    if !images.is_empty() {
+        page.line("\n not shown: why, and where each image stands (--details)");
+    }
+}
+
+fn state(image: &ImageEntry) -> LinkState {
+    let verdict = ImageVerdict::ALL.into_iter().find(|verdict| verdict.as_str() == image.verdict);
+    match (verdict, image.severity.as_deref().and_then(Severity::of)) {
+        (Some(ImageVerdict::Pullable | ImageVerdict::NotPulled), _) => LinkState::Ok,
+        (None | Some(ImageVerdict::Unknown), _) => LinkState::Unseen,
+        (_, Some(Severity::Error)) => LinkState::Broken,
+        _ => LinkState::Warning,
+    }
+}
+
+/// Where the way of an image ends, and what to write instead.
+fn end(image: &ImageEntry) -> String {
+    let verdict = ImageVerdict::ALL.into_iter().find(|verdict| verdict.as_str() == image.verdict);
+    let link = match verdict {
+        Some(ImageVerdict::CacheRule) => ": no cache rule",
+        Some(ImageVerdict::Never) => ": no way to the registry",
+        Some(ImageVerdict::Blocked) => ": the chain is broken",
+        _ => "",
+    };
+    let instead = image.reference.as_ref().filter(|reference| **reference != image.image);
+    let instead = instead.map_or_else(String::new, |reference| format!("; write {reference}"));
+    format!("{}{link}{instead}", image.verdict)
+}
+
+fn marks(image: &ImageEntry) -> String {
+    let well = state(image) == LinkState::Ok;
+    let marks = [
+        image.severity.as_deref().filter(|_| !well),
+        image.mentioned.then_some("only mentioned"),
+        image.probable.then_some("named by no manifest"),
+        (!well && image.severity.is_none()).then_some("accepted"),
+    ];
+    let marks = marks.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if marks.is_empty() { marks } else { format!(" ({marks})") }
+}
+
 fn images(page: &mut Page, preflight: &PreflightEntry) {
     for verdict in ImageVerdict::ALL {
         let own: Vec<&ImageEntry> = preflight.images.iter().filter(|image| image.verdict == verdict.as_str()).collect();
@@ -74,14 +135,7 @@ fn images(page: &mut Page, preflight: &PreflightEntry) {
 fn one(page: &mut Page, image: &ImageEntry, verdict: ImageVerdict) {
     let well = matches!(verdict, ImageVerdict::Pullable | ImageVerdict::NotPulled);
     let shown = if image.image.is_empty() { NO_IMAGE } else { &image.image };
-    let marks = [
-        image.severity.as_deref().filter(|_| !well),
-        image.mentioned.then_some("only mentioned"),
-        image.probable.then_some("named by no manifest"),
-        (!well && image.severity.is_none()).then_some("accepted"),
-    ];
-    let marks = marks.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let marks = if marks.is_empty() { marks } else { format!(" ({marks})") };
+    let marks = marks(image);
     let name = styled(&text::clean(&text::bounded(shown, 300)), Style::new().bold());
     page.line(&format!("  {name}{marks}"));
     page.field("Why", &image.detail, INDENT);

@@ -4,6 +4,8 @@
 //! pseudo path made of the ARM id, and the id itself as a logical location. The fingerprint has a key of our own:
 //! GitHub computes `primaryLocationLineHash` from a file's lines, which do not exist here.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -43,8 +45,11 @@ struct Run {
 pub fn render(report: &Report) -> serde_json::Result<String> {
     let checks: Vec<&'static RuleSet> =
         answers::rule_sets().filter(|check| report.checks.iter().any(|own| own.id == check.id)).collect();
-    let rules: Vec<(&RuleSet, &Rule)> =
-        checks.iter().flat_map(|check| check.rules.iter().map(move |rule| (*check, *rule))).collect();
+    // Only rules that something was found of: a healthy run is a few kilobytes.
+    let suppressed = report.suppressed.iter().map(|entry| &entry.finding);
+    let named: BTreeSet<&str> = report.findings.iter().chain(suppressed).map(|own| own.rule.as_str()).collect();
+    let all = checks.iter().flat_map(|check| check.rules.iter().map(move |rule| (*check, *rule)));
+    let rules: Vec<(&RuleSet, &Rule)> = all.filter(|(_, rule)| named.contains(rule.id)).collect();
     let index = |rule: &str| rules.iter().position(|(_, own)| own.id == rule);
     let kept = report.findings.iter().map(|finding| result(finding, index(&finding.rule), None));
     let suppressed = report
@@ -84,17 +89,18 @@ fn level(severity: &str) -> &'static str {
     }
 }
 
+/// A rule, without its page: that is one address and one command away, and the same in every run.
 fn descriptor(check: &RuleSet, rule: &Rule) -> Value {
     let page = check.rule_doc(rule.id).unwrap_or_default();
     let link = page
         .split_whitespace()
         .find(|word| word.starts_with("https://"))
         .map(|link| link.trim_end_matches(['.', ',', ')', ';']));
+    let more = format!("{}. aksiso explain {}", rule.title, rule.id);
     json!({
         "id": rule.id,
         "shortDescription": { "text": rule.title },
-        "fullDescription": { "text": rule.title },
-        "help": { "text": page, "markdown": page },
+        "help": { "text": more },
         "helpUri": link,
         "defaultConfiguration": { "level": level(rule.severity.as_str()) },
         "properties": { "tags": ["aks", "network-isolated", check.id], "precision": "high" },

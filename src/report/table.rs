@@ -1,7 +1,7 @@
 //! The report for people: the verdict first, then findings with what to do, then what passed and what was not seen.
 //! Words carry the meaning; colour only repeats it, and only on a terminal.
 
-use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -9,60 +9,41 @@ use jiff::Timestamp;
 
 use super::Options;
 use super::headline;
+use super::lines::{LABEL, Page, styled};
+use super::marks::{self, DOT};
 use super::model::{
     Cluster, FindingEntry, MovedEntry, ObservationEntry, Report, StepEntry, SubjectEntry, SuppressedEntry, WhatIfEntry,
 };
+use super::picture::{self, Picture};
+use super::roots::Roots;
 use crate::answers;
 use crate::checks::rule::Severity;
 use crate::text::{self, count};
 
 /// Column at which the text of a finding begins.
-pub(super) const INDENT: usize = 10;
+const INDENT: usize = LABEL;
 /// Most images that a list names; the other formats have them all.
 const IMAGES: usize = 30;
 
 /// Renders the report for lines of `width` characters.
 pub fn render(report: &Report, options: &Options<'_>) -> String {
-    let mut page = Page { links: options.links, ..Page::new(options.width) };
+    let mut page = Page::for_options(options);
+    let roots = Roots::of(report);
     page.head(report);
+    picture::draw(&mut page, &Picture::of(report, &roots));
     if let Some(effect) = &report.what_if {
         page.effect(effect);
     }
-    let edges = Edges::of(report);
-    for root in report.findings.iter().filter(|finding| finding.caused_by.is_empty()) {
-        page.finding(root);
-        page.symptoms(&edges.explained(root));
+    for root in &roots.causes {
+        page.finding(root.finding);
+        page.symptoms(&root.explains);
     }
+    roots.notes.iter().for_each(|note| page.finding(note));
     page.plan(report);
     page.checks(report);
     page.unseen(report);
     page.suppressed(report);
     page.finish()
-}
-
-/// Which findings a finding explains.
-struct Edges<'r>(HashMap<&'r str, Vec<&'r FindingEntry>>);
-
-impl<'r> Edges<'r> {
-    fn of(report: &'r Report) -> Self {
-        let mut direct: HashMap<&str, Vec<&FindingEntry>> = HashMap::new();
-        for finding in &report.findings {
-            finding.caused_by.iter().for_each(|cause| direct.entry(cause).or_default().push(finding));
-        }
-        Self(direct)
-    }
-
-    /// What a cause explains, directly or through other symptoms, nearest first.
-    fn explained(&self, cause: &'r FindingEntry) -> Vec<&'r FindingEntry> {
-        let (mut found, mut seen, mut next) = (vec![cause], HashSet::from([cause.fingerprint.as_str()]), 0);
-        while let Some(cause) = found.get(next) {
-            let symptoms = self.0.get(cause.fingerprint.as_str()).into_iter().flatten();
-            let new: Vec<_> = symptoms.filter(|symptom| seen.insert(&symptom.fingerprint)).copied().collect();
-            found.extend(new);
-            next += 1;
-        }
-        found.split_off(1)
-    }
 }
 
 /// Renders the list of checks and rules.
@@ -98,43 +79,22 @@ fn severity_style(word: &str) -> Style {
     color.on_default().bold()
 }
 
-pub(super) fn styled(text: &str, style: Style) -> String {
-    format!("{style}{text}{style:#}")
-}
-
-/// A page that grows line by line.
-pub(super) struct Page {
-    out: String,
-    width: usize,
-    links: bool,
-}
-
 impl Page {
-    pub(super) fn new(width: usize) -> Self {
-        Self { out: String::new(), width, links: false }
-    }
-
-    /// The page, safe for a terminal and for a CI log.
-    pub(super) fn finish(self) -> String {
-        text::for_ci_log(&self.out)
-    }
-
-    pub(super) fn line(&mut self, line: &str) {
-        self.out.push_str(line);
-        self.out.push('\n');
-    }
-
     pub(super) fn head(&mut self, report: &Report) {
-        let summary = &report.summary;
-        let (word, style) = match report.verdict.as_str() {
-            "healthy" => ("HEALTHY", AnsiColor::Green.on_default().bold()),
-            "incomplete" => ("INCOMPLETE", severity_style("warning")),
-            "accepted" => ("ACCEPTED", severity_style("warning")),
-            _ if summary.error > 0 => ("FINDINGS", severity_style("error")),
-            _ => ("FINDINGS", severity_style("warning")),
-        };
-        self.wrapped(&format!("Verdict: {} - ", styled(word, style)), &headline::counts(report), 9);
+        let (word, state) = (headline::word(report), headline::state(report));
+        self.wrapped(&format!("{}  ", styled(word, marks::style(state).bold())), &headline::counts(report), 2);
         self.cluster(&report.cluster, report.collected_at);
+    }
+
+    /// The verdict with the cluster, the root causes, what they cost, and how long a live run took.
+    pub(super) fn verdict(&mut self, report: &Report, elapsed: Option<Duration>) {
+        let (word, state) = (headline::word(report), headline::state(report));
+        let Cluster { name, resource_group, .. } = &report.cluster;
+        let group = resource_group.as_ref().map_or_else(String::new, |group| format!(" ({group})"));
+        let took = elapsed.map_or_else(String::new, |took| format!("; {:.1} s", took.as_secs_f64()));
+        let name = text::clean(&text::bounded(&format!("{name}{group}"), 120));
+        let line = format!("{name}{}{}{took}", DOT, headline::counts(report));
+        self.wrapped(&format!("{}  ", styled(word, marks::style(state).bold())), &line, 2);
     }
 
     /// Which cluster, in what shape, seen when.
@@ -192,38 +152,34 @@ impl Page {
         self.line(&format!("{word} {}", styled(&finding.rule, Style::new().bold())));
         self.paragraph("  ", &finding.title, 2);
         self.field("What", &finding.detail, INDENT);
-        self.field("About", &format!("{} {}", finding.subject.kind, finding.subject.name), INDENT);
+        self.field("Resource", &format!("{} {}", finding.subject.kind, finding.subject.name), INDENT);
         for (at, observation) in finding.evidence.iter().enumerate() {
             // Ids are cut to what tells them apart; where that is the same, they are shown whole.
             let twin = |other: &ObservationEntry| {
                 other.source != observation.source && short_source(&other.source) == short_source(&observation.source)
             };
             let line = if finding.evidence.iter().any(twin) { whole(observation) } else { short(observation) };
-            self.field(if at == 0 { "Because" } else { "" }, &line, INDENT);
+            self.field(if at == 0 { "Evidence" } else { "" }, &line, INDENT);
         }
         let remediation = &finding.remediation;
-        self.field("Do", &format!("[{}] {}", remediation.kind, remediation.summary), INDENT);
+        self.field("Fix", &format!("[{}] {}", remediation.kind, remediation.summary), INDENT);
         self.commands("", &remediation.commands);
         if !remediation.script_commands.is_empty() {
             self.commands("without a terminal, which asks nothing:", &remediation.script_commands);
         }
         self.field("Impact", &impact_words(&remediation.impacts), INDENT);
-        let start = self.out.len();
-        self.field("More", &format!("aksiso explain {}; {}", finding.rule, remediation.docs), INDENT);
-        if self.links {
-            let link = format!("\u{1b}]8;;{0}\u{1b}\\{0}\u{1b}]8;;\u{1b}\\", remediation.docs);
-            let more = self.out.split_off(start);
-            self.out.push_str(&more.replace(&remediation.docs, &link));
-        }
+        let docs = remediation.docs.as_str();
+        let more = format!("aksiso explain {}; {}", finding.rule, self.linked(docs, docs));
+        self.wrapped(&format!("  {:<width$}", "More", width = INDENT - 2), &more, INDENT);
     }
 
     /// What the finding explains: one line each, with how much there is and the newest evidence.
     fn symptoms(&mut self, symptoms: &[&FindingEntry]) {
         for (at, finding) in symptoms.iter().enumerate() {
             let newest = finding.evidence.first();
-            let newest = newest.map(|seen| format!(" ({})", text::bounded(&seen.value, 160))).unwrap_or_default();
+            let newest = newest.map(|seen| format!(" ({})", text::ending(&seen.value, 160))).unwrap_or_default();
             let line = format!("{} {} {}{newest}", finding.severity.to_uppercase(), finding.rule, finding.detail);
-            self.field(if at == 0 { "Explains" } else { "" }, &line, INDENT + 1);
+            self.field(if at == 0 { "Explains" } else { "" }, &line, INDENT);
         }
     }
 
@@ -252,25 +208,11 @@ impl Page {
         }
     }
 
-    /// Commands stand on lines of their own and are never broken: they are there to be copied.
-    pub(super) fn commands(&mut self, heading: &str, commands: &[String]) {
-        if commands.is_empty() {
-            return;
-        }
-        if !heading.is_empty() {
-            self.field("", heading, INDENT);
-        }
-        for command in commands {
-            let line = format!("    {}", text::clean(command));
-            self.line(&line);
-        }
-    }
-
     fn checks(&mut self, report: &Report) {
         self.line("");
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(cells(self.width)).set_header(vec!["CHECK", "STATUS", "WHAT"]);
+        table.set_width(cells(self.width())).set_header(vec!["CHECK", "STATUS", "WHAT"]);
         for check in &report.checks {
             let incomplete = check.status == "failed" && !check.gaps.is_empty();
             let mark = if incomplete { "failed, incomplete" } else { &check.status };
@@ -311,26 +253,6 @@ impl Page {
         }
         for notice in &report.policy {
             self.paragraph("  ", &format!("{}, line {}: {}", notice.file, notice.line, notice.message), 2);
-        }
-    }
-
-    /// A label and a wrapped paragraph beside it; an empty label goes on with the one above.
-    pub(super) fn field(&mut self, label: &str, body: &str, indent: usize) {
-        self.paragraph(&format!("  {label:<width$}", width = indent - 2), body, indent);
-    }
-
-    /// A wrapped paragraph: what its first line begins with, and how far the others are indented.
-    pub(super) fn paragraph(&mut self, first: &str, body: &str, indent: usize) {
-        self.wrapped(first, &text::clean(body), indent);
-    }
-
-    /// The same of what is clean already; it may hold styles.
-    pub(super) fn wrapped(&mut self, first: &str, body: &str, indent: usize) {
-        let rest = " ".repeat(indent);
-        let options =
-            textwrap::Options::new(self.width).initial_indent(first).subsequent_indent(&rest).break_words(false);
-        for line in textwrap::wrap(body, options.word_splitter(textwrap::WordSplitter::NoHyphenation)) {
-            self.line(line.trim_end());
         }
     }
 }

@@ -80,7 +80,7 @@ fn a_baseline_of_a_broken_cluster_never_reads_as_healthy() {
 }
 
 fn rendered(report: &Report, format: Format) -> String {
-    report::render(report, format, &Options { width: 4_000, previous: None, links: false }).expect("a report")
+    report::render(report, format, &Options { width: 4_000, details: true, ..Options::default() }).expect("a report")
 }
 
 /// Whether a format says the verdict, and how much was accepted.

@@ -252,7 +252,7 @@ fn the_zone_with_the_registrys_records_is_linked() {
         assert!(!both.iter().any(|line| line.contains("link vnet create")), "{both:#?}");
         let report = judged::report(&fixtures::evidence(&other));
         let finding = report.findings.iter().find(|own| own.rule == private_dns::NOT_LINKED.id).expect("a finding");
-        let table = judged::table(&report);
+        let table = judged::details(&report);
         for zone in [own, group] {
             assert!(finding.remediation.summary.contains(zone), "{}", finding.remediation.summary);
             assert!(table.contains(&format!("resourceGroups/{}", zone.split('/').nth(2).unwrap_or(zone))), "{table}");
@@ -405,7 +405,7 @@ fn locks_are_said_beside_the_step() {
         let report = judged::report(&fixtures::evidence(&fixtures::named(name)));
         assert!(report.checks.iter().all(|check| check.gaps.is_empty()), "{name}");
         let locks = report.plan.iter().flat_map(|step| step.locks.clone()).collect::<Vec<String>>();
-        assert!(locks.iter().all(|lock| judged::table(&report).contains(&lock[..20])), "{name}");
+        assert!(locks.iter().all(|lock| judged::details(&report).contains(&lock[..20])), "{name}");
         locks
     };
     let locked = locks("cases/step-locked");

@@ -80,7 +80,15 @@ fn the_json_report_keeps_its_contract() {
     assert_eq!(report["tool"]["name"], "aksiso");
     assert_eq!(report["collectedAt"], "2026-11-20T12:00:00Z");
     assert_eq!(report["verdict"], "findings");
-    assert_eq!(report["summary"], serde_json::json!({ "error": 5, "warning": 0, "info": 0, "undetermined": 0 }));
+    let summary = &report["summary"];
+    assert_eq!(
+        [&summary["error"], &summary["warning"], &summary["info"], &summary["undetermined"]],
+        [&serde_json::json!(5), &serde_json::json!(0), &serde_json::json!(0), &serde_json::json!(0)]
+    );
+    assert_eq!((&summary["rootCauses"], &summary["symptoms"]), (&serde_json::json!(3), &serde_json::json!(2)));
+    let states: Vec<&str> =
+        report["chain"].as_array().expect("a chain").iter().filter_map(|link| link["state"].as_str()).collect();
+    assert_eq!(states, ["broken", "broken", "ok", "broken", "ok", "unseen"]);
     for key in [
         "id",
         "name",
@@ -135,10 +143,10 @@ fn a_pipe_gets_no_colour_and_no_line_needs_it() {
     let text = stdout(&example(&[]));
     assert!(!text.contains('\u{1b}'));
     for word in [
-        "Verdict: FINDINGS - 5 errors, 0 warnings, 0 info",
-        "ERROR dns-record-missing",
-        "aksiso explain acrpull-missing",
-        "private-dns        failed",
+        "UNHEALTHY  aks1 (prod-rg) - 3 root causes, 2 symptoms; 3 pods cannot pull",
+        " 1 x dns-record-missing",
+        "aksiso explain dns-record-missing",
+        "x 2 acrpull",
     ] {
         assert!(text.contains(word), "{word} in: {text}");
     }
@@ -357,8 +365,11 @@ fn one_fault_on_many_nodes_is_one_finding_at_the_top() {
     );
     assert_eq!(report["plan"].as_array().map(Vec::len), Some(1));
     let table = stdout(&run(&["diagnose", "--from", path]));
-    assert!(table.contains("Explains ERROR pull-unauthorized 2000 containers"), "{table}");
-    assert!(table.lines().count() < 50, "{table}");
+    assert!(table.contains("2000 pods cannot pull") && table.contains("explains pull-unauthorized"), "{table}");
+    assert!(table.lines().count() < 20, "{table}");
+    let table = stdout(&run(&["diagnose", "--from", path, "--details"]));
+    assert!(table.contains("Explains  ERROR pull-unauthorized 2000 containers"), "{table}");
+    assert!(table.lines().count() < 60, "{table}");
 }
 
 #[test]

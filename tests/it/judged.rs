@@ -52,7 +52,13 @@ fn report_of(diagnosis: Diagnosis<'_>, preflight: Option<&Preflight<'_>>, effect
 
 /// What a person reads, in lines of 100 characters.
 pub fn table(report: &Report) -> String {
-    let options = Options { width: 100, previous: None, links: false };
+    let options = Options::default();
+    report::render(report, Format::Table, &options).expect("a report")
+}
+
+/// The same in its long form.
+pub fn details(report: &Report) -> String {
+    let options = Options { details: true, ..Options::default() };
     report::render(report, Format::Table, &options).expect("a report")
 }
 

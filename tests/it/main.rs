@@ -6,6 +6,7 @@ mod accepted;
 mod advice;
 mod anonymize;
 mod arrived;
+mod browser;
 mod checks;
 mod cli;
 mod codes;
@@ -38,9 +39,11 @@ mod properties;
 #[cfg(target_os = "linux")]
 mod proxy;
 mod recorded;
+mod screen;
 mod secrecy;
 #[cfg(target_os = "linux")]
 mod server;
+mod shots;
 #[cfg(target_os = "linux")]
 mod sign_in;
 mod since;

@@ -6,7 +6,7 @@ use aksiso::evidence::anonymize::{self, Pseudonyms};
 use aksiso::evidence::id::ResourceId;
 use aksiso::evidence::snapshot;
 use aksiso::model::message as pull_message;
-use aksiso::report::{json, script};
+use aksiso::report::{html, json, mermaid, script};
 use aksiso::text;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -205,6 +205,11 @@ proptest! {
         let table = anstream::adapter::strip_str(&judged::table(&report)).to_string();
         prop_assert!(!table.contains("##") && !table.chars().any(steers), "{table}");
         prop_assert!(table.lines().all(|line| !line.trim_start().starts_with("::")));
+        for picture in [html::render(&report), mermaid::render(&report)] {
+            prop_assert!(!picture.contains("##") && !picture.chars().any(steers), "{picture}");
+            prop_assert!(picture.lines().all(|line| !line.trim_start().starts_with("::")));
+            prop_assert!(picture.matches("<script").count() <= 1);
+        }
         let script = script::render(&Plan::of(&judged::diagnose(&evidence)), Shell::Posix);
         prop_assert!(!script.chars().any(steers), "{script}");
 

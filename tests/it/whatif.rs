@@ -47,7 +47,7 @@ fn with_own_image(mut evidence: Evidence) -> Option<(Evidence, String)> {
 
 /// Whether the report says without reservation that the changes stop no image in use.
 fn none_stops(before: &Evidence, after: &Evidence, change: &str) -> bool {
-    judged::table(&judged::what_if(before, after, &[change.to_owned()])).contains("Stops   none of")
+    judged::table(&judged::what_if(before, after, &[change.to_owned()])).contains("Stops     none of")
 }
 
 /// Without its registry no image of it can be pulled, whatever else is known: never "unclear", and never exit 0.

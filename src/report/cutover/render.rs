@@ -2,7 +2,7 @@
 
 use anstyle::AnsiColor;
 
-use super::{CutoverFormat, CutoverReport};
+use super::{CutoverFormat, CutoverReport, way};
 use crate::answers::cutover::gates::{Gate, Pass};
 use crate::answers::cutover::names::StepKind;
 use crate::answers::cutover::steps::CutoverStep;
@@ -10,13 +10,12 @@ use crate::answers::cutover::{Cutover, Safety, State};
 use crate::checks::command::Shell;
 use crate::diagnosis::gaps;
 use crate::report::json::printed;
+use crate::report::lines::{LABEL as INDENT, Page, styled};
 use crate::report::markdown::{code, escape, fenced};
 use crate::report::model::{cluster, gap_entry, impacts, lines};
-use crate::report::table::{Page, impact_words, styled};
+use crate::report::table::impact_words;
 use crate::text;
 
-/// Column at which the text begins.
-const INDENT: usize = 10;
 /// Nodes of a pool, and gates of a kind, that are listed.
 const LISTED: usize = 20;
 
@@ -49,6 +48,7 @@ fn table(cutover: &Cutover<'_>, shell: Shell, width: usize) -> String {
         &format!("{}{to}; policy {}: {}", cutover.goal.as_str(), cutover.policy.as_str(), cutover.policy.why()),
         INDENT,
     );
+    way::draw(&mut page, cutover.state, &cutover.goal);
     pools(&mut page, cutover);
     gates(&mut page, cutover, shell);
     match cutover.now() {
@@ -146,7 +146,7 @@ fn next(page: &mut Page, cutover: &Cutover<'_>, step: &CutoverStep, shell: Shell
     page.field("Why", &step.why, INDENT);
     page.commands("", &lines(&step.commands, shell));
     page.field("Impact", &impact_words(&impacts(&step.commands)), INDENT);
-    page.field("Disturbs", &step.disturbs, INDENT + 1);
+    page.field("Disturbs", &step.disturbs, INDENT);
     page.field("Takes", &step.takes, INDENT);
     page.field("Verify", "that it worked:", INDENT);
     page.commands("", &lines(&step.verify, shell));

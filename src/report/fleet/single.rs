@@ -8,7 +8,7 @@ use crate::answers;
 use crate::diagnosis::Status;
 use crate::evidence::fleet::table::CLUSTERS;
 use crate::evidence::{Gap, Reason};
-use crate::report::model::{CheckEntry, Cluster, FindingEntry, GapEntry, Report, Summary, gap_entry};
+use crate::report::model::{Affected, CheckEntry, Cluster, FindingEntry, GapEntry, Report, Summary, gap_entry};
 use crate::text;
 
 /// Most gaps of one check: a thousand clusters may lack the same permission.
@@ -42,11 +42,15 @@ pub(super) fn of(report: &FleetReport) -> Report {
             info: count("info"),
             accepted: report.summary.suppressed,
             not_asked: 0,
+            root_causes: findings.len(),
+            symptoms: 0,
             undetermined: checks.iter().filter(|check| check.status == Status::Undetermined.as_str()).count(),
         },
         checks,
         findings,
         plan: Vec::new(),
+        chain: Vec::new(),
+        affected: Affected::default(),
         suppressed: Vec::new(),
         policy: report.policy.clone(),
         what_if: None,
