@@ -4,6 +4,7 @@ pub mod cli;
 mod collected;
 mod cutover;
 mod diagnose;
+mod doctor;
 pub mod exit;
 pub mod files;
 mod fleet;
@@ -17,9 +18,6 @@ mod target;
 mod whatif;
 
 use std::path::Path;
-
-use anyhow::Context as _;
-use clap::CommandFactory as _;
 
 use crate::answers;
 use crate::checks::catalogue;
@@ -35,6 +33,7 @@ use crate::report::permissions::{For, Permissions, Whom};
 use crate::report::{self, ListFormat, json, page, table};
 use crate::sources::progress::Progress;
 use crate::text::{self, problem::Problem};
+use anyhow::Context as _;
 use cli::{CheckArgs, Cli, CollectArgs, Subcommand};
 use exit::{Exit, FailOn};
 use output::Interruption;
@@ -57,6 +56,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
             Subcommand::Preflight(args) => preflight::preflight(&args, &progress).await,
             Subcommand::Fleet(args) => fleet::fleet(&args, &progress, own).await,
             Subcommand::Collect(args) => collect(&args, &progress).await,
+            Subcommand::Doctor(args) => doctor::doctor(&args, &progress).await,
             Subcommand::Permissions(args) => permissions(&args),
             Subcommand::Compare { old, new, output, fail_on } => compare(&old, &new, output, fail_on),
             Subcommand::Schema { of } => schema(of),
@@ -91,9 +91,20 @@ fn schema(of: SchemaOf) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
+/// Answers a shell that completes a command line, and ends; does nothing where none asks.
+pub fn complete() {
+    clap_complete::CompleteEnv::with_factory(cli::command).bin("aksiso").completer("aksiso").complete();
+}
+
+/// What makes a shell ask aksiso itself for what may follow: rules, checks and formats are its own.
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "aksiso", &mut out);
+    let name = shell.to_string();
+    let shells = clap_complete::env::Shells::builtins();
+    let known = shells.completer(&name).ok_or_else(|| {
+        Problem::new(format!("{name} cannot be completed"), "use bash, zsh, fish, elvish or powershell")
+    })?;
+    known.write_registration("COMPLETE", "aksiso", "aksiso", "aksiso", &mut out)?;
     output::print(&String::from_utf8_lossy(&out))?;
     Ok(Exit::Clean)
 }
@@ -101,12 +112,12 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
 fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
     let Some(folder) = folder else {
         let mut out = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+        clap_mangen::Man::new(cli::command()).render(&mut out)?;
         output::print(&String::from_utf8_lossy(&out))?;
         return Ok(Exit::Clean);
     };
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let mut command = Cli::command().disable_help_subcommand(true);
+    let mut command = cli::command().disable_help_subcommand(true);
     command.build();
     let subcommands = command.get_subcommands().map(|sub| (format!("aksiso-{}", sub.get_name()), sub.clone()));
     let all: Vec<(String, clap::Command)> = subcommands.chain([("aksiso".to_owned(), command.clone())]).collect();

@@ -4,15 +4,18 @@ use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use aksiso::app::cli::Cli;
+use aksiso::app::cli::{self, Cli};
 use aksiso::app::exit::Exit;
 use aksiso::text::{self, problem::Problem};
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     // What a panic says may hold text from a cluster.
     std::panic::set_hook(Box::new(|panic| say(&format!("aksiso: bug: {}\n", text::clean(&panic.to_string())))));
+    aksiso::app::complete();
+    let matches = cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    cli.color.apply();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let outcome = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let run = || runtime.block_on(aksiso::app::run(cli));

@@ -3,6 +3,7 @@
 pub mod annotations;
 pub mod compare;
 pub mod cutover;
+pub mod doctor;
 pub mod fleet;
 pub mod gitlab;
 mod headline;

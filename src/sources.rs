@@ -11,4 +11,4 @@ pub mod manifests;
 mod peer;
 mod process;
 pub mod progress;
-mod proxy;
+pub mod proxy;

@@ -1,7 +1,9 @@
 //! The command line: types only.
 
 mod cutover;
+mod doctor;
 mod fleet;
+mod groups;
 mod help;
 mod preflight;
 mod values;
@@ -22,8 +24,11 @@ use crate::report::permissions::PermissionsFormat;
 use crate::report::{ListFormat, Output, compare};
 use crate::sources::azure::credential::Method;
 pub use cutover::{CutoverArgs, Destination};
+pub use doctor::DoctorArgs;
 pub use fleet::{Depth, FleetArgs, FleetReportArgs};
+pub use groups::command;
 pub use preflight::PreflightArgs;
+pub use values::Color;
 use values::{clouds, duration, object_id, principal_name, registry_id, scope};
 
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
@@ -31,7 +36,8 @@ use values::{clouds, duration, object_id, principal_name, registry_id, scope};
 /// aksiso asks Azure Resource Manager and the Kubernetes API, changes nothing, and says which link of the chain is
 /// broken, why it is sure, and which documented remediation applies.
 ///
-/// Installed under the name kubectl-aksiso it is a kubectl plug-in too: kubectl aksiso diagnose -g GROUP -n NAME.
+/// Without a name it takes the cluster of the current kubeconfig context. Installed as kubectl-aksiso it is a kubectl
+/// plug-in too: kubectl aksiso diagnose.
 #[derive(Debug, Parser)]
 #[command(name = "aksiso", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
@@ -41,6 +47,9 @@ pub struct Cli {
     /// Log to stderr what is asked; -vv logs every call
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// Colours: auto heeds NO_COLOR, CLICOLOR_FORCE and whether the output is a terminal
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
     /// No progress and no log
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -81,6 +90,12 @@ pub enum Subcommand {
     /// findings stay the same. --anonymize-map keeps what translates back.
     #[command(after_help = help::COLLECT_CODES, after_long_help = help::both(help::COLLECT_CODES, help::COLLECT))]
     Collect(Box<CollectArgs>),
+    /// Say whether a diagnosis can be made from here: sign-in, cluster, the ways to it, and each permission
+    ///
+    /// Nothing is judged and nothing is changed. Azure permissions are what Azure says that this sign-in may do; in the
+    /// cluster, what the API server answers.
+    #[command(after_help = help::DOCTOR_CODES, after_long_help = help::both(help::DOCTOR_CODES, help::DOCTOR))]
+    Doctor(Box<DoctorArgs>),
     /// Print the least that a diagnosis needs to be allowed: an Azure role, Kubernetes RBAC, and what each is for
     #[command(after_long_help = help::PERMISSIONS)]
     Permissions(PermissionsArgs),
@@ -146,7 +161,7 @@ pub struct DiagnoseArgs {
     /// Diagnose a snapshot instead of a live cluster; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
     pub from: Option<PathBuf>,
-    /// Put back the names that collect --anonymize took out; the file is the one that it wrote
+    /// Restore the names that collect --anonymize replaced; the file is the one that it wrote
     #[arg(long, value_name = "FILE", requires = "from")]
     pub anonymize_map: Option<PathBuf>,
     /// Judge the evidence as if something were changed; may be repeated. Nothing is changed anywhere
@@ -315,14 +330,15 @@ const TARGET_FLAGS: [&str; 11] = [
 /// Which cluster, and how to reach it.
 #[derive(Debug, Args)]
 pub struct TargetArgs {
-    /// Resource group of the cluster
+    /// Resource group of the cluster [default: az's default group]
     #[arg(short = 'g', long, value_name = "GROUP", requires = "name")]
     pub resource_group: Option<String>,
-    /// Name of the cluster
-    #[arg(short = 'n', long, value_name = "NAME", requires = "resource_group")]
+    /// Name of the cluster [default: the cluster that the kubeconfig's current context leads to, else the only one in
+    /// az's default group]
+    #[arg(short = 'n', long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Subscription id [default: AZURE_SUBSCRIPTION_ID, else the one that az is signed in to]
-    #[arg(short = 's', long, value_name = "ID", conflicts_with = "cluster_id")]
+    /// Subscription, by id or name [default: AZURE_SUBSCRIPTION_ID, else the one that az is signed in to]
+    #[arg(short = 's', long, value_name = "ID|NAME", conflicts_with = "cluster_id")]
     pub subscription: Option<String>,
     /// ARM id of the cluster, in any casing
     #[arg(long, value_name = "ARM_ID", conflicts_with_all = ["resource_group", "name"])]
@@ -360,10 +376,9 @@ fn check_ids() -> PossibleValuesParser {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -25,21 +25,23 @@ pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow
     let changes = Changes::read(&args.what_if)?;
     let checks = chosen(&args.checks);
     let give_up = Instant::now() + args.wait_timeout;
-    let mut asked = checks.clone();
+    let (mut asked, mut known) = (checks.clone(), None);
     loop {
         // Each round has a time limit of its own.
-        let session = Session::new(&args.target, progress);
+        let mut session = Session::new(&args.target, progress);
+        session.known.clone_from(&known);
         let answer = read_or_ask(args.from.as_deref(), &session, &asked, &[]).await;
         let mut next = Instant::now() + args.wait_interval;
         let mut evidence = match answer {
             Ok(evidence) => evidence,
-            // A network that is being mended may be away for a moment.
+            // A network that is being repaired may be away for a moment.
             Err(error) if args.wait && asked.len() < checks.len() && next < give_up => {
                 pause(&format!("{error}"), next, progress).await;
                 continue;
             }
             Err(error) => return Err(error),
         };
+        known = Some(evidence.cluster.id.clone());
         if let Some(map) = &args.anonymize_map {
             evidence = anonymize::restore(&evidence, &pseudonyms(map, true)?)?;
         }
@@ -83,8 +85,7 @@ fn finish(
 
 /// Waits for the next round, and says so.
 async fn pause(why: &str, until: Instant, progress: &Progress) {
-    let seconds = until.saturating_duration_since(Instant::now()).as_secs();
-    progress.waiting(&format!("{why}; asking again in {seconds} s"));
+    progress.waiting(why, until.saturating_duration_since(Instant::now()));
     tokio::time::sleep_until(until).await;
 }
 
@@ -92,5 +93,6 @@ async fn pause(why: &str, until: Instant, progress: &Progress) {
 fn words(diagnosis: &Diagnosis<'_>) -> String {
     let errors = diagnosis.count(Severity::Error);
     let unseen = diagnosis.undetermined();
-    format!("{}, {}", text::count(errors, "error"), text::count(unseen, "undetermined check"))
+    let open = text::listed(diagnosis.unsettled().map(|check| check.id));
+    format!("{}, {}; open: {open}", text::count(errors, "error"), text::count(unseen, "undetermined check"))
 }

@@ -31,8 +31,8 @@ pub(super) async fn live(
         Wish::read(args.kubeconfig.as_ref(), args.context.as_deref(), args.no_kubernetes).map_err(|why| {
             Problem::new(why, "check --kubeconfig and --context, or leave the Kubernetes API out with --no-kubernetes")
         })?;
-    let (id, arm) = tokio::join!(target::cluster_id(args, limits.deadline), session.arm());
-    let (id, arm, credential) = (id?, arm?, session.credential().await?);
+    let (target, arm) = tokio::join!(target::choose(session), session.arm());
+    let (id, arm, credential) = (target?.id, arm?, session.credential().await?);
     let sections: BTreeSet<Section> = checks.iter().flat_map(|check| check.needs).copied().collect();
     let progress = (*progress).clone();
     let collector = Collector { arm, credential, limits: *limits, progress, kubernetes, sections };
@@ -57,7 +57,7 @@ pub(super) async fn ask_registry(
 }
 
 /// Why the cluster itself could not be read, with what a person would look up next.
-async fn cluster_problem(arm: &Arm, id: &ResourceId, failure: &Failure, host: &str) -> Problem {
+pub(super) async fn cluster_problem(arm: &Arm, id: &ResourceId, failure: &Failure, host: &str) -> Problem {
     let name = format!("cluster {} in resource group {}", id.name(), id.resource_group().unwrap_or_default());
     let detail = text::clean(&failure.detail);
     match failure.reason {

@@ -34,8 +34,10 @@ pub fn print(text: &str) -> io::Result<()> {
 pub fn shows_links() -> bool {
     use std::io::IsTerminal as _;
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let plain =
-        set("NO_COLOR").is_some() || set("TERM").is_none_or(|term| term == "dumb" || term.starts_with("screen"));
+    let colourless = anstream::ColorChoice::global() == anstream::ColorChoice::Never;
+    let plain = colourless
+        || set("NO_COLOR").is_some()
+        || set("TERM").is_none_or(|term| term == "dumb" || term.starts_with("screen"));
     let program =
         set("TERM_PROGRAM").is_some_and(|name| ["iTerm.app", "WezTerm", "vscode", "ghostty"].contains(&name.as_str()));
     // VTE tells its version since it knows hyperlinks (0.50).

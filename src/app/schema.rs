@@ -17,6 +17,8 @@ pub enum SchemaOf {
     Cutover,
     /// The report of fleet --output json
     Fleet,
+    /// The answer of doctor --output json
+    Doctor,
     /// The snapshot of collect
     Snapshot,
     /// The policy, aksiso.toml
@@ -31,6 +33,7 @@ impl SchemaOf {
             Self::Comparison => schema_for!(crate::report::compare::Comparison),
             Self::Cutover => schema_for!(crate::report::cutover::CutoverReport),
             Self::Fleet => schema_for!(crate::report::fleet::model::FleetReport),
+            Self::Doctor => schema_for!(crate::report::doctor::Doctor),
             Self::Snapshot => schema_for!(crate::evidence::snapshot::Snapshot),
             Self::Config => schema_for!(crate::diagnosis::policy::PolicyFile),
         };
@@ -45,6 +48,7 @@ impl SchemaOf {
             Self::Comparison => "comparison",
             Self::Cutover => "cutover",
             Self::Fleet => "fleet",
+            Self::Doctor => "doctor",
             Self::Snapshot => "snapshot",
             Self::Config => "config",
         }

@@ -9,12 +9,13 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::app::cli::TargetArgs;
+use crate::evidence::id::ResourceId;
 use crate::sources::azure::arm::{Arm, Limits};
-use crate::sources::azure::credential;
+use crate::sources::azure::credential::{self, SignIn};
 use crate::sources::azure::data_plane::DataPlane;
 use crate::sources::azure::endpoints::Endpoints;
 use crate::sources::azure::transport;
-use crate::sources::progress::Progress;
+use crate::sources::progress::{Progress, Stage};
 use crate::text::problem::Problem;
 
 /// Longest time limit of one call; in a short run it is a third of the run's, so that one call that hangs leaves time
@@ -28,7 +29,9 @@ pub(super) struct Session<'r> {
     pub(super) limits: Limits,
     /// Made when something is asked: a snapshot is read without any certificate authority.
     transport: OnceCell<Transport>,
-    credential: OnceCell<Arc<dyn TokenCredential>>,
+    sign_in: OnceCell<SignIn>,
+    /// The cluster, where an earlier round has found it.
+    pub(super) known: Option<ResourceId>,
 }
 
 impl<'r> Session<'r> {
@@ -39,7 +42,7 @@ impl<'r> Session<'r> {
             deadline: Instant::now() + args.timeout,
             concurrency: args.concurrency.into(),
         };
-        Self { args, progress, limits, transport: OnceCell::new(), credential: OnceCell::new() }
+        Self { args, progress, limits, transport: OnceCell::new(), sign_in: OnceCell::new(), known: None }
     }
 
     /// The endpoints of the chosen cloud.
@@ -61,16 +64,20 @@ impl<'r> Session<'r> {
     }
 
     /// Signs in, once.
-    pub(super) async fn credential(&self) -> anyhow::Result<Arc<dyn TokenCredential>> {
-        let credential = self.credential.get_or_try_init(async || {
+    pub(super) async fn sign_in(&self) -> anyhow::Result<&SignIn> {
+        let sign_in = self.sign_in.get_or_try_init(async || {
+            let _stage = self.progress.stage(Stage::SignIn);
             let endpoints = self.endpoints()?;
             let (auth, deadline) = (self.args.auth, self.limits.deadline);
             let transport = self.transport().await?;
             let sign_in = credential::sign_in(auth, &endpoints, &transport, deadline, self.progress).await;
-            let sign_in = sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?;
-            anyhow::Ok(sign_in.credential)
+            Ok(sign_in.map_err(|error| Problem::new(error.to_string(), error.hint()))?)
         });
-        Ok(Arc::clone(credential.await?))
+        sign_in.await
+    }
+
+    pub(super) async fn credential(&self) -> anyhow::Result<Arc<dyn TokenCredential>> {
+        Ok(Arc::clone(&self.sign_in().await?.credential))
     }
 
     pub(super) async fn arm(&self) -> anyhow::Result<Arm> {

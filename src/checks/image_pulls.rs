@@ -1,4 +1,4 @@
-//! Images that pods wait for, and images in use that could not be pulled again.
+//! Images that pods wait for, and running images that cannot be re-pulled.
 
 mod other_registry;
 mod outside;

@@ -311,7 +311,7 @@ impl Case<'_> {
 
     fn assign(&self, role: &str) -> Remediation {
         let summary =
-            "Assign the role. It takes minutes to spread, and the kubelet keeps a refused sign-in for up to ten.";
+            "Assign the role. It takes minutes to propagate, and the kubelet keeps a refused sign-in for up to ten.";
         remedy(RemediationKind::AssignRole, summary, vec![self.assignment(role)], DOCS_ROLES)
     }
 
@@ -323,7 +323,7 @@ impl Case<'_> {
             ""
         };
         let summary = format!(
-            "{first}Assign the repository role. It takes minutes to spread; after a switch of the registry's mode \
+            "{first}Assign the repository role. It takes minutes to propagate; after a switch of the registry's mode \
              nodes keep old credentials until their kubelet restarts."
         );
         remedy(

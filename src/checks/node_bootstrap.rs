@@ -1,4 +1,4 @@
-//! Nodes that do not come up: bootstrap exit codes, failed pools, nodes that are not ready, pools that do not grow.
+//! Nodes that do not join: bootstrap exit codes, failed pools, nodes that are not ready, pools that do not grow.
 
 use std::collections::BTreeMap;
 
@@ -197,7 +197,7 @@ fn by_code(evidence: &Evidence, pool: &str, code: Option<&Code>) -> Remediation 
         Some((31 | 41 | 50, _)) => remedy(
             RemediationKind::Reimage,
             "The pool still has the configuration from before egress was cut: upgrade its node image. If its nodes \
-             cannot come up at all, open egress (or go back to an outbound type that has it), reimage, then cut it \
+             cannot join at all, open egress (or go back to an outbound type that has it), reimage, then cut it \
              again.",
             renew(),
             DOCS_TROUBLESHOOT,
@@ -218,7 +218,7 @@ fn by_code(evidence: &Evidence, pool: &str, code: Option<&Code>) -> Remediation 
         Some((_, Fault::Unauthorized)) => remedy(
             RemediationKind::AssignRole,
             "See check kubelet-acrpull: the identity, its role on the registry, and the registry's mode. A role takes \
-             minutes to spread.",
+             minutes to propagate.",
             Vec::new(),
             remedy::DOCS_ROLES,
         ),
@@ -310,7 +310,8 @@ fn scale_up_failing(evidence: &Evidence, problem: &ScaleUpProblem, pool: Option<
     let windows = pool.is_some_and(|pool| is(pool.os_type.as_ref(), "Windows"));
     let number = exit_code::find(&said).filter(|number| *number != 0);
     let code = number.and_then(|number| bootstrap_code::meaning(number, windows));
-    let what = if problem.is_node_pool { "A NodeClaim of NodePool" } else { "The autoscaler stopped enlarging pool" };
+    let what =
+        if problem.is_node_pool { "A NodeClaim of NodePool" } else { "The autoscaler backed off scaling up pool" };
     let how = if problem.is_node_pool { " has not become a node" } else { "" };
     let meaning = match (number, code) {
         (Some(number), Some(code)) => format!(" Exit code {number} ({}): {}.", code.name, code.meaning),

@@ -79,7 +79,7 @@ fn disturbs(kind: RemediationKind) -> &'static str {
         RemediationKind::AssignRole => "nothing; it takes minutes to propagate",
         RemediationKind::RewriteImage => "the workload is rolled out again",
         RemediationKind::UpdateRegistry => "whoever relied on the former setting (CI agents, anonymous pulls)",
-        RemediationKind::Investigate => "nothing by itself",
+        RemediationKind::Investigate => "none",
         _ => "nothing that runs; new connections take the new path",
     }
 }

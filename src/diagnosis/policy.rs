@@ -176,8 +176,8 @@ impl Policy {
             let (rule, until) = (entry.rule.id, entry.until);
             let message = match (until < today, matched) {
                 (true, true) => format!("the suppression of {rule} expired on {until}: its finding counts again"),
-                (true, false) => format!("the suppression of {rule} expired on {until}: take it out"),
-                (false, false) if seen => format!("the suppression of {rule} matches nothing: take it out"),
+                (true, false) => format!("the suppression of {rule} expired on {until}: remove it"),
+                (false, false) if seen => format!("the suppression of {rule} matches nothing: remove it"),
                 _ => return None,
             };
             Some(Notice { file: self.file.clone(), line: entry.line, message })
@@ -231,7 +231,7 @@ fn suppression(
     let (check, rule) = known_rule(&entry.rule, known, name, line)?;
     let until = entry.until.parse::<Date>().map_err(|_| {
         let wrong = text::clean(&text::bounded(&entry.until, 40));
-        let message = at(name, line, format_args!("until = \"{wrong}\" is no date"));
+        let message = at(name, line, format_args!("until = \"{wrong}\" is not a valid date"));
         Problem::new(message, "expected a day such as \"2027-01-31\"")
     })?;
     Ok(Suppression {
@@ -370,7 +370,7 @@ mod tests {
         assert!(message.starts_with("aksiso.toml, line 6: unknown field `subjekt`"), "{message}");
         assert_eq!(hint, "did you mean subject?");
         let (message, _) = wrong(&entry("until = \"soon\""));
-        assert_eq!(message, "aksiso.toml, line 2: until = \"soon\" is no date");
+        assert_eq!(message, "aksiso.toml, line 2: until = \"soon\" is not a valid date");
         assert!(wrong(&entry("")).0.contains("missing field `until`"));
         assert!(wrong("suppress = 3").0.starts_with("aksiso.toml, line 1:"));
         assert!(wrong("[severity]\nregistry-public-access = \"bad\"\n").0.contains("line 2"));

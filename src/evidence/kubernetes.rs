@@ -13,7 +13,7 @@ use super::workloads::{BlockingBudget, DesiredImages, StorageFacts};
 #[serde(rename_all = "camelCase", default)]
 pub struct Node {
     pub name: String,
-    /// When the node registered; a reimage by AKS registers it anew.
+    /// When the node registered; a reimage by AKS registers it again.
     pub created: Option<Timestamp>,
     /// `spec.providerID`.
     pub provider_id: Option<String>,
@@ -84,7 +84,7 @@ pub struct PodImages {
     pub used: Vec<ImageUse>,
 }
 
-/// A node group that the autoscaler stopped enlarging, or a NodeClaim that does not become a node.
+/// A node group that the autoscaler backed off scaling up, or a NodeClaim that does not become a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ScaleUpProblem {

@@ -1,4 +1,4 @@
-//! Ways out of the operator's own, which the outbound type does not show: a proxy, a NAT gateway, a default route, a
+//! Egress paths of the operator's own, which the outbound type does not show: a proxy, a NAT gateway, a default route, a
 //! virtual WAN.
 
 use ipnet::IpNet;

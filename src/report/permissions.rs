@@ -206,13 +206,22 @@ fn role_and_binding(kind: &str, namespace: Option<&str>, permissions: &[Kubernet
     [format!("{}rules:\n{rules}", head(kind)), binding]
 }
 
+/// What is asked for, where no check rests on it.
+fn without_check(api: &Api) -> &'static str {
+    if *api == api::SUBSCRIPTIONS {
+        "no check: finds a subscription by its name, and the cluster where none is named"
+    } else {
+        "no check: locks are said beside the steps of the plan"
+    }
+}
+
 fn list(permissions: &Permissions, width: usize) -> String {
     let all = catalogue::ALL.len();
-    let azure = permissions.azure.iter().map(|(api, checks)| (api.action.to_owned(), checks));
-    let kubernetes = permissions.kubernetes.iter().map(|(permission, checks)| (permission.words(), checks));
-    let lines = azure.chain(kubernetes).map(|(permission, checks)| {
+    let azure = permissions.azure.iter().map(|(api, checks)| (api.action.to_owned(), checks, without_check(api)));
+    let kubernetes = permissions.kubernetes.iter().map(|(permission, checks)| (permission.words(), checks, ""));
+    let lines = azure.chain(kubernetes).map(|(permission, checks, otherwise)| {
         let checks = match checks.len() {
-            0 => "no check: locks are said beside the steps of the plan".to_owned(),
+            0 => otherwise.to_owned(),
             len if len == all => "every check".to_owned(),
             _ => checks.join(", "),
         };

@@ -2,10 +2,13 @@
 
 pub mod arm;
 pub mod certificate;
+pub mod claims;
 pub mod credential;
 pub mod data_plane;
+pub mod defaults;
 pub mod endpoints;
 pub mod error;
 mod exchange;
 pub mod retry;
+pub mod subscriptions;
 pub mod transport;

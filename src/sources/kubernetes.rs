@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod connect;
+pub mod current;
 pub mod drains;
 mod kubeconfig;
 pub mod list;

@@ -27,7 +27,7 @@ const RENDER: &str =
     "render it first: helm template RELEASE CHART | aksiso preflight -, or kustomize build FOLDER | aksiso preflight -";
 
 /// Reads files, folders, pipes and standard input (`-`); `own` are paths of the operator's own in custom resources.
-/// A file that cannot be read brings nothing and is told; the others are read all the same.
+/// A file that cannot be read brings nothing and is told; the others are still read.
 ///
 /// # Errors
 /// There is no object at all: what could not be read, in which line, and why.

@@ -88,7 +88,7 @@ fn the_json_report_keeps_its_contract() {
     assert_eq!((&summary["rootCauses"], &summary["symptoms"]), (&serde_json::json!(3), &serde_json::json!(2)));
     let states: Vec<&str> =
         report["chain"].as_array().expect("a chain").iter().filter_map(|link| link["state"].as_str()).collect();
-    assert_eq!(states, ["broken", "broken", "ok", "broken", "ok", "unseen"]);
+    assert_eq!(states, ["broken", "broken", "ok", "broken", "ok", "unseen", "ok", "ok"]);
     for key in [
         "id",
         "name",
@@ -188,11 +188,9 @@ fn text_of_a_cluster_steers_neither_terminal_nor_pipeline() {
 fn wrong_usage_says_what_was_expected() {
     refused(&["diagnose"], &["no cluster is named", "-g GROUP -n NAME", "--from FILE"]);
     refused(&["diagnose", "-g", "rg"], &["--name"]);
+    refused(&["diagnose", "-n", "x"], &["az has no default resource group", "-g GROUP"]);
     refused(&["diagnose", "-g", "r/g", "-n", "x"], &["--resource-group \"r/g\"", "letters, digits"]);
-    refused(
-        &["diagnose", "-g", "rg", "-n", "x", "-s", "Production"],
-        &["\"Production\" is not a subscription id", "GUID"],
-    );
+    refused(&["diagnose", "-g", "rg", "-n", "x", "-s", "Production"], &["no sign-in to Azure"]);
     refused(&["diagnose", "--cluster-id", "aks1"], &["not the id of a cluster", "/subscriptions/", "az aks show"]);
     refused(&["diagnose", "--cluster-id", "/x", "-g", "rg", "-n", "x"], &["cannot be used with"]);
     refused(&["diagnose", "--from", "x.json", "-g", "rg", "-n", "x"], &["cannot be used with"]);

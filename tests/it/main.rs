@@ -15,8 +15,12 @@ mod connections;
 mod contributing;
 mod cutover;
 mod docs;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod earlier;
 mod examples;
+#[cfg(target_os = "linux")]
+mod first_minutes;
 mod fixtures;
 #[cfg(target_os = "linux")]
 mod fleet;
@@ -50,7 +54,9 @@ mod since;
 #[cfg(target_os = "linux")]
 mod site;
 mod snapshots;
+mod terminal;
 mod tls;
 #[cfg(target_os = "linux")]
 mod trust;
 mod whatif;
+mod words;

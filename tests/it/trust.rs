@@ -74,6 +74,7 @@ fn arguments(subcommand: &str, site: &Site) -> Vec<Vec<String>> {
             assert!(run.is_ok());
             vec![words(&format!("compare {report} {report}"))]
         }
+        "doctor" => vec![live("doctor"), live("doctor --output json"), words("doctor")],
         "schema" => vec![words("schema report")],
         "completions" => vec![words("completions bash")],
         "man" => vec![words("man")],
@@ -260,9 +261,14 @@ fn printed_permissions_are_those_that_runs_ask_for() {
     let printed: BTreeSet<String> = azure.chain(all.kubernetes.iter().map(|(own, _)| own.words())).collect();
     let unprinted: Vec<_> = asked.difference(&printed).collect();
     assert!(unprinted.is_empty(), "asked, but not printed: {unprinted:?}");
-    // These are asked only where a kubeconfig, the cluster's own list of pools or its registry is missing, which no fixture
-    // is run with.
-    let rare = ["listClusterUserCredential/action", "agentPools/read", "subscriptions/providers/read"];
+    // These are asked only where a kubeconfig, the cluster's own list of pools, its name or its registry is missing, which
+    // no fixture is run with.
+    let rare = [
+        "listClusterUserCredential/action",
+        "agentPools/read",
+        "Microsoft.Resources/subscriptions/read",
+        "subscriptions/providers/read",
+    ];
     let idle: Vec<_> =
         printed.difference(&asked).filter(|action| !rare.iter().any(|end| action.ends_with(end))).collect();
     assert!(idle.is_empty(), "printed, but never asked: {idle:?}");

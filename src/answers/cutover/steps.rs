@@ -183,7 +183,7 @@ fn renew(evidence: &Evidence, pool: &PoolAge) -> Command {
 fn durations(pools: &[&PoolAge]) -> String {
     if pools.is_empty() {
         return format!(
-            "Nodes divided by surge, about {MINUTES_PER_ROUND} min a round and what drains take; pools or nodes are \
+            "Nodes divided by surge, about {MINUTES_PER_ROUND} min a round plus drain time; pools or nodes are \
              not seen."
         );
     }
@@ -202,7 +202,7 @@ fn duration(pool: &PoolAge) -> String {
     let word =
         said.map_or_else(|| "max surge not set, 10% is AKS' default".to_owned(), |said| format!("max surge {said}"));
     format!(
-        "{}: {} by {surge} ({word}): {}, about {} min and what drains take",
+        "{}: {} by {surge} ({word}): {}, about {} min plus drain time",
         pool.name,
         count(nodes, "node"),
         count(rounds, "round"),

@@ -194,7 +194,7 @@ impl Puller<'_> {
         let containers: usize = seen.map(|usage| usage.containers).sum();
         let hint = if containers > 0 {
             format!(
-                " {} of the cluster use images of it, which does not prove that they could be pulled again.",
+                " {} of the cluster use images of it, which does not prove that they can be re-pulled.",
                 text::count(containers, "container")
             )
         } else {

@@ -13,6 +13,7 @@ pub const DIAGNOSE_CODES: &str = "Exit codes:
      (--allow-incomplete makes that 0)";
 
 pub const DIAGNOSE: &str = "Examples:
+  aksiso diagnose
   aksiso diagnose -g prod-rg -n prod-aks
   aksiso diagnose --cluster-id /subscriptions/…/managedClusters/prod-aks --output json
   aksiso diagnose -g prod-rg -n prod-aks --check private-dns --check private-endpoint
@@ -66,6 +67,16 @@ pub const COLLECT: &str = "Examples:
   aksiso collect -g prod-rg -n prod-aks --anonymize --anonymize-map names.json -o for-support.json
   aksiso collect --from prod.json --anonymize --anonymize-map names.json -o for-support.json
   aksiso diagnose --from for-support.json --anonymize-map names.json";
+
+pub const DOCTOR_CODES: &str = "Exit codes:
+  0  a diagnosis sees everything that the checks need
+  1  a diagnosis runs, but a permission or the Kubernetes API is missing or not known
+  2  no diagnosis can be made: no sign-in, no way to Azure, no cluster";
+
+pub const DOCTOR: &str = "Examples:
+  aksiso doctor
+  aksiso doctor -g prod-rg -n prod-aks
+  aksiso doctor -g prod-rg -n prod-aks --output json | jq '.permissions[] | select(.granted == \"no\")'";
 
 pub const PERMISSIONS: &str = "Examples:
   aksiso permissions

@@ -2,10 +2,34 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::evidence::cloud::{self, Cloud};
 use crate::evidence::id::{ResourceId, is_subscription};
+
+/// When output has colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal that shows them
+    Auto,
+    /// Also in a pipe or a file
+    Always,
+    /// Not at all
+    Never,
+}
+
+impl Color {
+    /// Decides for everything that is printed from now on.
+    pub fn apply(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
 
 /// The clouds, by their names.
 pub(super) fn clouds() -> impl TypedValueParser<Value = &'static Cloud> {
@@ -83,10 +107,13 @@ pub(super) fn object_id(text: &str) -> Result<String, String> {
     })
 }
 
-/// A time of at least a second and at most an hour.
+/// A time of at least a second and at most an hour; a bare number is seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected a time such as 60s or 2m, not \"{text}\"");
-    let span: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    let span = match text.parse::<i64>() {
+        Ok(seconds) => jiff::SignedDuration::from_secs(seconds),
+        Err(_) => text.parse().map_err(|_| expected())?,
+    };
     let duration = Duration::try_from(span).map_err(|_| expected())?;
     if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&duration) {
         Ok(duration)
@@ -113,7 +140,8 @@ mod tests {
     fn times_are_read_and_bounded() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for bad in ["", "60", "-5s", "0s", "2h", "soon"] {
+        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
+        for bad in ["", "0", "-5", "7200", "5.5", "-5s", "0s", "2h", "soon"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

@@ -15,14 +15,14 @@ pub const BYPASSES_CACHE: Rule =
 pub const NOT_CACHED: Rule =
     Rule::error("pull-not-cached", "The image is of a public registry that the nodes have no cache for");
 pub const UPSTREAM_FAILED: Rule = Rule::error("pull-upstream-failed", "A cache rule matched, and its upstream refused");
-pub const LAYER_FAILED: Rule = Rule::error("pull-layer-failed", "The manifest came, a layer did not");
+pub const LAYER_FAILED: Rule = Rule::error("pull-layer-failed", "Manifest pulled; layer download failed");
 pub const PLATFORM_MISMATCH: Rule =
     Rule::error("pull-platform-mismatch", "The image is not built for the node's platform");
 pub const THROTTLED: Rule = Rule::warning("pull-throttled", "Pulls are throttled");
 pub const TLS_FAILURE: Rule = Rule::error("pull-tls-failure", "The registry's certificate is not the right one");
 pub const FAILED: Rule = Rule::error("pull-failed", "An image cannot be pulled");
 pub const OUTSIDE_CACHE: Rule =
-    Rule::warning("image-outside-cache", "An image in use could not be pulled again").gate(GateRole::Strict);
+    Rule::warning("image-outside-cache", "A running image cannot be re-pulled").gate(GateRole::Strict);
 pub const OTHER_UNREACHABLE: Rule =
     Rule::warning("other-registry-unreachable", "The nodes' DNS does not lead to another Azure registry in use")
         .gate(GateRole::Strict);
@@ -91,7 +91,7 @@ pub(super) const FAILURES: &[PullFailure] = &[
         meaning: "The registry answered 401: the identity has no role that lets it pull, or no sign-in was sent.",
         advice: advice(
             RemediationKind::AssignRole,
-            "See check kubelet-acrpull. Where it passes, wait: a role takes minutes to spread, and the kubelet keeps \
+            "See check kubelet-acrpull. Where it passes, wait: a role takes minutes to propagate, and the kubelet keeps \
              a refused sign-in for up to ten.",
             DOCS_ROLES,
         ),

@@ -122,6 +122,9 @@ pub const ROLE_DEFINITIONS: Api =
 /// What the reader may do at a scope: tells a complete list from one that ARM filtered.
 pub const OWN_PERMISSIONS: Api =
     reader(AUTHORIZATION, "Microsoft.Authorization/permissions/read", &[Section::PrivateDns]);
+/// The subscriptions that the reader may see, with their names; asked only where a name has to be looked up, or where no
+/// cluster is named.
+pub const SUBSCRIPTIONS: Api = reader("2022-12-01", "Microsoft.Resources/subscriptions/read", &[]);
 /// Locks of a subscription, its groups and its resources; asked only where a step of the plan writes there. No check
 /// rests on them: they are said beside the step.
 pub const LOCKS: Api = reader("2020-05-01", "Microsoft.Authorization/locks/read", &[]);
@@ -165,6 +168,7 @@ pub const ALL: &[Api] = &[
     ROLE_ASSIGNMENTS,
     ROLE_DEFINITIONS,
     OWN_PERMISSIONS,
+    SUBSCRIPTIONS,
     LOCKS,
     PROVIDERS,
     SCALE_SETS,

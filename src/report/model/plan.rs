@@ -17,7 +17,7 @@ pub struct StepEntry {
     pub kind: String,
     /// What to do.
     pub summary: String,
-    /// Fingerprints of what the step mends.
+    /// Fingerprints of what the step fixes.
     pub mends: Vec<String>,
     pub commands: Vec<String>,
     /// The same without a question to answer.
@@ -49,15 +49,15 @@ pub struct StepEntry {
 }
 
 pub(super) fn step_entry(number: usize, step: &PlanStep, plan: &Plan, shell: Shell) -> StepEntry {
-    let mut mends: Vec<String> = step.fixes.iter().map(|finding| finding.fingerprint().to_string()).collect();
-    mends.dedup();
+    let mut fixes: Vec<String> = step.fixes.iter().map(|finding| finding.fingerprint().to_string()).collect();
+    fixes.dedup();
     let remediation = &step.remediation;
     let undo = remediation.commands.iter().map(|command| command.change().map(|change| change.undo.line(shell)));
     StepEntry {
         step: number,
         kind: remediation.kind.as_str().to_owned(),
         summary: remediation.summary.clone(),
-        mends,
+        mends: fixes,
         commands: lines(&remediation.commands, shell),
         script_commands: lines(&remediation.script, shell),
         disturbs: step.disturbs.to_owned(),

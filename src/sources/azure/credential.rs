@@ -96,6 +96,8 @@ pub struct SignIn {
 pub struct SignInError {
     /// What each method lacked, in the order of the chain.
     pub lacks: Vec<(Method, String)>,
+    /// Whether the sign-in service could not be reached: then nothing is known about the sign-in itself.
+    pub unreachable: bool,
 }
 
 impl fmt::Display for SignInError {
@@ -108,6 +110,15 @@ impl fmt::Display for SignInError {
     }
 }
 
+/// How `az` and `azd` say that they reach nobody; both are other programs, of which only the words are known.
+const UNREACHABLE: [&str; 5] = [
+    "Max retries exceeded with url",
+    "Failed to establish a new connection",
+    "Failed to resolve",
+    "getaddrinfo failed",
+    "dial tcp",
+];
+
 impl SignInError {
     /// What to do next, judged by Entra's own error code where there is one.
     pub fn hint(&self) -> &'static str {
@@ -119,6 +130,9 @@ impl SignInError {
             "the client secret is wrong or has expired: create a new one and set AZURE_CLIENT_SECRET"
         } else if said(&["AADSTS700082", "AADSTS50173", "AADSTS70043", "AADSTS50078", "AADSTS50079", "expired"]) {
             "the sign-in has expired: run: az login"
+        } else if self.unreachable || said(&UNREACHABLE) {
+            "there is no way to the sign-in service from here: check the network, the proxy (HTTPS_PROXY) and the \
+             certificate authorities (SSL_CERT_FILE)"
         } else {
             "run: az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; --auth METHOD forces one \
              method"
@@ -140,7 +154,7 @@ pub async fn sign_in(
     progress: &Progress,
 ) -> Result<SignIn, SignInError> {
     let chain = forced.map_or_else(|| Method::CHAIN.to_vec(), |method| vec![method]);
-    let mut lacks = Vec::new();
+    let (mut lacks, mut unreachable) = (Vec::new(), false);
     for method in chain {
         progress.asking(&format!("sign-in by {}", method.name()));
         let credential = match credential(method, forced.is_some(), endpoints, transport) {
@@ -156,23 +170,30 @@ pub async fn sign_in(
                 progress.log(1, &format!("signed in by {}", method.name()));
                 return Ok(SignIn { method, credential });
             }
-            Ok(Err(error)) => lacks.push((method, refusal(&error, &endpoints.sign_in_host()))),
+            Ok(Err(error)) => {
+                // The metadata address of a machine that has no identity is no network.
+                unreachable |= is_connection(&error) && method != Method::ManagedIdentity;
+                lacks.push((method, refusal(&error, &endpoints.sign_in_host())));
+            }
             Err(_) => lacks.push((method, format!("no answer within {} s", method.patience().as_secs()))),
         }
         if matches!(method, Method::Environment | Method::WorkloadIdentity | Method::AzurePipelines) {
             break;
         }
     }
-    Err(SignInError { lacks })
+    Err(SignInError { lacks, unreachable })
+}
+
+/// Whether an error is one of the connection.
+fn is_connection(error: &azure_core::Error) -> bool {
+    use azure_core::error::ErrorKind;
+    let mut own = error::sources(error).filter_map(|error| error.downcast_ref::<azure_core::Error>());
+    own.any(|error| matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io))
 }
 
 /// What Entra or a command-line tool said, without its advertisement for a troubleshooting page.
 fn refusal(error: &azure_core::Error, host: &str) -> String {
-    use azure_core::error::ErrorKind;
-    let connection = error::sources(error)
-        .filter_map(|error| error.downcast_ref::<azure_core::Error>())
-        .any(|error| matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io));
-    if connection {
+    if is_connection(error) {
         let service = Peer { name: "the sign-in service".to_owned(), ..Peer::of_azure(host) };
         return error::Failure::from_transport(error, &service).detail;
     }

@@ -6,10 +6,12 @@ use super::Collector;
 use crate::evidence::access::{AccessFacts, RoleAssignment};
 use crate::evidence::calls::azure as api;
 use crate::evidence::{Evidence, Fact, Section};
+use crate::sources::progress::Stage;
 
 impl Collector {
     /// One list of assignments and one read for each role that occurs in it.
     pub(super) async fn access(&self, evidence: &Evidence) -> AccessFacts {
+        let _stage = self.progress.stage(Stage::Roles);
         let profile = evidence.cluster.properties.identity_profile.as_ref();
         let identity = profile.and_then(|profile| profile.kubeletidentity.as_ref()?.object_id.as_deref());
         let (Some(identity), Some(registry)) = (identity, evidence.registry_id()) else {

@@ -11,6 +11,7 @@ use crate::evidence::cluster::{BootstrapProfile, BootstrapWrite};
 use crate::evidence::id::ResourceId;
 use crate::evidence::lenient::timestamp;
 use crate::evidence::{Fact, Section};
+use crate::sources::progress::Stage;
 
 /// The log keeps 90 days; a filter that reaches further back is refused.
 const HOURS: i64 = 89 * 24;
@@ -59,6 +60,7 @@ struct RequestNetworkProfile {
 impl Collector {
     /// The writes of the bootstrap profile that the log still holds, oldest first.
     pub(super) async fn bootstrap_writes(&self, cluster: &ResourceId, now: Timestamp) -> Fact<Vec<BootstrapWrite>> {
+        let _stage = self.progress.stage(Stage::ActivityLog);
         let Some(subscription) = cluster.subscription().filter(|_| self.wants(Section::ActivityLog)) else {
             return Fact::default();
         };

@@ -12,6 +12,7 @@ use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact, Section};
 use crate::model::names::could_answer;
 use crate::model::other_registries;
+use crate::sources::progress::Stage;
 
 /// Most zones of fitting names whose links are read; more than one is rare, more than a handful is a landing zone.
 const MOST: usize = 60;
@@ -54,6 +55,7 @@ impl Collector {
 
     /// Links and records of zones that a list showed.
     pub(super) async fn zones(&self, zones: Vec<DnsZone>, registry: &Registry) -> BTreeMap<ResourceId, ZoneFacts> {
+        let _stage = self.progress.stage(Stage::PrivateDns);
         let read = zones.into_iter().map(|zone| async move {
             let id = zone.id.clone();
             let facts = self.zone_details(Fact::Known(Some(zone)), &id, registry).await;

@@ -10,6 +10,7 @@ use crate::evidence::id::ResourceId;
 use crate::evidence::network::{EndpointFacts, NetworkInterface, PrivateEndpoint};
 use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact, Section};
+use crate::sources::progress::Stage;
 
 /// Most endpoints of one registry that are looked at; ACR allows 200, and one that serves the nodes is enough.
 const MOST: usize = 200;
@@ -20,6 +21,7 @@ pub(super) type Interfaces = BTreeMap<ResourceId, Fact<NetworkInterface>>;
 impl Collector {
     /// The endpoints that the registry's connections name, wherever they live, with their zone groups.
     pub(super) async fn endpoints(&self, registry: &Registry) -> BTreeMap<ResourceId, EndpointFacts> {
+        let _stage = self.progress.stage(Stage::PrivateEndpoints);
         if !self.wants(Section::PrivateEndpoints) {
             return BTreeMap::new();
         }

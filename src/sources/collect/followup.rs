@@ -16,6 +16,7 @@ use crate::evidence::resource::Named;
 use crate::evidence::{Evidence, Fact, Section};
 use crate::model::networks::further_subscriptions;
 use crate::model::{api_server, open, paths};
+use crate::sources::progress::Stage;
 
 /// Most linked networks whose addresses are read to place DNS servers.
 const MOST_NETWORKS: usize = 40;
@@ -23,6 +24,7 @@ const MOST_NETWORKS: usize = 40;
 impl Collector {
     /// Asks what is left open.
     pub(super) async fn follow_up(&self, evidence: &mut Evidence) {
+        let _stage = self.progress.stage(Stage::OpenQuestions);
         let questions = open::open_questions(evidence);
         if self.wants(Section::PrivateDns) && questions.zone_unlinked {
             self.look_further_for_zones(evidence).await;

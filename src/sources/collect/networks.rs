@@ -12,6 +12,7 @@ use crate::evidence::id::ResourceId;
 use crate::evidence::network::{RouteTable, SecurityGroup, SubnetProperties, VirtualNetwork};
 use crate::evidence::{Evidence, Fact, Section};
 use crate::model::networks;
+use crate::sources::progress::Stage;
 
 /// The networks of the nodes, and what guards their subnets.
 #[derive(Default)]
@@ -26,6 +27,7 @@ impl Collector {
     /// The networks of the pools' own subnets, and those of the node resource group for pools without a subnet; then
     /// the route tables and security groups of the node subnets.
     pub(super) async fn node_networks(&self, evidence: &Evidence) -> NodeNetworks {
+        let _stage = self.progress.stage(Stage::Networks);
         let Some(pools) = evidence.pools.agent_pools.known().filter(|_| self.wants(Section::VirtualNetworks)) else {
             return NodeNetworks::default();
         };

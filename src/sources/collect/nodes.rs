@@ -11,10 +11,12 @@ use crate::sources::kubernetes::connect::Connector;
 use crate::sources::kubernetes::drains::Budgets;
 use crate::sources::kubernetes::list::Lister;
 use crate::sources::kubernetes::pulls::{self, PodPulls};
+use crate::sources::progress::Stage;
 
 impl Collector {
     /// Everything that the Kubernetes API tells; an API server that cannot be reached is an ordinary answer.
-    pub(super) async fn kubernetes(&self, evidence: &Evidence) -> KubernetesFacts {
+    pub async fn kubernetes(&self, evidence: &Evidence) -> KubernetesFacts {
+        let _stage = self.progress.stage(Stage::Kubernetes);
         let asked = KubernetesCall::ALL.iter().flat_map(|call| call.sections);
         if !asked.into_iter().any(|section| self.wants(*section)) {
             return nothing(&Gap::not_collected());

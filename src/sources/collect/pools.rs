@@ -12,6 +12,7 @@ use crate::evidence::pools::{AgentPool, AgentPoolItem, InstanceProperties, Upgra
 use crate::evidence::resource::Part;
 use crate::evidence::{Evidence, Fact, Section};
 use crate::model::nodes::suspect_scale_set;
+use crate::sources::progress::Stage;
 
 type Instances = BTreeMap<String, Fact<Vec<Part<InstanceProperties>>>>;
 type Machines = Fact<Vec<Machine>>;
@@ -36,6 +37,7 @@ impl Collector {
         &self,
         evidence: &Evidence,
     ) -> (BTreeMap<String, Fact<UpgradeProfile>>, Machines, Machines) {
+        let _stage = self.progress.stage(Stage::NodePools);
         let pools: &[AgentPool] = evidence.pools.agent_pools.known().map_or(&[], Vec::as_slice);
         let any = |kind: &str| {
             pools.iter().any(|pool| pool.kind.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(kind)))
@@ -52,6 +54,7 @@ impl Collector {
     }
 
     pub(super) async fn extensions(&self, evidence: &Evidence) -> Fact<Vec<Extension>> {
+        let _stage = self.progress.stage(Stage::Extensions);
         if !self.wants(Section::Extensions) {
             return Fact::default();
         }

@@ -11,6 +11,7 @@ use crate::evidence::id::ResourceId;
 use crate::evidence::network::{ListedZones, NetworkFacts};
 use crate::evidence::registry::{CacheRule, Registry, RegistryFacts};
 use crate::evidence::{Evidence, Fact, Gap, Section};
+use crate::sources::progress::Stage;
 
 /// What the path gives.
 #[derive(Default)]
@@ -77,6 +78,7 @@ impl Collector {
     /// The registry. Before it counts as having no endpoint at all, the list of connections is asked too; the gap says
     /// why that could not be read.
     async fn registry(&self, id: &ResourceId) -> (Fact<Option<Registry>>, Option<Gap>) {
+        let _stage = self.progress.stage(Stage::Registry);
         let mut registry: Fact<Option<Registry>> = self.arm.find(&api::REGISTRIES, id).await;
         let mut unread = None;
         if let Fact::Known(Some(registry)) = &mut registry
@@ -97,6 +99,7 @@ impl Collector {
         &self,
         registry: &ResourceId,
     ) -> (Fact<Vec<CacheRule>>, Fact<Vec<crate::evidence::registry::CredentialSet>>) {
+        let _stage = self.progress.stage(Stage::CacheRules);
         if !self.wants(Section::CacheRules) {
             return (Fact::default(), Fact::default());
         }

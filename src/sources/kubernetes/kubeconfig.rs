@@ -112,7 +112,7 @@ pub fn contexts_of<'c>(config: &'c Kubeconfig, hosts: &[&str]) -> Vec<&'c str> {
 }
 
 /// A server's address. Without a scheme it is https: a token is not sent in the clear unless that is asked for.
-fn server(address: &str) -> Option<Uri> {
+pub(super) fn server(address: &str) -> Option<Uri> {
     let address = address.trim();
     let whole = if address.contains("://") { address.to_owned() } else { format!("https://{address}") };
     let uri: Uri = whole.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Images that no field names, and that can be told all the same: an operator's default for the version that a resource
+//! Images that no field names, and that are known nevertheless: an operator's default for the version that a resource
 //! asks for, and parameters that have a default in the same file.
 
 use super::yaml::YamlNode;

@@ -16,7 +16,7 @@ pub fn pod(kind: &str, group: &str) -> Option<&'static [&'static str]> {
 }
 
 /// Whether a kind is Kubernetes' own and makes no pods. Of a name without a dot, which only Kubernetes' own groups have,
-/// the kinds are known: an `apps/v1 Rollout` is somebody's mistake, and has images all the same.
+/// the kinds are known: an `apps/v1 Rollout` is somebody's mistake, and still has images.
 pub fn makes_no_pods(kind: &str, group: &str) -> bool {
     const GROUPS: [&str; 19] = [
         "admissionregistration",
