@@ -5,6 +5,7 @@ pub mod chain;
 pub mod cutover;
 pub mod fleet;
 pub mod preflight;
+pub mod probe_hint;
 pub mod pull;
 pub mod whatif;
 

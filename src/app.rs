@@ -11,6 +11,7 @@ mod fleet;
 mod live;
 pub mod output;
 mod preflight;
+mod probe;
 mod reporting;
 pub mod schema;
 mod session;
@@ -57,6 +58,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
             Subcommand::Fleet(args) => fleet::fleet(&args, &progress, own).await,
             Subcommand::Collect(args) => collect(&args, &progress).await,
             Subcommand::Doctor(args) => doctor::doctor(&args, &progress).await,
+            Subcommand::Probe(args) => probe::probe(&args).await,
             Subcommand::Permissions(args) => permissions(&args),
             Subcommand::Compare { old, new, output, fail_on } => compare(&old, &new, output, fail_on),
             Subcommand::Schema { of } => schema(of),
@@ -131,8 +133,10 @@ fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
 
 async fn collect(args: &CollectArgs, progress: &Progress) -> anyhow::Result<Exit> {
     let checks = chosen(&args.checks);
+    let probes = files::read_probes(&args.probe)?;
     let session = Session::new(&args.target, progress);
-    let evidence = read_or_ask(args.from.as_deref(), &session, &checks, &args.other_registry).await?;
+    let mut evidence = read_or_ask(args.from.as_deref(), &session, &checks, &args.other_registry).await?;
+    evidence.add_probes(&probes);
     let written = if args.anonymize { &anonymized(&evidence, args.anonymize_map.as_deref())? } else { &evidence };
     if args.output.as_os_str() == "-" {
         output::print(&text::escape_json(&snapshot::render(written)?))?;

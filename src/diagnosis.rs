@@ -3,8 +3,10 @@
 pub mod causes;
 pub mod gaps;
 pub mod links;
+mod node_problems;
 pub mod plan;
 pub mod policy;
+mod settle;
 mod severity;
 
 use std::cmp::Reverse;
@@ -29,6 +31,8 @@ pub struct Diagnosis<'e> {
     pub findings: Vec<Finding>,
     /// How many checks were not asked for: nothing is known of what they would find.
     pub not_asked: usize,
+    /// The checks that left something open which a node's own view could answer.
+    pub answerable: Vec<&'static RuleSet>,
 }
 
 /// What became of one check, without its findings.
@@ -99,7 +103,7 @@ impl Verdict {
 impl<'e> Diagnosis<'e> {
     /// Runs the checks on the evidence.
     pub fn of(evidence: &'e Evidence, checks: &[&'static Check]) -> Self {
-        let whole = Self::from_outcomes(evidence, checks.iter().map(|check| check.judge(evidence)).collect());
+        let whole = Self::from_outcomes(evidence, settle::judge(evidence, checks));
         let not_asked =
             catalogue::ALL.iter().filter(|check| !checks.iter().any(|own| own.about == check.about)).count();
         Self { not_asked, ..whole }
@@ -107,15 +111,18 @@ impl<'e> Diagnosis<'e> {
 
     pub fn from_outcomes(evidence: &'e Evidence, mut outcomes: Vec<Outcome>) -> Self {
         severity::confirm(&mut outcomes);
+        let open = outcomes.iter().filter(|outcome| !outcome.open.is_empty() || !outcome.suspicions.is_empty());
+        let answerable = open.map(|outcome| outcome.check).collect();
         let mut findings: Vec<Finding> = outcomes.iter().flat_map(|outcome| outcome.findings.clone()).collect();
         severity::escalate(&mut findings);
         severity::escalate_images(&mut findings, evidence);
+        node_problems::corroborate(&mut findings, evidence);
         causes::explain(&mut findings, evidence);
         severity::prove(&mut findings, evidence);
         causes_first(&mut findings);
         take_remediation_of_causes(&mut findings);
         let checks = outcomes.iter().map(|outcome| CheckResult::of(outcome, &findings)).collect();
-        Self { evidence, checks, findings, not_asked: 0 }
+        Self { evidence, checks, findings, not_asked: 0, answerable }
     }
 
     /// The same without the findings that were accepted, and these: statuses follow, and a symptom that has another

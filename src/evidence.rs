@@ -20,6 +20,7 @@ pub mod locks;
 pub mod manifests;
 pub mod network;
 pub mod pools;
+pub mod probe;
 pub mod registry;
 pub mod resource;
 pub mod snapshot;
@@ -43,6 +44,7 @@ use registry::RegistryFacts;
 
 use crate::evidence::id::ResourceId;
 use crate::evidence::manifests::Manifests;
+use crate::evidence::probe::Supplied;
 use crate::evidence::workloads::{DesiredImages, StorageFacts};
 
 /// All facts of one run. The cluster itself is always known: without it there is nothing to judge.
@@ -76,6 +78,9 @@ pub struct Evidence {
     /// Registries besides the bootstrap registry that were asked for by name: what the cluster would see of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub other_registries: BTreeMap<ResourceId, OtherRegistry>,
+    /// What machines inside the network saw, as the operator supplied it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Supplied>,
     /// What one is about to apply; a snapshot never holds it.
     #[serde(skip)]
     pub manifests: Option<Manifests>,
@@ -96,7 +101,19 @@ impl Evidence {
             registry_provider: None,
             locks: LockFacts::new(),
             other_registries: BTreeMap::new(),
+            probes: Vec::new(),
             manifests: None,
+        }
+    }
+}
+
+impl Evidence {
+    /// Adds probe files; one that a snapshot holds already is not added again.
+    pub fn add_probes(&mut self, probes: &[Supplied]) {
+        for supplied in probes {
+            if !self.probes.contains(supplied) {
+                self.probes.push(supplied.clone());
+            }
         }
     }
 }

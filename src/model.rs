@@ -17,6 +17,7 @@ pub mod message;
 pub mod names;
 pub mod networks;
 pub mod node_systems;
+pub mod node_view;
 pub mod nodes;
 pub mod open;
 pub mod other_registries;

@@ -21,6 +21,7 @@ pub mod page;
 pub mod permissions;
 mod picture;
 pub mod preflight;
+pub mod probe;
 mod roots;
 pub mod sarif;
 mod screen;

@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod kubernetes;
 pub mod manifests;
 mod peer;
+pub mod probe;
 mod process;
 pub mod progress;
 pub mod proxy;

@@ -8,8 +8,8 @@ use crate::checks::finding::{Finding, Fingerprint};
 use crate::checks::image_pulls::rules as pulls;
 use crate::checks::rule::{Rule, Severity};
 use crate::checks::{
-    api_server, bootstrap_profile, cache_rules, kubelet_acrpull, node_bootstrap, node_image, node_network, outbound,
-    private_dns, private_endpoint, registry,
+    api_server, bootstrap_profile, cache_rules, kubelet_acrpull, node_bootstrap, node_image, node_network, node_view,
+    outbound, private_dns, private_endpoint, registry,
 };
 use crate::diagnosis::{Diagnosis, Status};
 use crate::evidence::id::ResourceId;
@@ -161,6 +161,14 @@ const RULES: &[(&Rule, Place)] = &[
     (&outbound::PROXY, Place::NodePools),
     (&node_network::DNS_BLOCKED, Place::DnsZone),
     (&api_server::PATH_BLOCKED, Place::ApiServer),
+    (&node_view::RESOLVES_PUBLIC, Place::DnsZone),
+    (&node_view::RESOLVES_WRONG, Place::DnsZone),
+    (&node_view::REGISTRY_UNREACHABLE, Place::PrivateEndpoint),
+    (&node_view::DATA_UNREACHABLE, Place::PrivateEndpoint),
+    (&node_view::TLS_INTERCEPTED, Place::PrivateEndpoint),
+    (&node_view::API_UNREACHABLE, Place::ApiServer),
+    (&node_view::MIRROR_STALE, Place::NodePools),
+    (&node_view::CONTRADICTS, Place::NodePools),
     (&pulls::BYPASSES_CACHE, Place::NodePools),
     (&pulls::DNS_FAILURE, Place::DnsZone),
     (&pulls::NETWORK_FAILURE, Place::PrivateEndpoint),
@@ -182,8 +190,10 @@ pub fn of<'f>(diagnosis: &Diagnosis<'_>, accepted: impl Iterator<Item = &'f Find
         explained.map(|symptom| symptom.severity).max().max(Some(finding.severity))
     };
     let link = |place: Place| {
-        let own: Vec<&Finding> = diagnosis.findings.iter().filter(|finding| is_at(finding, place)).collect();
-        let passed: Vec<&Finding> = accepted.iter().copied().filter(|finding| is_at(finding, place)).collect();
+        let own: Vec<&Finding> =
+            diagnosis.findings.iter().filter(|finding| is_at(finding, place, diagnosis.evidence)).collect();
+        let passed: Vec<&Finding> =
+            accepted.iter().copied().filter(|finding| is_at(finding, place, diagnosis.evidence)).collect();
         let state = match own.iter().filter_map(|finding| weight(finding)).max() {
             Some(Severity::Error) => LinkState::Broken,
             Some(Severity::Warning) => LinkState::Warning,
@@ -203,8 +213,8 @@ pub fn of<'f>(diagnosis: &Diagnosis<'_>, accepted: impl Iterator<Item = &'f Find
 }
 
 /// Whether a finding says that this link is wrong. What another finding explains shows at the link of that one.
-fn is_at(finding: &Finding, place: Place) -> bool {
-    let observed = finding.check == &node_bootstrap::CHECK.about;
+fn is_at(finding: &Finding, place: Place, evidence: &Evidence) -> bool {
+    let observed = [&node_bootstrap::CHECK.about, &node_view::CHECK.about].contains(&finding.check);
     if finding.severity < Severity::Warning || (observed && !finding.caused_by.is_empty()) {
         return false;
     }
@@ -214,7 +224,24 @@ fn is_at(finding: &Finding, place: Place) -> bool {
         return false;
     }
     let by_check = || CHECKS.iter().find(|(check, _)| finding.check == &check.about).map(|(_, place)| *place);
-    by_rule.or_else(by_check) == Some(place)
+    let own = by_rule.or_else(by_check).map(|own| if of_api_server(finding, evidence) { beside(own) } else { own });
+    own == Some(place)
+}
+
+/// Whether a node's view is about the API server's name alone.
+fn of_api_server(finding: &Finding, evidence: &Evidence) -> bool {
+    let names = [&evidence.cluster.properties.private_fqdn, &evidence.cluster.properties.fqdn];
+    let own = |host: &String| names.iter().copied().flatten().any(|name| name.eq_ignore_ascii_case(host));
+    finding.check == &node_view::CHECK.about && !finding.facts.hosts.is_empty() && finding.facts.hosts.iter().all(own)
+}
+
+/// The same question about the API server.
+fn beside(place: Place) -> Place {
+    match place {
+        Place::DnsZone => Place::ApiServerDns,
+        Place::PrivateEndpoint => Place::ApiServer,
+        place => place,
+    }
 }
 
 /// What the checks of a link saw where they found nothing.

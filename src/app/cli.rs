@@ -6,6 +6,7 @@ mod fleet;
 mod groups;
 mod help;
 mod preflight;
+mod probe;
 mod values;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub use doctor::DoctorArgs;
 pub use fleet::{Depth, FleetArgs, FleetReportArgs};
 pub use groups::command;
 pub use preflight::PreflightArgs;
+pub use probe::{ProbeArgs, is_host};
 pub use values::Color;
 use values::{clouds, duration, object_id, principal_name, registry_id, scope};
 
@@ -96,6 +98,13 @@ pub enum Subcommand {
     /// cluster, what the API server answers.
     #[command(after_help = help::DOCTOR_CODES, after_long_help = help::both(help::DOCTOR_CODES, help::DOCTOR))]
     Doctor(Box<DoctorArgs>),
+    /// Look at the registry and the API server from this machine: names, connections, certificates, a node's files
+    ///
+    /// Run it inside the network, best on a node: it sees what Azure cannot show. It sends no credential (unless
+    /// --as-kubelet asks for it), pulls nothing and changes nothing. diagnose, cutover and collect take its file with
+    /// --probe and judge it. --script prints a shell script that does the same on a node, --how the ways to run either.
+    #[command(after_help = help::PROBE_CODES, after_long_help = help::both(help::PROBE_CODES, help::PROBE))]
+    Probe(Box<ProbeArgs>),
     /// Print the least that a diagnosis needs to be allowed: an Azure role, Kubernetes RBAC, and what each is for
     #[command(after_long_help = help::PERMISSIONS)]
     Permissions(PermissionsArgs),
@@ -164,6 +173,9 @@ pub struct DiagnoseArgs {
     /// Restore the names that collect --anonymize replaced; the file is the one that it wrote
     #[arg(long, value_name = "FILE", requires = "from")]
     pub anonymize_map: Option<PathBuf>,
+    /// Judge what a node sees itself too: a file that aksiso probe wrote; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub probe: Vec<PathBuf>,
     /// Judge the evidence as if something were changed; may be repeated. Nothing is changed anywhere
     ///
     /// One of: delete cache-rule NAME, create cache-rule NAME SOURCE TARGET, delete private-endpoint NAME, delete
@@ -264,6 +276,9 @@ pub struct CollectArgs {
     /// Anonymize a snapshot that is already there; - reads standard input
     #[arg(long, value_name = "FILE", requires = "anonymize", conflicts_with_all = TARGET_FLAGS)]
     pub from: Option<PathBuf>,
+    /// Keep what a node sees itself in the snapshot: a file that aksiso probe wrote; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub probe: Vec<PathBuf>,
     /// Look at another registry too: one that the cluster shall use (cutover), or that images come from (preflight);
     /// may be repeated
     #[arg(long, value_name = "ARM_ID", value_parser = registry_id)]

@@ -4,7 +4,7 @@ use super::cli::{CutoverArgs, Destination};
 use super::exit::Exit;
 use super::session::Session;
 use super::whatif::Changes;
-use super::{output, read_or_ask, width};
+use super::{files, output, read_or_ask, width};
 use crate::answers::cutover::{Cutover, Goal};
 use crate::checks::catalogue;
 use crate::diagnosis::Diagnosis;
@@ -23,9 +23,11 @@ pub(super) async fn cutover(args: &CutoverArgs, progress: &Progress) -> anyhow::
         Destination::Direct => Goal::Direct,
         Destination::Isolated => Goal::Isolated(args.to_registry.clone()),
     };
+    let probes = files::read_probes(&args.probe)?;
     let others: Vec<_> = args.to_registry.iter().cloned().collect();
-    let evidence =
+    let mut evidence =
         read_or_ask(args.from.as_deref(), &Session::new(&args.target, progress), catalogue::ALL, &others).await?;
+    evidence.add_probes(&probes);
     let evidence = changes.apply(&evidence)?.unwrap_or(evidence);
     let cutover = Cutover::of(Diagnosis::of(&evidence, catalogue::ALL), goal, args.policy);
     let text = render::render(&cutover, args.output, args.shell, width())?;

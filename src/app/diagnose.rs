@@ -7,7 +7,8 @@ use super::exit::Exit;
 use super::reporting::Reporting;
 use super::session::Session;
 use super::whatif::Changes;
-use super::{chosen, output, pseudonyms, read_or_ask};
+use super::{chosen, files, output, pseudonyms, read_or_ask};
+use crate::answers::probe_hint::probe_hint;
 use crate::answers::whatif::Effect;
 use crate::checks::rule::Severity;
 use crate::diagnosis::Diagnosis;
@@ -16,6 +17,7 @@ use crate::diagnosis::policy::Ruling;
 use crate::evidence::anonymize;
 use crate::report::model::Results;
 use crate::report::script;
+use crate::sources::probe;
 use crate::sources::progress::Progress;
 use crate::text;
 
@@ -23,6 +25,7 @@ pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow
     // Whatever is wrong with a file is said before anything is asked.
     let reporting = Reporting::prepare(&args.report)?.live(args.from.is_none());
     let changes = Changes::read(&args.what_if)?;
+    let probes = files::read_probes(&args.probe)?;
     let checks = chosen(&args.checks);
     let give_up = Instant::now() + args.wait_timeout;
     let (mut asked, mut known) = (checks.clone(), None);
@@ -45,6 +48,7 @@ pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow
         if let Some(map) = &args.anonymize_map {
             evidence = anonymize::restore(&evidence, &pseudonyms(map, true)?)?;
         }
+        evidence.add_probes(&probes);
         let after = changes.apply(&evidence)?;
         let evidence_now = after.as_ref().unwrap_or(&evidence);
         let diagnosis = Diagnosis::of(evidence_now, &asked);
@@ -64,7 +68,13 @@ pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow
             // What is reported is a look at everything.
             asked.clone_from(&checks);
         } else {
-            return finish(args, &reporting, &ruling, effect.as_ref());
+            let exit = finish(args, &reporting, &ruling, effect.as_ref());
+            if args.from.is_none()
+                && let Some(hint) = probe_hint(&ruling.diagnosis, &probe::addresses())
+            {
+                progress.note(&hint);
+            }
+            return exit;
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::answers;
 use crate::checks::rule::RuleSet;
 use crate::diagnosis::policy::{self, Policy};
 use crate::evidence::anonymize::Pseudonyms;
+use crate::evidence::probe::{self, Supplied};
 use crate::evidence::{Evidence, snapshot};
 use crate::report::model::Report;
 use crate::report::old;
@@ -71,6 +72,27 @@ pub fn read_report(path: &Path) -> Result<Report, Problem> {
 /// The file cannot be read.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Problem> {
     read(path, REPORT)
+}
+
+/// Reads a file that a probe wrote. Nothing but a regular file is opened: a pipe could keep a run waiting for ever.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_probe(path: &Path) -> Result<Supplied, Problem> {
+    let regular = std::fs::metadata(path).map_or(true, |there| there.is_file());
+    if !regular {
+        return Err(Problem::new(format!("{} is not a regular file", named(path)), "check the path"));
+    }
+    let probe = probe::parse(&read(path, probe::LIMIT)?, &named(path))?;
+    Ok(Supplied { file: path.display().to_string(), probe })
+}
+
+/// Reads the probe files of a command line, before anything is asked.
+///
+/// # Errors
+/// What is wrong with the first that cannot be used.
+pub fn read_probes(paths: &[PathBuf]) -> Result<Vec<Supplied>, Problem> {
+    paths.iter().map(|path| read_probe(path)).collect()
 }
 
 /// Reads a map of pseudonyms.

@@ -23,6 +23,8 @@ pub enum SchemaOf {
     Snapshot,
     /// The policy, aksiso.toml
     Config,
+    /// The file of probe, which --probe reads
+    Probe,
 }
 
 impl SchemaOf {
@@ -36,6 +38,7 @@ impl SchemaOf {
             Self::Doctor => schema_for!(crate::report::doctor::Doctor),
             Self::Snapshot => schema_for!(crate::evidence::snapshot::Snapshot),
             Self::Config => schema_for!(crate::diagnosis::policy::PolicyFile),
+            Self::Probe => schema_for!(crate::evidence::probe::Probe),
         };
         schema.insert("title".to_owned(), format!("aksiso {}", self.name()).into());
         schema
@@ -51,6 +54,7 @@ impl SchemaOf {
             Self::Doctor => "doctor",
             Self::Snapshot => "snapshot",
             Self::Config => "config",
+            Self::Probe => "probe",
         }
     }
 

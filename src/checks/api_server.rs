@@ -7,6 +7,7 @@ use super::barrier::{Barred, Barrier};
 use super::check::Check;
 use super::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
 use super::judge::{Judge, NotApplicable};
+use super::open::Question;
 use super::remedy::dns::LOCAL_DNS;
 use super::remedy::{self, remedy};
 use super::rule::{Rule, RuleSet, Severity};
@@ -88,25 +89,29 @@ fn private_name(judge: &mut Judge<'_>, name: &PrivateName) {
         judge.note(Gap::not_collected().about("the API server's private DNS zone"));
         return;
     };
-    match judge.know(&facts.zone, "the API server's private DNS zone") {
+    let (networks, _) = evidence.node_networks();
+    let all: Vec<Question> = networks.iter().cloned().map(Question::ApiServerName).collect();
+    match judge.know_until(&facts.zone, "the API server's private DNS zone", &all) {
         Some(Some(_)) => {}
         Some(None) => return judge.report(zone_missing(evidence, name)),
         None => return,
     }
-    if judge.know(&facts.links, "the links of the API server's zone").is_none() {
-        return record(judge, name, id, facts);
+    if judge.know_until(&facts.links, "the links of the API server's zone", &all).is_none() {
+        return record(judge, name, id, facts, &all);
     }
     let zones = api_server::zones(evidence, name);
-    let (networks, _) = evidence.node_networks();
     let mut unlinked = BTreeSet::new();
     for node in networks.iter().filter_map(|id| evidence.network(id).known().copied()) {
         match answered(evidence, &zones, node) {
             Ok(wanting) => unlinked.extend(wanting),
-            Err(gaps) => gaps.into_iter().for_each(|gap| judge.note(gap)),
+            Err(gaps) => {
+                let question = Question::ApiServerName(node.id.clone());
+                gaps.into_iter().for_each(|gap| judge.note_until(gap, std::slice::from_ref(&question)));
+            }
         }
     }
     if unlinked.is_empty() {
-        record(judge, name, id, facts);
+        record(judge, name, id, facts, &all);
     } else {
         judge.report(not_linked(evidence, name, Zone { id, facts }, &unlinked));
     }
@@ -147,7 +152,7 @@ fn unplaced(node: &VirtualNetwork, servers: &[&str], unread: Vec<Gap>) -> Vec<Ga
 }
 
 /// The record of the private name, and whether it leads to AKS' endpoint.
-fn record(judge: &mut Judge<'_>, name: &PrivateName, id: &ResourceId, facts: &ZoneFacts) {
+fn record(judge: &mut Judge<'_>, name: &PrivateName, id: &ResourceId, facts: &ZoneFacts, all: &[Question]) {
     let evidence = judge.evidence;
     let zone = Zone { id, facts };
     let Some(label) = name.record(&zone) else {
@@ -155,7 +160,7 @@ fn record(judge: &mut Judge<'_>, name: &PrivateName, id: &ResourceId, facts: &Zo
         return judge.note(Gap::new(Reason::Malformed, detail));
     };
     if let Some(gap) = facts.records.gap() {
-        return judge.note(gap.clone().about("the A records of the API server's zone"));
+        return judge.note_until(gap.clone().about("the A records of the API server's zone"), all);
     }
     let found = zone.addresses_at(&label);
     if found.is_empty() {
@@ -171,7 +176,7 @@ fn record(judge: &mut Judge<'_>, name: &PrivateName, id: &ResourceId, facts: &Zo
 }
 
 /// The addresses of AKS' endpoint; empty where a gap was noted.
-fn endpoint_addresses(judge: &mut Judge<'_>) -> BTreeSet<IpAddr> {
+pub(super) fn endpoint_addresses(judge: &mut Judge<'_>) -> BTreeSet<IpAddr> {
     let evidence = judge.evidence;
     let Some(facts) = api_server::endpoint(evidence) else {
         judge.note(Gap::not_collected().about("the API server's private endpoint"));
@@ -197,7 +202,7 @@ fn path(judge: &mut Judge<'_>, access: &Access) {
     match paths::to_target(evidence, &target) {
         Ok(Some(block)) => judge.report(path_blocked(evidence, access, &target, &block)),
         Ok(None) => {}
-        Err(gaps) => gaps.into_iter().for_each(|gap| judge.note(gap)),
+        Err(gaps) => gaps.into_iter().for_each(|gap| judge.note_until(gap, &[Question::ApiServerPath])),
     }
 }
 

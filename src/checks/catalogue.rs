@@ -3,7 +3,7 @@
 use super::check::Check;
 use super::{
     add_ons, api_server, bootstrap_profile, cache_rules, image_pulls, kubelet_acrpull, node_bootstrap, node_image,
-    node_network, outbound, private_dns, private_endpoint, registry,
+    node_network, node_view, outbound, private_dns, private_endpoint, registry,
 };
 
 /// What the checks look at, layer by layer, and what they do not.
@@ -36,4 +36,5 @@ pub const ALL: &[&Check] = &[
     &node_network::CHECK,
     &image_pulls::CHECK,
     &add_ons::CHECK,
+    &node_view::CHECK,
 ];

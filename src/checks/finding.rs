@@ -61,6 +61,11 @@ impl Subject {
         Self::new("NodePool", &cluster.child("nodePools").child(name))
     }
 
+    /// A node, or a machine that should have become one, which has no ARM id of its own.
+    pub fn node(cluster: &ResourceId, name: &str) -> Self {
+        Self::new("Node", &cluster.child("nodes").child(&name.replace('/', "_"))).named(name)
+    }
+
     pub fn image(reference: &str, name: &str) -> Self {
         Self { kind: "image", id: SubjectId::Image(id::bounded(reference)), name: name.to_owned() }
     }
@@ -98,6 +103,10 @@ impl Subject {
 pub struct Facts {
     /// The nodes that it is about, all of them.
     pub nodes: BTreeSet<String>,
+    /// The pools of machines that it is about, also of such as never became nodes.
+    pub pools: BTreeSet<String>,
+    /// The hosts that it is about: names of the registry or of the API server.
+    pub hosts: BTreeSet<String>,
     /// The exit code of the node bootstrap that it rests on.
     pub exit_code: Option<u32>,
     /// The kind of fault behind that code, where it is known.

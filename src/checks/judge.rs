@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::finding::Finding;
-use super::rule::RuleSet;
+use super::finding::{Finding, Observation};
+use super::open::{Against, Answers, Doubt, Open, Question};
+use super::rule::{Rule, RuleSet};
 use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::Ownership;
@@ -21,6 +22,10 @@ pub struct Outcome {
     pub gaps: Vec<Gap>,
     /// Findings that another check may confirm.
     pub suspicions: Vec<Suspicion>,
+    /// What of this goes away once a node's own view answers it.
+    pub open: Vec<Open>,
+    /// What it says about the matters of other checks.
+    pub answers: Answers,
     /// Why it does not apply, where it does not.
     pub not_applicable: Option<String>,
 }
@@ -35,6 +40,9 @@ pub struct Judge<'e> {
     /// The same, to look up: manifests can bring thousands.
     noted: HashSet<Gap>,
     suspicions: Vec<Suspicion>,
+    open: Vec<Open>,
+    /// What it says about the matters of other checks.
+    pub answers: Answers,
 }
 
 /// A finding that cannot be proved by itself: until another check confirms it, it is a gap.
@@ -49,13 +57,22 @@ pub struct Suspicion {
 impl<'e> Judge<'e> {
     /// A judge of this evidence.
     pub fn new(check: &'static RuleSet, evidence: &'e Evidence) -> Self {
-        Self { check, evidence, findings: Vec::new(), gaps: Vec::new(), noted: HashSet::new(), suspicions: Vec::new() }
+        Self {
+            check,
+            evidence,
+            findings: Vec::new(),
+            gaps: Vec::new(),
+            noted: HashSet::new(),
+            suspicions: Vec::new(),
+            open: Vec::new(),
+            answers: Answers::default(),
+        }
     }
 
     /// What was found and what was not seen.
     pub fn finish(self) -> Outcome {
-        let Self { check, findings, gaps, suspicions, .. } = self;
-        Outcome { check, findings, gaps, suspicions, not_applicable: None }
+        let Self { check, findings, gaps, suspicions, open, answers, .. } = self;
+        Outcome { check, findings, gaps, suspicions, open, answers, not_applicable: None }
     }
 
     /// Notes a gap that a failed pull or bootstrap over the network turns into a finding.
@@ -79,13 +96,59 @@ impl<'e> Judge<'e> {
         let gap = gap.bounded();
         if self.noted.insert(gap.clone()) {
             self.gaps.push(gap);
+        } else {
+            // What matters anyway is not taken back by an answer.
+            self.open.retain(|open| open.what != Doubt::Gap(gap.clone()));
         }
+    }
+
+    /// Notes that something could not be seen, which does not matter once a node answers the questions.
+    pub fn note_until(&mut self, gap: Gap, until: &[Question]) {
+        let what = Doubt::Gap(gap.clone().bounded());
+        let known = self.noted.contains(&gap.clone().bounded());
+        match self.open.iter_mut().find(|open| open.what == what) {
+            Some(open) => open.until.extend_from_slice(until),
+            None if known => {}
+            None => {
+                self.note(gap);
+                self.open.push(Open { what, until: until.to_vec() });
+            }
+        }
+    }
+
+    /// Reports what a node may refute by its answer to a question.
+    pub fn report_until(&mut self, finding: Finding, until: Question) {
+        self.open.push(Open { what: Doubt::Finding(finding.rule, finding.subject.id.clone()), until: vec![until] });
+        self.report(finding);
+    }
+
+    /// Reports a finding of another check's rule.
+    pub fn hand(&mut self, check: &'static RuleSet, finding: Finding) {
+        self.answers.findings.push((check, Finding { check, ..finding.bounded() }));
+    }
+
+    /// Puts an observation beside another check's finding of a rule.
+    pub fn corroborate(&mut self, rule: &'static Rule, seen: Observation) {
+        self.answers.corroborations.push((rule, seen));
+    }
+
+    /// Reports a finding that holds only beside what another check says.
+    pub fn contradict(&mut self, against: Against, finding: Finding) {
+        self.answers.contradictions.push((against, Finding { check: self.check, ..finding.bounded() }));
     }
 
     /// The answer, or a noted gap. `what` names the fact where nobody asked for it.
     pub fn know<T>(&mut self, fact: &'e Fact<T>, what: &str) -> Option<&'e T> {
         if let Some(gap) = fact.gap() {
             self.note(gap.clone().about(what));
+        }
+        fact.known()
+    }
+
+    /// The answer, or a gap that does not matter once a node answers the questions.
+    pub fn know_until<T>(&mut self, fact: &'e Fact<T>, what: &str, until: &[Question]) -> Option<&'e T> {
+        if let Some(gap) = fact.gap() {
+            self.note_until(gap.clone().about(what), until);
         }
         fact.known()
     }

@@ -171,7 +171,13 @@ fn code_of_instances(judge: &mut Judge<'_>, pool: &AgentPool) -> Option<Found> {
     Some(Found { number, seen: Observation::new(source, path, format!("exit status={number}")) })
 }
 
-fn bootstrap_failed(evidence: &Evidence, pool: &str, windows: bool, number: u32, seen: Observation) -> Finding {
+pub(super) fn bootstrap_failed(
+    evidence: &Evidence,
+    pool: &str,
+    windows: bool,
+    number: u32,
+    seen: Observation,
+) -> Finding {
     let known = bootstrap_code::meaning(number, windows);
     let detail = match known {
         Some(code) => {

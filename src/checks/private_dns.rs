@@ -9,6 +9,7 @@ use super::remedy::{self, DOCS_PRIVATE_LINK, remedy};
 use super::rule::RuleSet;
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
+use crate::checks::open::Question;
 use crate::checks::rule::Rule;
 use crate::evidence::id::ResourceId;
 use crate::evidence::network::{NetworkLink, VirtualNetwork};
@@ -74,12 +75,13 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         judge.note(Gap::new(Reason::NotFound, "the node resource group holds no virtual network"));
     }
     let zones = Zones::of(evidence, &names);
+    let all: Vec<Question> = networks.iter().cloned().map(Question::Resolution).collect();
     // A zone that was not listed could be linked too, and answer instead of those that were.
-    zones.unlisted().into_iter().for_each(|gap| judge.note(gap));
+    zones.unlisted().into_iter().for_each(|gap| judge.note_until(gap, &all));
     let groups = crate::model::endpoints::candidates(evidence, registry)
         .into_iter()
         .filter_map(|candidate| candidate.facts.zone_groups.gap());
-    groups.for_each(|gap| judge.note(gap.clone().about("the endpoint's zone groups")));
+    groups.for_each(|gap| judge.note_until(gap.clone().about("the endpoint's zone groups"), &all));
     let chain = Chain::of(evidence, registry, &names);
     for network in &networks {
         let answering = Resolver { evidence, names: &names, zones: &zones, chain: &chain, network }.judge(judge);
@@ -136,7 +138,7 @@ impl<'a, 'e> Resolver<'a, 'e> {
         }
         let unseen = self.zones.unseen(self.network);
         if !unseen.is_empty() || !certain {
-            unseen.into_iter().for_each(|gap| judge.note(gap));
+            unseen.into_iter().for_each(|gap| judge.note_until(gap, &[self.question()]));
             return linked;
         }
         let existing = self.zones.existing();
@@ -157,15 +159,20 @@ impl<'a, 'e> Resolver<'a, 'e> {
         unseen.extend(sites.gaps);
         if !unseen.is_empty() {
             // What could not be read may be what answers: the records of other zones prove nothing.
-            unseen.into_iter().for_each(|gap| judge.note(gap));
+            unseen.into_iter().for_each(|gap| judge.note_until(gap, &[self.question()]));
             return (Vec::new(), false);
         }
         if sites.unplaced.is_empty() {
             return (sites.zones, false);
         }
-        judge.report(self.custom_servers(servers, &sites.unplaced));
+        judge.report_until(self.custom_servers(servers, &sites.unplaced), self.question());
         // The servers most likely forward into a network that the zone is linked to, so its records still count.
         (self.zones.existing().into_iter().filter(Zone::has_links).collect(), false)
+    }
+
+    /// What a node of the network could answer.
+    fn question(&self) -> Question {
+        Question::Resolution(self.network.clone())
     }
 
     fn on_network(

@@ -8,6 +8,7 @@ use super::judge::{Judge, NotApplicable};
 use super::remedy::{self, DOCS_PRIVATE_LINK, remedy};
 use super::rule::RuleSet;
 use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
+use crate::checks::open::Question;
 use crate::checks::rule::Rule;
 use crate::evidence::id::ResourceId;
 use crate::evidence::registry::{ConnectionProperties, Registry};
@@ -84,6 +85,7 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     }
     let mut findings = Vec::new();
     let mut gaps = Vec::new();
+    let mut hidden = Vec::new();
     let mut suspicions = Vec::new();
     let mut unreadable = Vec::new();
     for id in endpoints::approved(registry) {
@@ -105,7 +107,7 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
                 Hidden::Maybe(what) => {
                     suspicions.push((elsewhere(evidence, registry, candidate), not_joined(candidate, what)));
                 }
-                Hidden::Unknown(gap) => gaps.push(gap),
+                Hidden::Unknown(gap) => hidden.push(gap),
             },
         }
     }
@@ -116,14 +118,15 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     let foreign = |gap: &Gap| matches!(gap.reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotFound);
     unreadable.retain(|(id, gap)| nothing_else || !foreign(gap) || ours.contains(&id.subscription()));
     gaps.extend(unreadable.into_iter().map(|(_, gap)| gap));
-    if nothing_else && gaps.is_empty() && suspicions.is_empty() {
+    if nothing_else && gaps.is_empty() && hidden.is_empty() && suspicions.is_empty() {
         findings.push(missing(evidence, registry));
     }
     // While another endpoint may serve the nodes, nothing is proved against this one.
-    if gaps.is_empty() && suspicions.is_empty() {
+    if gaps.is_empty() && hidden.is_empty() && suspicions.is_empty() {
         findings.into_iter().for_each(|finding| judge.report(finding));
     }
     suspicions.into_iter().for_each(|(finding, gap)| judge.suspect(finding, gap));
+    hidden.into_iter().for_each(|gap| judge.note_until(gap, &[Question::Path]));
     gaps.into_iter().for_each(|gap| judge.note(gap));
 }
 

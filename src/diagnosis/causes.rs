@@ -5,8 +5,8 @@ use crate::checks::finding::Finding;
 use crate::checks::image_pulls::rules as pulls;
 use crate::checks::rule::Rule;
 use crate::checks::{
-    api_server, bootstrap_profile, cache_rules, kubelet_acrpull, node_bootstrap, node_image, node_network, outbound,
-    private_dns, private_endpoint, registry,
+    api_server, bootstrap_profile, cache_rules, kubelet_acrpull, node_bootstrap, node_image, node_network, node_view,
+    outbound, private_dns, private_endpoint, registry,
 };
 use crate::evidence::Evidence;
 use crate::model::bootstrap_code::Fault;
@@ -25,7 +25,7 @@ const ENDPOINT: &[&Rule] = &[
     &private_endpoint::FAILED,
     &private_endpoint::OTHER_NETWORK,
 ];
-const DNS: &[&Rule] = &[
+pub(super) const DNS: &[&Rule] = &[
     &private_dns::ZONE_MISSING,
     &private_dns::NOT_LINKED,
     &private_dns::CUSTOM_SERVERS,
@@ -104,6 +104,42 @@ const OTHER_REGISTRY_PULLS: &[Symptom] = &[
     symptom(&pulls::FAILED),
 ];
 const NO_ADDRESSES: &[Symptom] = &[symptom(&node_bootstrap::POOL_FAILED), symptom(&node_bootstrap::SCALE_UP)];
+/// What a node sees of names, and of what stands behind them.
+const SEEN_NAMES: &[&Rule] = &[&node_view::RESOLVES_PUBLIC, &node_view::RESOLVES_WRONG];
+const SEEN_REGISTRY: &[&Rule] = &[
+    &node_view::RESOLVES_PUBLIC,
+    &node_view::RESOLVES_WRONG,
+    &node_view::REGISTRY_UNREACHABLE,
+    &node_view::TLS_INTERCEPTED,
+];
+const SEEN_DATA: &[&Rule] = &[
+    &node_view::RESOLVES_PUBLIC,
+    &node_view::RESOLVES_WRONG,
+    &node_view::DATA_UNREACHABLE,
+    &node_view::TLS_INTERCEPTED,
+];
+const SEEN_API: &[&Rule] = &[
+    &node_view::RESOLVES_PUBLIC,
+    &node_view::RESOLVES_WRONG,
+    &node_view::API_UNREACHABLE,
+    &node_view::TLS_INTERCEPTED,
+];
+/// What a node sees where the way to the registry is broken.
+const SEEN_FROM_NODES: &[Symptom] = &[
+    symptom(&node_view::RESOLVES_PUBLIC),
+    symptom(&node_view::RESOLVES_WRONG),
+    symptom(&node_view::REGISTRY_UNREACHABLE),
+    symptom(&node_view::DATA_UNREACHABLE),
+];
+
+const SEEN_OF_API_SERVER: &[Symptom] =
+    &[symptom(&node_view::RESOLVES_PUBLIC), symptom(&node_view::RESOLVES_WRONG), symptom(&node_view::API_UNREACHABLE)];
+/// What a node sees whose queries are not answered.
+const SEEN_WITHOUT_DNS: &[Symptom] = &[
+    symptom(&node_view::REGISTRY_UNREACHABLE),
+    symptom(&node_view::DATA_UNREACHABLE),
+    symptom(&node_view::API_UNREACHABLE),
+];
 
 /// All explanations, the more specific before the more general.
 pub(super) const ALL: &[Explanation] = &[
@@ -230,6 +266,40 @@ pub(super) const ALL: &[Explanation] = &[
         symptoms: &[symptom(&bootstrap_profile::FAILED)],
         link: Link::Registry,
     },
+    Explanation {
+        causes: &[&bootstrap_profile::REGISTRY_NOT_FOUND],
+        symptoms: SEEN_FROM_NODES,
+        link: Link::RegistryHost,
+    },
+    Explanation { causes: ENDPOINT, symptoms: SEEN_FROM_NODES, link: Link::RegistryHost },
+    Explanation { causes: DNS, symptoms: SEEN_FROM_NODES, link: Link::RegistryHost },
+    Explanation {
+        causes: &[&private_endpoint::PATH_BLOCKED],
+        symptoms: &[symptom(&node_view::REGISTRY_UNREACHABLE), symptom(&node_view::DATA_UNREACHABLE)],
+        link: Link::RegistryHost,
+    },
+    Explanation { causes: API_SERVER, symptoms: SEEN_OF_API_SERVER, link: Link::ApiServerHost },
+    Explanation { causes: &[&node_network::DNS_BLOCKED], symptoms: SEEN_WITHOUT_DNS, link: Link::Subnet },
+    Explanation {
+        causes: SEEN_NAMES,
+        symptoms: &[
+            symptom(&node_view::REGISTRY_UNREACHABLE),
+            symptom(&node_view::DATA_UNREACHABLE),
+            symptom(&node_view::API_UNREACHABLE),
+            symptom(&node_view::TLS_INTERCEPTED),
+        ],
+        link: Link::Node,
+    },
+    Explanation { causes: SEEN_REGISTRY, symptoms: UNREACHABLE, link: Link::NodePull },
+    Explanation { causes: SEEN_DATA, symptoms: &[symptom(&pulls::LAYER_FAILED)], link: Link::NodeData },
+    Explanation { causes: SEEN_DATA, symptoms: ARTIFACTS, link: Link::NodeData },
+    Explanation { causes: SEEN_API, symptoms: WITHOUT_API_SERVER, link: Link::NodeApi },
+    Explanation {
+        causes: &[&node_image::NOT_REIMAGED],
+        symptoms: &[symptom(&node_view::MIRROR_STALE)],
+        link: Link::Pool,
+    },
+    Explanation { causes: &[&node_view::MIRROR_STALE], symptoms: &[symptom(&pulls::BYPASSES_CACHE)], link: Link::Node },
 ];
 
 /// Rules about the way to the registry: its endpoint and its DNS.

@@ -3,7 +3,7 @@
 use crate::checks::finding::Finding;
 use crate::checks::image_pulls::rules as pulls;
 use crate::checks::rule::Rule;
-use crate::checks::{bootstrap_profile, private_dns};
+use crate::checks::{bootstrap_profile, node_view, private_dns};
 use crate::evidence::Evidence;
 use crate::evidence::cloud;
 use crate::evidence::id::ResourceId;
@@ -11,6 +11,7 @@ use crate::evidence::image::Image;
 use crate::evidence::pools::AgentPool;
 use crate::model::bootstrap_code::Fault;
 use crate::model::cluster::is;
+use crate::model::names::RegistryNames;
 
 /// What must hold between a cause and a symptom: never the name alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,18 @@ pub(super) enum Link {
     Addresses,
     /// Images of the same registry.
     SameRegistry,
+    /// What a node sees of the registry's names.
+    RegistryHost,
+    /// What a node sees of the API server's name.
+    ApiServerHost,
+    /// What a node sees, and a pull from the registry, or a bootstrap, on that node or of its pool.
+    NodePull,
+    /// The same for layers and artifacts, which come from a data endpoint.
+    NodeData,
+    /// What a node sees of the API server, and its own or its pool's bootstrap.
+    NodeApi,
+    /// The same node.
+    Node,
 }
 
 /// A symptom: a rule, with the kinds of bootstrap faults that count where the rule is about exit codes.
@@ -109,7 +122,55 @@ fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidenc
             let registry = |finding: &Finding| Some(Image::parse(finding.subject.reference()?)?.registry);
             registry(cause).is_some() && registry(cause) == registry(symptom)
         }
+        Link::RegistryHost => {
+            let own = |host: &String| match cause.facts.data_endpoint {
+                Some(_) => host.eq_ignore_ascii_case(&cause.subject.name),
+                None => registry_host(host, evidence).is_some(),
+            };
+            symptom.facts.hosts.iter().any(own)
+        }
+        Link::ApiServerHost => {
+            let names = [&evidence.cluster.properties.private_fqdn, &evidence.cluster.properties.fqdn];
+            let own = |host: &String| names.iter().copied().flatten().any(|name| name.eq_ignore_ascii_case(host));
+            symptom.facts.hosts.iter().any(own)
+        }
+        Link::NodePull => {
+            let elsewhere = origin(symptom, evidence) == Some(Origin::Elsewhere) || other_mirror(symptom, evidence);
+            !elsewhere && sees(cause, Some(HostKind::Server), evidence) && same_node(cause, symptom)
+        }
+        Link::NodeData => sees(cause, Some(HostKind::Data), evidence) && same_node(cause, symptom),
+        Link::NodeApi => sees(cause, None, evidence) && same_node(cause, symptom),
+        Link::Node => same_node(cause, symptom),
     }
+}
+
+/// What a host of the registry is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HostKind {
+    Server,
+    Data,
+}
+
+/// What a host is to the registry; `None` = it is not the registry's.
+fn registry_host(host: &str, evidence: &Evidence) -> Option<HostKind> {
+    let names = RegistryNames::of(evidence.known_registry()?)?;
+    if names.server.eq_ignore_ascii_case(host) {
+        Some(HostKind::Server)
+    } else {
+        names.region_of(host).map(|_| HostKind::Data)
+    }
+}
+
+/// Whether a finding of a node's view is about a host of a kind; `None` stands for the API server.
+fn sees(cause: &Finding, kind: Option<HostKind>, evidence: &Evidence) -> bool {
+    cause.facts.hosts.iter().any(|host| registry_host(host, evidence) == kind)
+}
+
+/// Whether both are about the same node, or the symptom about its pool.
+fn same_node(cause: &Finding, symptom: &Finding) -> bool {
+    let pool = symptom.subject.resource().filter(|_| symptom.subject.kind != cause.subject.kind).map(ResourceId::name);
+    let of_pool = pool.is_some_and(|pool| cause.facts.pools.iter().any(|own| own.eq_ignore_ascii_case(pool)));
+    of_pool || !cause.facts.nodes.is_disjoint(&symptom.facts.nodes)
 }
 
 /// Whether a message names the mirror of a registry that is not the cluster's.
@@ -133,10 +194,11 @@ fn on_modern_nodes(finding: &Finding, evidence: &Evidence) -> bool {
     hit.peek().is_some() && hit.all(|node| node.container_runtime.as_deref().is_some_and(modern))
 }
 
-/// Findings that prove by their pulls that nodes were not reimaged: with containerd 2, a node that asks Microsoft's
-/// registry itself has no mirror.
+/// Findings that prove that nodes were not reimaged: by their pulls (with containerd 2, a node that asks Microsoft's
+/// registry itself has no mirror), or by the mirror that a probe read on the node.
 pub fn proving_stale<'f>(findings: &'f [Finding], evidence: &'f Evidence) -> impl Iterator<Item = &'f Finding> {
-    findings.iter().filter(|finding| finding.is(&pulls::BYPASSES_CACHE) && on_modern_nodes(finding, evidence))
+    let by_pull = |finding: &Finding| finding.is(&pulls::BYPASSES_CACHE) && on_modern_nodes(finding, evidence);
+    findings.iter().filter(move |finding| finding.is(&node_view::MIRROR_STALE) || by_pull(finding))
 }
 
 /// The same pool by subject, or nodes of the cause's pool among the symptom's.

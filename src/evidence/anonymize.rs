@@ -11,7 +11,7 @@ mod text;
 
 use serde_json::{Map, Value};
 
-use crate::evidence::{Evidence, exit_code};
+use crate::evidence::{Evidence, exit_code, probe};
 pub use pseudonyms::Pseudonyms;
 
 /// Fields whose values are Azure's or Kubernetes' own words, versions, places and times.
@@ -38,6 +38,7 @@ pub const OPEN: &[&str] = &[
     "extensions.name",
     "groupIds",
     "imageVersion",
+    "kind",
     "kubernetesVersion",
     "lastSeen",
     "latestNodeImageVersion",
@@ -54,6 +55,7 @@ pub const OPEN: &[&str] = &[
     "nodeImageVersion",
     "nodeOSUpgradeChannel",
     "notActions",
+    "notAfter",
     "notDataActions",
     "osSKU",
     "osType",
@@ -61,6 +63,7 @@ pub const OPEN: &[&str] = &[
     "peeringState",
     "principalType",
     "privateEndpointNetworkPolicies",
+    "probe",
     "protocol",
     "provisioner",
     "provisioningState",
@@ -73,18 +76,25 @@ pub const OPEN: &[&str] = &[
     "role",
     "roleAssignmentMode",
     "scaleDownMode",
+    "schemaVersion",
     "since",
     "sku",
     "sku.name",
     "status",
+    "takenAt",
+    "tool.name",
     "type",
     "upgradeStatus",
+    "vantage",
+    "version",
     "virtualNetworkLinkState",
     "vmSize",
 ];
 
 /// Fields that hold sentences.
-const SENTENCES: &[&str] = &["description", "detail", "message"];
+const SENTENCES: &[&str] = &["description", "detail", "issuer", "message", NOT_TRIED];
+/// Why a probe was not tried, in the operator's file: a sentence, where other reasons are words.
+const NOT_TRIED: &str = "outcome.reason";
 
 /// What Azure's service tags begin with; they stand where an address could.
 const TAGS: [&str; 8] =
@@ -120,7 +130,7 @@ pub fn anonymize(evidence: &Evidence, pseudonyms: &mut Pseudonyms) -> serde_json
         let tag = key.contains("AddressPrefix") && TAGS.iter().any(|tag| text.starts_with(tag));
         // A word of Azure's, where it is no id.
         let mode = key == "privateDNSZone" && ["system", "none"].contains(&text);
-        if (tag || mode || OPEN.contains(&key)) && is_plain(text) {
+        if (tag || mode || OPEN.contains(&key) || probe::is_word(key, text)) && is_plain(text) {
             text.to_owned()
         } else if key == "condition" {
             pseudonyms.condition(text)
@@ -131,6 +141,12 @@ pub fn anonymize(evidence: &Evidence, pseudonyms: &mut Pseudonyms) -> serde_json
         }
     });
     serde_json::from_value(value)
+}
+
+/// Whether the evidence is under pseudonyms: then its hosts do not exist.
+pub fn is_anonymized(evidence: &Evidence) -> bool {
+    let number = evidence.cluster.id.name().strip_prefix(pseudonyms::MARK);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The evidence under its own names again, as far as the pseudonyms tell them.
@@ -179,7 +195,8 @@ fn walk(value: &mut Value, field: &str, turn: &mut impl FnMut(&str, &str) -> Str
             let mut turned = Map::new();
             for (key, mut value) in std::mem::take(map) {
                 // Whose name it is decides what may stay of it.
-                let below = if key == "name" { format!("{field}.name") } else { key.clone() };
+                let qualified = key == "name" || (key == "reason" && field == "outcome");
+                let below = if qualified { format!("{field}.{key}") } else { key.clone() };
                 walk(&mut value, if named { "" } else { &below }, turn);
                 turned.insert(if named { turn("", &key) } else { key }, value);
             }

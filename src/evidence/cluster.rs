@@ -140,6 +140,9 @@ pub struct KubeletIdentity {
     pub resource_id: Option<ResourceId>,
     /// Object id: what role assignments name.
     pub object_id: Option<String>,
+    /// Client id: what a node asks its tokens by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,7 @@
 //! What the Kubernetes API says of nodes and of pulls that failed.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::fact::Fact;
 pub use super::workloads::ImageUse;
 use super::workloads::{BlockingBudget, DesiredImages, StorageFacts};
+
+/// Conditions of node-problem-detector that tell of the network.
+pub const DNS_PROBLEM: &str = "DNSProblem";
+/// On a network isolated cluster it is what one wants.
+pub const EGRESS_BLOCKED: &str = "EgressBlocked";
+pub const PROBLEMS: [&str; 2] = [DNS_PROBLEM, EGRESS_BLOCKED];
 
 /// One node, cut down to what a check reads.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +43,12 @@ pub struct Node {
     /// The label `kubernetes.azure.com/upgrade-status`: `Quarantined` after a drain that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upgrade_status: Option<String>,
+    /// The node's own addresses, as `status.addresses` lists them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<IpAddr>,
+    /// What node-problem-detector sees wrong, of what aksiso knows how to read: `DNSProblem`, `EgressBlocked`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }
 
 /// Failed pulls of one node that name one mirror host, taken from events.

@@ -139,7 +139,8 @@ fn pool(evidence: &Evidence, times: &Times, group: &Group<'_>, proved: &BTreeSet
     let mut nodes: Vec<NodeAge> = group.nodes.iter().map(|own| node(evidence, times, own)).collect();
     for node in nodes.iter_mut().filter(|node| node.age != Age::Stale && proved.contains(&node.name)) {
         node.age = Age::Stale;
-        "its pulls go to Microsoft's registry itself: its mirror is not configured".clone_into(&mut node.why);
+        "its pulls or its own files show that its mirror is missing or names another registry"
+            .clone_into(&mut node.why);
     }
     // Beside nodes of the former configuration a newer one may come from the former scale set model.
     if nodes.iter().any(|node| node.age > Age::Empty) {

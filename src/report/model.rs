@@ -6,6 +6,7 @@ mod cluster;
 mod gaps;
 mod images;
 mod plan;
+mod probes;
 
 use std::collections::HashMap;
 
@@ -32,6 +33,8 @@ pub use images::{ImageEntry, LocationEntry, MovedEntry, PreflightEntry, RemedyEn
 use images::{LOCATIONS, preflight_entry, what_if_entry};
 pub use plan::StepEntry;
 use plan::step_entry;
+pub use probes::ProbeEntry;
+use probes::probe_entries;
 
 /// The version of the schema: additions keep it, everything else raises it.
 pub const SCHEMA_VERSION: &str = "1";
@@ -76,6 +79,9 @@ pub struct Report {
     /// The images of manifests; only in a report of `preflight`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preflight: Option<PreflightEntry>,
+    /// The probe files that were supplied, and whether each counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeEntry>,
     /// Only in a baseline: findings of the former one that this run could not see, and so does not forget.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsettled: Vec<FindingEntry>,
@@ -264,6 +270,7 @@ impl Report {
             policy: notices.clone(),
             what_if: results.effect.map(what_if_entry),
             preflight,
+            probes: probe_entries(diagnosis.evidence),
             unsettled: Vec::new(),
         }
     }

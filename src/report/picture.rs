@@ -72,7 +72,7 @@ fn note(link: &LinkEntry, report: &Report, roots: &Roots<'_>) -> String {
             if link.subject.is_none() || why == "not looked at" {
                 return why.to_owned();
             }
-            format!("{}, not all seen", subject())
+            format!("not all seen: {}", subject())
         }
         LinkState::Ok => subject(),
         LinkState::Broken | LinkState::Warning => wrong(link, report, roots),
@@ -119,7 +119,7 @@ fn beside(page: &mut Page, links: &[Shown], pitches: &[usize]) {
     for (at, link) in links.iter().enumerate() {
         let start = if at == 0 { format!(" └{} ", arrow(nodes - 2)) } else { " ".repeat(nodes + 1) };
         let first = format!("{start}{} {}  ", coloured(link.state), link.title);
-        one_line(page, &first, &link.note, nodes + 5);
+        one_line(page, &first, &link.note, nodes + 5, 1);
     }
 }
 
@@ -170,13 +170,13 @@ fn down(page: &mut Page, links: &[&Shown]) {
         let rest = " ".repeat(widest - link.title.chars().count());
         let mark = coloured(link.state);
         let first = format!(" {mark} {}{rest}  ", link.title);
-        one_line(page, &first, &link.note, widest + 5);
+        one_line(page, &first, &link.note, widest + 5, DEEP);
     }
 }
 
-/// A link and its note, if there is one.
-fn one_line(page: &mut Page, first: &str, note: &str, indent: usize) {
-    if note.is_empty() { page.line(first.trim_end()) } else { page.at_most(first, note, indent, DEEP) }
+/// A link and its note, if there is one, of so many lines at most.
+fn one_line(page: &mut Page, first: &str, note: &str, indent: usize, lines: usize) {
+    if note.is_empty() { page.line(first.trim_end()) } else { page.at_most(first, note, indent, lines) }
 }
 
 /// How many columns a text takes.

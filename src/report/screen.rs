@@ -35,7 +35,7 @@ pub fn render(report: &Report, options: &Options<'_>) -> String {
         page.line("");
     }
     // With many root causes each takes fewer lines, so that all of them are on one screen.
-    let room = match roots.causes.len() {
+    let room = match roots.causes.len() + remedies(report).len().min(LISTED) {
         0..=1 => 4,
         2..=3 => 3,
         4 => 2,
@@ -118,8 +118,8 @@ fn first_sentence(text: &str) -> &str {
     text.find(". ").map_or(text, |end| &text[..=end])
 }
 
-/// What was not seen, each with what to do about it; what has the same remedy stands together.
-fn unseen(page: &mut Page, report: &Report) {
+/// What was not seen, by what to do about it.
+fn remedies(report: &Report) -> Vec<(Option<&String>, Vec<String>)> {
     let mut by_remedy: Vec<(Option<&String>, Vec<String>)> = Vec::new();
     for (gap, checks) in report.unseen() {
         let what = text::clean(&format!("could not check {}: {}", checks.join(", "), gap.detail));
@@ -128,6 +128,12 @@ fn unseen(page: &mut Page, report: &Report) {
             None => by_remedy.push((gap.remedy.as_ref(), vec![what])),
         }
     }
+    by_remedy
+}
+
+/// What was not seen, each with what to do about it; what has the same remedy stands together.
+fn unseen(page: &mut Page, report: &Report) {
+    let by_remedy = remedies(report);
     let first = format!("   {} ", coloured(LinkState::Unseen));
     let indent = " ".repeat(INDENT);
     for (remedy, gaps) in by_remedy.iter().take(LISTED) {

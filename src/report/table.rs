@@ -42,6 +42,7 @@ pub fn render(report: &Report, options: &Options<'_>) -> String {
     page.plan(report);
     page.checks(report);
     page.unseen(report);
+    page.probes(report);
     page.suppressed(report);
     page.finish()
 }
@@ -232,6 +233,19 @@ impl Page {
         }
         for (gap, checks) in unseen {
             self.paragraph("  ", &format!("{}: {}", checks.join(", "), gap.line()), 2);
+        }
+    }
+
+    /// The probe files, and why some do not count.
+    fn probes(&mut self, report: &Report) {
+        if !report.probes.is_empty() {
+            self.line("\nProbes:");
+        }
+        for probe in &report.probes {
+            let node = probe.node.as_ref().map_or_else(String::new, |node| format!(" of {node}"));
+            let used = if probe.used { "used" } else { "not used" };
+            let why = probe.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            self.paragraph("  ", &format!("{} ({}{node}), {used}{why}", probe.file, probe.vantage), 2);
         }
     }
 

@@ -98,10 +98,11 @@ const PUBLIC: [&str; 4] = [" ", "mcr.microsoft.com/", "aks-managed-repository/",
 fn texts(value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let mut value = value.clone();
-    // How a private API server is named is Azure's own word, too.
+    // How a private API server is named is Azure's own word, and so is that for a machine's own resolver.
     let mode = |field: &str, text: &str| field == "privateDNSZone" && ["system", "none"].contains(&text);
+    let own = |field: &str, text: &str| field == "via" && text == aksiso::evidence::probe::SYSTEM;
     each(&mut value, "", &mut |field, text| {
-        if !mode(field, text) {
+        if !mode(field, text) && !own(field, text) {
             found.push(text.to_lowercase());
         }
     });

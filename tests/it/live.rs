@@ -23,7 +23,8 @@ fn essence(report: &Value) -> (Value, Vec<(Value, Value)>) {
 fn live_and_snapshot_say_the_same_for_every_fixture() {
     let most = Mutex::new((0, String::new()));
     // Some rest on how long ago something was, and a live run has a clock of its own.
-    let fixtures = fixtures::all().into_iter().filter(|(name, _)| !name.ends_with("-young")).collect();
+    let timeless = |(name, snapshot): &(String, Value)| !name.ends_with("-young") && probes(snapshot).is_empty();
+    let fixtures = fixtures::all().into_iter().filter(timeless).collect();
     in_parallel::each(4, fixtures, |(name, snapshot): (String, Value)| {
         let calls = says_the_same(&name, &snapshot);
         let mut most = most.lock().expect("a lock");
@@ -31,6 +32,45 @@ fn live_and_snapshot_say_the_same_for_every_fixture() {
     });
     let (calls, name) = most.into_inner().expect("a lock");
     eprintln!("most ARM calls: {calls} ({name})");
+}
+
+fn probes(snapshot: &Value) -> Vec<Value> {
+    snapshot["evidence"]["probes"].as_array().cloned().unwrap_or_default()
+}
+
+/// Probe files that are named on the command line count live as they do in a snapshot; both are twenty minutes old.
+#[test]
+fn probe_files_count_live_as_in_a_snapshot() {
+    let counting = |(_, snapshot): &(String, Value)| {
+        let probes = probes(snapshot);
+        !probes.is_empty() && probes.iter().all(|own| own["probe"]["takenAt"] == "2026-11-20T11:40:00Z")
+    };
+    let fixtures: Vec<(String, Value)> = fixtures::all().into_iter().filter(counting).collect();
+    assert!(fixtures.len() > 20, "{}", fixtures.len());
+    in_parallel::each(4, fixtures, |(name, snapshot): (String, Value)| {
+        let site = Site::new(&snapshot);
+        let taken = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(20);
+        let mut arguments = Vec::new();
+        for (at, own) in probes(&snapshot).into_iter().enumerate() {
+            let mut probe = own["probe"].clone();
+            probe["takenAt"] = taken.to_string().into();
+            let file = site.path(&format!("{at}-{}", own["file"].as_str().expect("a name")));
+            std::fs::write(&file, probe.to_string()).expect("written");
+            arguments.extend(["--probe".to_owned(), file.display().to_string()]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let live = site.diagnose(&arguments);
+        let from = serde_json::from_str(&judged::json(&fixtures::evidence(&snapshot))).expect("a report");
+        assert_eq!(verdicts(&report(&live)), verdicts(&from), "{name}\n{}", stderr(&live));
+        site.server.stop();
+    });
+}
+
+/// Findings by fingerprint with their severities, and the statuses of the checks.
+fn verdicts(report: &Value) -> (BTreeSet<String>, Vec<(Value, Value)>) {
+    let findings = report["findings"].as_array().expect("findings").iter();
+    let shown = findings.map(|own| format!("{} {} {}", own["rule"], own["severity"], own["fingerprint"]));
+    (shown.collect(), essence(report).1)
 }
 
 /// Compares a live run with its snapshot; gives the number of calls to ARM.

@@ -39,6 +39,7 @@ mod pinned;
 #[cfg(target_os = "linux")]
 mod plugins;
 mod preflight;
+mod probe;
 mod properties;
 #[cfg(target_os = "linux")]
 mod proxy;

@@ -65,6 +65,12 @@ fn arguments(subcommand: &str, site: &Site) -> Vec<Vec<String>> {
                 words(&format!("fleet --from {saved} --output html")),
             ]
         }
+        // As the kubelet nobody is asked here: that is held by the tests of the probe.
+        "probe" => vec![
+            words(&format!("probe --from {snapshot} --timeout 1s")),
+            words(&format!("probe --script --from {snapshot}")),
+            words("probe --how"),
+        ],
         "checks" | "permissions" => vec![words(subcommand), words(&format!("{subcommand} --output json"))],
         "explain" => vec![words("explain cache-rules"), words("explain layers")],
         "compare" => {

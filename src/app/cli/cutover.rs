@@ -19,6 +19,9 @@ pub struct CutoverArgs {
     /// Use a snapshot of the cluster instead of asking it; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
     pub from: Option<PathBuf>,
+    /// Judge what a node sees itself too: a file that aksiso probe wrote; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub probe: Vec<PathBuf>,
     /// Where to
     #[arg(long, value_enum, default_value = "isolated")]
     pub to: Destination,

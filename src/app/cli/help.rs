@@ -78,6 +78,19 @@ pub const DOCTOR: &str = "Examples:
   aksiso doctor -g prod-rg -n prod-aks
   aksiso doctor -g prod-rg -n prod-aks --output json | jq '.permissions[] | select(.granted == \"no\")'";
 
+pub const PROBE_CODES: &str = "Exit codes:
+  0  every probe has an answer, a bad one too: diagnose judges
+  2  could not run
+  3  something could not be tried";
+
+pub const PROBE: &str = "Examples:
+  aksiso probe --from prod.json -o node.json
+  aksiso probe --from prod.json --host-root /host --as-kubelet -o node.json
+  aksiso probe --login-server contosoboot.azurecr.io --region eastus --dns-server 10.0.0.4 --expect 10.1.2.5
+  aksiso probe --script --from prod.json
+  aksiso probe --how --from prod.json
+  aksiso diagnose -g prod-rg -n prod-aks --probe node.json";
+
 pub const PERMISSIONS: &str = "Examples:
   aksiso permissions
   aksiso permissions --output azure --scope /subscriptions/ID > role.json

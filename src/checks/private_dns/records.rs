@@ -7,6 +7,7 @@ use crate::checks::command::Command;
 use crate::checks::finding::{Facts, Finding, Observation, Remediation, RemediationKind, Subject};
 use crate::checks::impact::Impact;
 use crate::checks::judge::Judge;
+use crate::checks::open::Question;
 use crate::checks::remedy::DOCS_PRIVATE_LINK;
 use crate::checks::rule::{Rule, Severity};
 use crate::evidence::id::ResourceId;
@@ -16,6 +17,7 @@ use crate::evidence::{Evidence, Fact};
 use crate::model::cluster::Ownership;
 use crate::model::endpoints::{self, Candidate, Reach};
 use crate::model::names::{RegistryNames, region};
+use crate::model::networks::own_servers;
 use crate::model::zones::Zone;
 use crate::model::zones::choice::Chain;
 
@@ -34,9 +36,13 @@ pub(super) fn judge<'e>(
         return;
     }
     let evidence = judge.evidence;
+    // Which zone servers of the operator's own answer from, they alone know: a node that asks them refutes a record.
+    let network = answering.network;
+    let own_servers = evidence.network(network).known().is_some_and(|network| !own_servers(network).is_empty());
+    let question = Question::Resolution(network.clone());
     for (name, addresses) in wanted(judge, registry, names) {
         let fitting = answering.fitting(names, &name);
-        if fitting.is_empty() || !wanting(judge, &fitting, names, &name, &addresses) {
+        if fitting.is_empty() || !wanting(judge, &fitting, names, (&name, &addresses), &question) {
             continue;
         }
         // What one of several zones holds is no finding, and what none holds may still come from elsewhere.
@@ -56,7 +62,11 @@ pub(super) fn judge<'e>(
         if !sure || matches!(case.relevance(judge), Relevance::Remote) {
             finding.severity = finding.severity.min(Severity::Warning);
         }
-        judge.report(finding);
+        if own_servers {
+            judge.report_until(finding, question.clone());
+        } else {
+            judge.report(finding);
+        }
     }
 }
 
@@ -77,17 +87,16 @@ fn wanting<'e>(
     judge: &mut Judge<'e>,
     zones: &[Zone<'e>],
     names: &RegistryNames,
-    name: &str,
-    addresses: &BTreeSet<String>,
+    (name, addresses): (&str, &BTreeSet<String>),
+    question: &Question,
 ) -> bool {
     let read = |zone: &Zone<'e>| zone.facts.records.known().map(|records| found(records, *zone, names, name));
     if zones.iter().filter_map(read).any(|found| is_right(&found, addresses)) {
         return false;
     }
-    let unread: Vec<_> =
-        zones.iter().map(|zone| &zone.facts.records).filter(|records| records.gap().is_some()).collect();
-    for records in &unread {
-        judge.know(records, "the zone's A records");
+    let unread: Vec<_> = zones.iter().filter_map(|zone| zone.facts.records.gap()).collect();
+    for gap in &unread {
+        judge.note_until((*gap).clone().about("the zone's A records"), std::slice::from_ref(question));
     }
     unread.is_empty()
 }

@@ -4,6 +4,7 @@ use super::on_endpoint;
 use crate::checks::barrier::{Barred, Barrier};
 use crate::checks::finding::Finding;
 use crate::checks::judge::Judge;
+use crate::checks::open::Question;
 use crate::checks::remedy::DOCS_PRIVATE_LINK;
 use crate::checks::rule::Rule;
 use crate::model::endpoints::{self, Candidate};
@@ -29,7 +30,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, working: &[&Candidate<'_>]) {
     if gaps.is_empty() {
         blocks.into_iter().for_each(|(candidate, block)| judge.report(blocked(candidate, &block)));
     }
-    gaps.into_iter().for_each(|gap| judge.note(gap));
+    gaps.into_iter().for_each(|gap| judge.note_until(gap, &[Question::Path]));
 }
 
 fn blocked(candidate: &Candidate<'_>, block: &Block) -> Finding {

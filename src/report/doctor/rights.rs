@@ -143,15 +143,14 @@ impl Rights<'_> {
 
     /// Kubernetes tells by what it answers: asking it for one's permissions would be a request that creates something.
     fn in_cluster(&self, call: KubernetesCall, checks: &[&'static str]) -> Right {
-        let gap = gap_of(self.kubernetes, call);
-        let (granted, why) = match gap {
-            Some(None) => (Granted::Yes, String::new()),
-            Some(Some(gap)) => match gap.reason {
+        let (granted, why) = match answer(self.kubernetes, call) {
+            Ok(()) => (Granted::Yes, String::new()),
+            Err(Some(gap)) => match gap.reason {
                 Reason::Forbidden | Reason::Unauthorized => (Granted::No, gap.detail.clone()),
                 Reason::NotCollected if call == KubernetesCall::NODE_CLAIMS => (Granted::NotNeeded, String::new()),
                 _ => (Granted::Unknown, gap.detail.clone()),
             },
-            None => (Granted::Unknown, "not asked".to_owned()),
+            Err(None) => (Granted::Unknown, "not asked".to_owned()),
         };
         Right {
             plane: "kubernetes",
@@ -165,11 +164,11 @@ impl Rights<'_> {
     }
 }
 
-/// What a call did not bring, if anything; `None` where it was not made.
-fn gap_of(facts: &KubernetesFacts, call: KubernetesCall) -> Option<Option<&Gap>> {
+/// Whether a call was answered: what it did not bring, or `None` where it was not made.
+fn answer(facts: &KubernetesFacts, call: KubernetesCall) -> Result<(), Option<&Gap>> {
     let desired = |of: fn(&DesiredImages) -> &Fact<Vec<ImageUse>>| facts.desired.as_ref().map(|all| of(all).gap());
     let storage = facts.storage.as_ref();
-    match call {
+    let made = match call {
         KubernetesCall::NODES => Some(facts.nodes.gap()),
         KubernetesCall::EVENTS => Some(facts.mirror_failures.gap()),
         KubernetesCall::PODS => Some(facts.images.gap()),
@@ -184,7 +183,8 @@ fn gap_of(facts: &KubernetesFacts, call: KubernetesCall) -> Option<Option<&Gap>>
         KubernetesCall::VOLUMES => storage.map(|storage| storage.volumes.gap()),
         KubernetesCall::CLAIMS => storage.map(|storage| storage.claims.gap()),
         _ => None,
-    }
+    };
+    made.ok_or(None)?.map_or(Ok(()), |gap| Err(Some(gap)))
 }
 
 /// Where a call's permission counts, and whether it must be held there: what lies elsewhere in the subscription may be

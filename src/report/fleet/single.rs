@@ -55,6 +55,7 @@ pub(super) fn of(report: &FleetReport) -> Report {
         policy: report.policy.clone(),
         what_if: None,
         preflight: None,
+        probes: Vec::new(),
         unsettled: Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::evidence::kubernetes::Node;
+use crate::evidence::kubernetes::{Node, PROBLEMS};
 use crate::evidence::lenient::{null_is_default, timestamp};
 
 #[derive(Default, Deserialize)]
@@ -46,6 +46,14 @@ pub(super) struct RawNodeStatus {
     conditions: Vec<RawCondition>,
     #[serde(deserialize_with = "null_is_default")]
     node_info: RawNodeInfo,
+    #[serde(deserialize_with = "null_is_default")]
+    addresses: Vec<RawAddress>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawAddress {
+    address: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,6 +84,9 @@ pub(super) struct RawNodeInfo {
 impl From<RawNode> for Node {
     fn from(raw: RawNode) -> Self {
         let mut labels = raw.metadata.labels;
+        let problems =
+            PROBLEMS.iter().filter(|kind| raw.status.conditions.iter().any(|own| own.is(kind) && own.holds()));
+        let problems = problems.map(|kind| (*kind).to_owned()).collect();
         let ready = raw.status.conditions.iter().any(|condition| condition.is("Ready") && condition.holds());
         Self {
             name: raw.metadata.name,
@@ -89,6 +100,9 @@ impl From<RawNode> for Node {
             is_virtual: labels.get("type").is_some_and(|kind| kind == "virtual-kubelet"),
             ready,
             container_runtime: raw.status.node_info.container_runtime_version,
+            // Host names stand in the same list.
+            addresses: raw.status.addresses.iter().filter_map(|own| own.address.as_ref()?.parse().ok()).collect(),
+            problems,
         }
     }
 }

@@ -211,11 +211,22 @@ fn kubernetes(facts: &Value, add: &mut impl FnMut(String, Value)) {
         if node["isVirtual"] == true {
             label("type", &json!("virtual-kubelet"));
         }
+        let mut conditions = vec![
+            json!({ "type": "MemoryPressure", "status": "False" }),
+            json!({ "type": "Ready", "status": if node["ready"] == true { "True" } else { "False" } }),
+        ];
+        let problems = node["problems"].as_array().into_iter().flatten();
+        conditions.extend(problems.map(|problem| json!({ "type": problem, "status": "True" })));
+        let addresses = node["addresses"].as_array().into_iter().flatten();
+        let mut addresses: Vec<Value> =
+            addresses.map(|address| json!({ "type": "InternalIP", "address": address })).collect();
+        addresses.push(json!({ "type": "Hostname", "address": node["name"] }));
         json!({
             "metadata": { "name": node["name"], "creationTimestamp": node["created"], "labels": labels, "annotations": { "secret": "CANARY-annotation" } },
             "spec": { "providerID": node["providerId"] },
             "status": {
-                "conditions": [{ "type": "MemoryPressure", "status": "False" }, { "type": "Ready", "status": if node["ready"] == true { "True" } else { "False" } }],
+                "conditions": conditions,
+                "addresses": addresses,
                 "nodeInfo": { "containerRuntimeVersion": node["containerRuntime"] },
                 "images": [{ "names": ["mcr.microsoft.com/oss/kubernetes/pause:3.6"] }],
             },
