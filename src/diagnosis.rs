@@ -283,5 +283,5 @@ fn named(accepted: &[&Finding]) -> String {
 fn unseen(unseen: &[Gap]) -> String {
     let mut details: Vec<String> = unseen.iter().map(gaps::said).collect();
     details.dedup();
-    format!("could not be seen: {}", details.join("; "))
+    format!("could not check: {}", details.join("; "))
 }

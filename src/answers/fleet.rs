@@ -257,7 +257,7 @@ fn unjudged(cluster: &FleetCluster, gap: &Gap, terms: &Terms<'_>) -> Judged {
     let result = |check: &&'static Check| CheckResult {
         check: &check.about,
         status: Status::Undetermined,
-        reason: Some(format!("could not be seen: {}", gap.detail)),
+        reason: Some(format!("could not check: {}", gap.detail)),
         gaps: vec![gap.clone()],
     };
     Judged {

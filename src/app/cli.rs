@@ -36,7 +36,7 @@ use values::{clouds, duration, object_id, principal_name, registry_id, scope};
 /// Find out why a network isolated AKS cluster does not pull images or bootstrap nodes.
 ///
 /// aksiso asks Azure Resource Manager and the Kubernetes API, changes nothing, and says which link of the chain is
-/// broken, why it is sure, and which documented remediation applies.
+/// broken, what the evidence is, and which documented fix applies.
 ///
 /// Without a name it takes the cluster of the current kubeconfig context. Installed as kubectl-aksiso it is a kubectl
 /// plug-in too: kubectl aksiso diagnose.
@@ -46,7 +46,7 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Subcommand,
-    /// Log to stderr what is asked; -vv logs every call
+    /// Log progress to stderr; -vv logs every call
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Colours: auto heeds NO_COLOR, CLICOLOR_FORCE and whether the output is a terminal
@@ -63,49 +63,49 @@ pub enum Subcommand {
     /// Diagnose a live cluster or a snapshot
     #[command(after_help = help::DIAGNOSE_CODES, after_long_help = help::both(help::DIAGNOSE_CODES, help::DIAGNOSE))]
     Diagnose(Box<DiagnoseArgs>),
-    /// Say whether the images of manifests would be pulled by the cluster's nodes, before they are applied
+    /// Check whether the cluster's nodes can pull the images in your manifests, before you apply them
     ///
     /// Reads files, folders and standard input: what helm template or kustomize build prints, for example. Each image
     /// gets one verdict: pullable; pullable-after-rewrite; needs-cache-rule; blocked; never; unknown; invalid;
     /// not-pulled.
     #[command(after_help = help::DIAGNOSE_CODES, after_long_help = help::both(help::DIAGNOSE_CODES, help::PREFLIGHT))]
     Preflight(Box<PreflightArgs>),
-    /// Say where a cluster stands on the way to isolation, which step is next, and whether it is safe
+    /// Show how far a cluster is towards isolation, which step is next, and whether it is safe
     ///
     /// S0 Direct, prerequisites missing; S1 Direct, prerequisites there; S2 Cache with egress, nodes not reimaged; S3
     /// Cache with egress, all nodes reimaged; S4 isolated; S5 isolated with nodes that cannot pull: broken. Also for
     /// another registry (--to-registry) and for going back (--to direct).
     #[command(after_help = help::CUTOVER_CODES, after_long_help = help::both(help::CUTOVER_CODES, help::CUTOVER))]
     Cutover(Box<CutoverArgs>),
-    /// Judge all clusters of a tenant, of management groups or of subscriptions, and say which causes they share
+    /// Check all clusters of a tenant, management groups or subscriptions, and group findings by shared cause
     ///
     /// Azure Resource Graph gives the clusters and what they rest on; Azure Resource Manager is asked for what it does
     /// not hold, once per shared resource, and confirms errors before they are reported. The Kubernetes API is not
     /// asked: checks that need it are named as not covered.
     #[command(after_help = help::FLEET_CODES, after_long_help = help::both(help::FLEET_CODES, help::FLEET))]
     Fleet(Box<FleetArgs>),
-    /// Write what a diagnosis would look at to a file, to be diagnosed elsewhere
+    /// Write everything that a diagnosis reads to a file, to diagnose it elsewhere
     ///
-    /// The snapshot holds no token, key or secret. It does describe the cluster's network: keep it as you keep that.
+    /// The snapshot holds no token, key or secret. It does describe the cluster's network: protect it accordingly.
     ///
     /// With --anonymize it holds no name, id, address or host of yours either: these become pseudonyms, and the
     /// findings stay the same. --anonymize-map keeps what translates back.
     #[command(after_help = help::COLLECT_CODES, after_long_help = help::both(help::COLLECT_CODES, help::COLLECT))]
     Collect(Box<CollectArgs>),
-    /// Say whether a diagnosis can be made from here: sign-in, cluster, the ways to it, and each permission
+    /// Check whether a diagnosis is possible from here: sign-in, cluster, connections and each permission
     ///
-    /// Nothing is judged and nothing is changed. Azure permissions are what Azure says that this sign-in may do; in the
-    /// cluster, what the API server answers.
+    /// Nothing is changed, and the cluster is not checked. Azure permissions are those that Azure reports for this
+    /// identity; in the cluster, what the API server answers.
     #[command(after_help = help::DOCTOR_CODES, after_long_help = help::both(help::DOCTOR_CODES, help::DOCTOR))]
     Doctor(Box<DoctorArgs>),
-    /// Look at the registry and the API server from this machine: names, connections, certificates, a node's files
+    /// Probe the registry and the API server from this machine: names, connections, certificates, a node's files
     ///
     /// Run it inside the network, best on a node: it sees what Azure cannot show. It sends no credential (unless
     /// --as-kubelet asks for it), pulls nothing and changes nothing. diagnose, cutover and collect take its file with
     /// --probe and judge it. --script prints a shell script that does the same on a node, --how the ways to run either.
     #[command(after_help = help::PROBE_CODES, after_long_help = help::both(help::PROBE_CODES, help::PROBE))]
     Probe(Box<ProbeArgs>),
-    /// Print the least that a diagnosis needs to be allowed: an Azure role, Kubernetes RBAC, and what each is for
+    /// Print the minimal permissions for a diagnosis: an Azure role, Kubernetes RBAC, and what each is for
     #[command(after_long_help = help::PERMISSIONS)]
     Permissions(PermissionsArgs),
     /// List the checks and their rules
@@ -115,7 +115,7 @@ pub enum Subcommand {
         #[arg(short, long, value_enum, default_value = "table")]
         output: ListFormat,
     },
-    /// Say what changed between two JSON reports: new, fixed, still there
+    /// Compare two JSON reports: new, fixed, unchanged
     #[command(after_help = help::COMPARE_CODES, after_long_help = help::both(help::COMPARE_CODES, help::COMPARE))]
     Compare {
         /// The former report, as --output json wrote it
@@ -134,7 +134,7 @@ pub enum Subcommand {
     /// Print the JSON Schema of what aksiso writes and reads
     #[command(after_long_help = help::SCHEMA)]
     Schema {
-        /// Of what
+        /// Which schema
         #[arg(value_enum, value_name = "WHAT")]
         of: SchemaOf,
     },
@@ -173,10 +173,10 @@ pub struct DiagnoseArgs {
     /// Restore the names that collect --anonymize replaced; the file is the one that it wrote
     #[arg(long, value_name = "FILE", requires = "from")]
     pub anonymize_map: Option<PathBuf>,
-    /// Judge what a node sees itself too: a file that aksiso probe wrote; may be repeated
+    /// Also evaluate a probe file that aksiso probe wrote on a node; may be repeated
     #[arg(long, value_name = "FILE")]
     pub probe: Vec<PathBuf>,
-    /// Judge the evidence as if something were changed; may be repeated. Nothing is changed anywhere
+    /// Evaluate a hypothetical change; may be repeated. Nothing is changed anywhere
     ///
     /// One of: delete cache-rule NAME, create cache-rule NAME SOURCE TARGET, delete private-endpoint NAME, delete
     /// registry, delete dns-record NAME, unlink zone NAME [from NETWORK], remove role-assignment ROLE, set outbound
@@ -186,7 +186,7 @@ pub struct DiagnoseArgs {
     /// The report.
     #[command(flatten)]
     pub report: ReportArgs,
-    /// Repeat until nothing is at or above --fail-on and everything is seen, or for --wait-timeout
+    /// Repeat until nothing is at or above --fail-on and no data is missing, or until --wait-timeout
     #[arg(long, conflicts_with = "from")]
     pub wait: bool,
     /// How long --wait goes on, such as 10m
@@ -253,7 +253,7 @@ pub struct VerdictArgs {
     /// From which severity on a finding fails the run (exit code 1)
     #[arg(long, value_enum, default_value = "error")]
     pub fail_on: FailOn,
-    /// Exit with 0 although something could not be seen
+    /// Exit with 0 even if some data is missing
     #[arg(long)]
     pub allow_incomplete: bool,
 }
@@ -270,7 +270,7 @@ pub struct CollectArgs {
     /// Replace names, ids, addresses, hosts and free text by pseudonyms
     #[arg(long)]
     pub anonymize: bool,
-    /// Keep what translates back in this file, never to be given away; where it exists, its pseudonyms are used again
+    /// Keep what translates back in this file, keep it private; if it exists, its pseudonyms are reused
     #[arg(long, value_name = "FILE", requires = "anonymize")]
     pub anonymize_map: Option<PathBuf>,
     /// Anonymize a snapshot that is already there; - reads standard input
@@ -279,7 +279,7 @@ pub struct CollectArgs {
     /// Keep what a node sees itself in the snapshot: a file that aksiso probe wrote; may be repeated
     #[arg(long, value_name = "FILE")]
     pub probe: Vec<PathBuf>,
-    /// Look at another registry too: one that the cluster shall use (cutover), or that images come from (preflight);
+    /// Also read another registry: one that the cluster will use (cutover), or that images come from (preflight);
     /// may be repeated
     #[arg(long, value_name = "ARM_ID", value_parser = registry_id)]
     pub other_registry: Vec<ResourceId>,
@@ -379,7 +379,7 @@ pub struct TargetArgs {
     /// Time limit of the whole run, such as 60s or 2m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
-    /// Most calls to Azure Resource Manager at a time; its read budget is shared with everybody in the subscription
+    /// Maximum parallel calls to Azure Resource Manager; its read quota is shared with everyone in the subscription
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub concurrency: u8,
 }

@@ -27,15 +27,17 @@ pub const RECORD_MISSING: Rule =
     Rule::error("api-server-record-missing", "The API server's private name has no address in its zone");
 pub const RECORD_MISMATCH: Rule = Rule::error(
     "api-server-record-mismatch",
-    "The API server's private name leads to an address that is not its endpoint's",
+    "The API server's private name points to an address that is not its endpoint's",
 );
-pub const PATH_BLOCKED: Rule =
-    Rule::error("api-server-path-blocked", "A security group or route blocks the way from the nodes to the API server");
+pub const PATH_BLOCKED: Rule = Rule::error(
+    "api-server-path-blocked",
+    "A security group or route blocks the path from the nodes to the API server",
+);
 
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "api-server",
-        title: "The way to the API server",
+        title: "The path to the API server",
         doc: include_str!("api-server.md"),
         rules: &[&ZONE_MISSING, &NOT_LINKED, &RECORD_MISSING, &RECORD_MISMATCH, &PATH_BLOCKED],
     },
@@ -64,13 +66,7 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         return Err(NotApplicable("the nodes reach the API server over a public address".to_owned()));
     }
     judge.know(&evidence.pools.agent_pools, "the node pools");
-    let (networks, gap) = evidence.node_networks();
-    if let Some(gap) = gap {
-        judge.note(gap.clone().about("the node network"));
-    }
-    for gap in networks.iter().filter_map(|id| evidence.network(id).gap().cloned()) {
-        judge.note(gap.about("the node network"));
-    }
+    judge.node_networks();
     match &access {
         Access::PrivateLink(Some(name)) => private_name(judge, name),
         Access::PrivateLink(None) if api_server::names_a_zone(evidence) => {
@@ -259,7 +255,7 @@ fn not_linked(evidence: &Evidence, name: &PrivateName, zone: Zone<'_>, wanting: 
     let (nodes, _) = evidence.node_networks();
     let names = wanting.iter().map(ResourceId::name).collect::<Vec<_>>().join(", ");
     let whose =
-        if wanting.is_subset(&nodes) { "whose resolver the nodes use" } else { "where the nodes' DNS servers stand" };
+        if wanting.is_subset(&nodes) { "whose resolver the nodes use" } else { "where the nodes' DNS servers are" };
     let detail = format!(
         "Zone {} is not linked to network {names}, {whose}: new nodes cannot find the API server by its name {}.",
         name.zone.name(),

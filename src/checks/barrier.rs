@@ -61,7 +61,7 @@ impl Barred {
             None => "once that rule has a higher number, because no priority before it is free".to_owned(),
         };
         let advice = format!(
-            "Put a rule before it in security group {group}: {direction}, Allow, {}, from {} to {}, {priority} (az \
+            "Add a rule before it in security group {group}: {direction}, Allow, {}, from {} to {}, {priority} (az \
              network nsg rule create); or remove rule {rule}.",
             self.allow, self.from, self.to,
         );

@@ -252,7 +252,7 @@ impl<'e> Case<'e> {
 
     fn renamed(&self, rule: &CacheRule) -> Finding {
         let detail = format!(
-            "Source and target are right, but the rule is named {} and not {NAME}. Nodes do not look at the name; \
+            "Source and target are right, but the rule is named {} and not {NAME}. Nodes ignore the name; \
              documents and scripts do.",
             rule.name()
         );

@@ -26,7 +26,7 @@ use rules::{
 pub const CHECK: Check = Check {
     about: RuleSet {
         id: "image-pulls",
-        title: "Images that pods wait for or could not pull again",
+        title: "Images that pods wait for or could not re-pull",
         doc: include_str!("image-pulls.md"),
         rules: rules::ALL,
     },
@@ -169,7 +169,7 @@ impl<'e> Case<'e> {
         let newest = group.newest();
         let (pods, nodes) = (group.pods(), group.nodes());
         let detail = format!(
-            "{} of {} on {} wait for image {}. {}",
+            "{} of {} on {} cannot pull image {}. {}",
             count(group.pulls.len(), "container"),
             count(pods.len(), "pod"),
             count(nodes.len(), "node"),
@@ -236,10 +236,10 @@ impl<'e> Case<'e> {
             }
             (Some(known), _) => known.meaning.to_owned(),
             (None, Host::Other(host)) => {
-                format!("The message is about {host}; nothing that aksiso knows of fits it.")
+                format!("The message is about {host}; aksiso does not recognize it.")
             }
             (None, _) if group.newest().waiting.message.is_some() => {
-                "Nothing that aksiso knows of fits the message.".to_owned()
+                "aksiso does not recognize the message.".to_owned()
             }
             (None, _) => format!("No message says why: {}.", self.silence()),
         }

@@ -1,10 +1,11 @@
 //! What a check works with: the evidence, and a place for findings and gaps.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::finding::{Finding, Observation};
 use super::open::{Against, Answers, Doubt, Open, Question};
 use super::rule::{Rule, RuleSet};
+use crate::evidence::id::ResourceId;
 use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::Ownership;
@@ -143,6 +144,17 @@ impl<'e> Judge<'e> {
             self.note(gap.clone().about(what));
         }
         fact.known()
+    }
+
+    /// The networks of the nodes; what could not be read of them is noted.
+    pub fn node_networks(&mut self) -> BTreeSet<ResourceId> {
+        let evidence = self.evidence;
+        let (networks, gap) = evidence.node_networks();
+        let unread = networks.iter().filter_map(|id| evidence.network(id).gap().cloned());
+        for gap in gap.cloned().into_iter().chain(unread) {
+            self.note(gap.about("the node network"));
+        }
+        networks
     }
 
     /// The answer, or a gap that does not matter once a node answers the questions.

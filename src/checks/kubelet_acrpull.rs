@@ -21,7 +21,7 @@ use crate::model::rights::{self, PULL, READ_CONTENT, Rights, clearly_allows};
 pub const NO_IDENTITY: Rule =
     Rule::error("kubelet-identity-missing", "The cluster has no kubelet identity").breaking_pulls();
 pub const NOT_ON_SCALE_SET: Rule =
-    Rule::error("kubelet-identity-not-on-scale-set", "A pool's machines do not carry the kubelet identity")
+    Rule::error("kubelet-identity-not-on-scale-set", "A pool's machines do not have the kubelet identity")
         .breaking_pulls();
 pub const MISSING: Rule =
     Rule::error("acrpull-missing", "The kubelet identity may not pull from the registry").breaking_pulls();
@@ -131,7 +131,7 @@ fn not_on(
         .as_ref()
         .map(|own| own.user_assigned_identities.keys().map(|id| id.name().to_owned()).collect::<Vec<_>>());
     let has = has.filter(|names| !names.is_empty()).map_or_else(|| "none".to_owned(), |names| names.join(", "));
-    let mut remediation = remedy::reconcile(evidence, "AKS puts the identity back on the machines.");
+    let mut remediation = remedy::reconcile(evidence, "AKS assigns the identity to the machines again.");
     remediation.summary.push_str(" Then reimage the pool.");
     let reimage = remedy::upgrade_pool(evidence, &pool.name);
     remediation.commands.push(reimage.clone());

@@ -25,7 +25,7 @@ use crate::text::{self, count};
 pub const BOOTSTRAP_FAILED: Rule = Rule::error("node-bootstrap-failed", "Nodes of a pool fail to bootstrap");
 pub const POOL_FAILED: Rule = Rule::error("pool-failed", "The last operation on a pool failed");
 pub const NOT_READY: Rule = Rule::warning("node-not-ready", "Nodes are not ready");
-pub const SCALE_UP: Rule = Rule::warning("scale-up-failing", "A pool does not get the nodes that it needs");
+pub const SCALE_UP: Rule = Rule::warning("scale-up-failing", "A pool cannot scale up");
 
 pub const CHECK: Check = Check {
     about: RuleSet {
@@ -105,7 +105,7 @@ fn pool_state(judge: &mut Judge<'_>, pool: &AgentPool) {
                 state,
             )])
             .with_facts(Facts { no_addresses, ..Facts::default() })
-            .with_remediation(remedy::reconcile(evidence, "Mend what the message names first.")),
+            .with_remediation(remedy::reconcile(evidence, "Fix what the message names first.")),
         );
     }
 }
@@ -216,8 +216,8 @@ fn by_code(evidence: &Evidence, pool: &str, code: Option<&Code>) -> Remediation 
         ),
         Some((51..=53, _)) => remedy(
             RemediationKind::Investigate,
-            "See checks api-server and node-network. Where both pass, look at firewalls and DNS servers between the node \
-             subnet and the API server.",
+            "See checks api-server and node-network. Where both pass, look at firewalls and DNS servers between the \
+             node subnet and the API server.",
             Vec::new(),
             CODES,
         ),
@@ -339,7 +339,7 @@ fn scale_up_failing(evidence: &Evidence, problem: &ScaleUpProblem, pool: Option<
         Some(_) => by_code(evidence, name, code),
         None => remedy(
             RemediationKind::Investigate,
-            "Mend what the message names: quota, capacity, or the node's bootstrap.",
+            "Fix what the message names: quota, capacity, or the node's bootstrap.",
             Vec::new(),
             "https://learn.microsoft.com/azure/aks/cluster-autoscaler",
         ),

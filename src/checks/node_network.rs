@@ -22,7 +22,7 @@ use crate::model::paths::rules::{End, Flow, Place, Protocol, denied};
 use crate::model::paths::{self, Block};
 
 pub const DNS_BLOCKED: Rule =
-    Rule::error("dns-path-blocked", "A security group or route keeps the nodes from their DNS servers")
+    Rule::error("dns-path-blocked", "A security group or route blocks the nodes from their DNS servers")
         .breaking_pulls();
 pub const NODES_BLOCKED: Rule =
     Rule::error("node-to-node-blocked", "A security group stops traffic between the nodes, or to their pods");
@@ -54,13 +54,7 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     judge.is_isolated_or_cached()?;
     let evidence = judge.evidence;
     judge.know(&evidence.pools.agent_pools, "the node pools");
-    let (networks, gap) = evidence.node_networks();
-    if let Some(gap) = gap {
-        judge.note(gap.clone().about("the node network"));
-    }
-    for gap in networks.iter().filter_map(|id| evidence.network(id).gap().cloned()) {
-        judge.note(gap.about("the node network"));
-    }
+    judge.node_networks();
     for (id, subnet) in evidence.node_subnets() {
         match dns(evidence, id, subnet) {
             Ok(finding) => finding.into_iter().for_each(|finding| judge.report(finding)),
@@ -244,9 +238,9 @@ fn subnet_full(evidence: &Evidence, room: &Room<'_>) -> Finding {
     let show = show.with("--vnet-name", network.name()).with("-n", subnet.name());
     let show = remedy::in_subscription(show.with("--query", "length(ipConfigurations)"), subnet);
     let summary = format!(
-        "Free addresses of subnet {} (remove what else stands in it, or scale a pool in), add an address prefix to it, or \
-         move pool {pool} to a larger subnet: add a pool there, drain this one, delete it. A surge of 0 with max \
-         unavailable 1 needs no address, and takes nodes away while they are reimaged.",
+        "Free addresses of subnet {} (remove other resources from it, or scale a pool in), add an address prefix to \
+         it, or move pool {pool} to a larger subnet: add a pool there, drain this one, delete it. A surge of 0 with \
+         max unavailable 1 needs no address, and takes nodes away while they are reimaged.",
         subnet.name()
     );
     let path = format!("properties.subnets[{}].properties.ipConfigurations", subnet.name());

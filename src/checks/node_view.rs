@@ -12,7 +12,7 @@ use super::open::Question;
 use super::rule::{GateRole, Rule, RuleSet};
 use crate::evidence::id::ResourceId;
 use crate::evidence::probe::{HostFile, Outcome};
-use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
+use crate::evidence::{Evidence, Gap, Reason, Section};
 use crate::model::api_server::{self, Access};
 use crate::model::endpoints;
 use crate::model::node_view::{self, Role, Standing, Tcp, View, Wanted};
@@ -107,13 +107,7 @@ fn premises(judge: &mut Judge<'_>) {
         judge.know(&evidence.kubernetes.nodes, "the nodes");
     }
     judge.know(&evidence.pools.bootstrap_writes, "the Activity Log");
-    let (networks, gap) = evidence.node_networks();
-    gap.into_iter().for_each(|gap| judge.note(gap.clone().about("the node network")));
-    for network in &networks {
-        if let Fact::Missing(gap) = evidence.network(network) {
-            judge.note(gap);
-        }
-    }
+    judge.node_networks();
     if matches!(api_server::access(evidence), Access::PrivateLink(Some(_))) {
         endpoint_addresses(judge);
     }

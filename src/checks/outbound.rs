@@ -28,7 +28,8 @@ const PULLS: &[&RuleSet] = &[
 ];
 
 pub const DEFAULT_OUTBOUND: Rule =
-    Rule::warning("subnet-default-outbound", "A node subnet still has Azure's default way out").hardening(PULLS);
+    Rule::warning("subnet-default-outbound", "A node subnet still has Azure's default outbound access")
+        .hardening(PULLS);
 pub const PUBLIC_IP: Rule = Rule::warning("node-public-ip", "A pool's nodes have public addresses").hardening(PULLS);
 pub const PROXY: Rule =
     Rule::warning("proxy-covers-registry", "The nodes' proxy gets the traffic to the registry").risking_pulls();
@@ -127,7 +128,7 @@ fn public_addresses(judge: &mut Judge<'_>) {
     for pool in pools.filter(|pool| pool.enable_node_public_ip == Some(true)) {
         let path = format!("properties.agentPoolProfiles[{}].enableNodePublicIP", pool.name);
         let detail = format!(
-            "enableNodePublicIP gives each node of pool {} a public address, and with it a way out whatever the \
+            "enableNodePublicIP gives each node of pool {} a public address, and with it egress whatever the \
              outbound type.",
             pool.name
         );

@@ -29,7 +29,7 @@ pub const FAILED: Rule =
 pub const PUBLIC: Rule = Rule::warning("registry-public-access", "The registry can be reached over its public address")
     .breaking_pulls()
     .hardening(&[&private_endpoint::CHECK.about, &private_dns::CHECK.about, &kubelet_acrpull::CHECK.about]);
-pub const ANONYMOUS: Rule = Rule::warning("registry-anonymous-pull", "Anybody may pull from the registry")
+pub const ANONYMOUS: Rule = Rule::warning("registry-anonymous-pull", "Anyone can pull from the registry")
     .breaking_pulls()
     .hardening(&[&kubelet_acrpull::CHECK.about]);
 pub const TRUSTED_SERVICES: Rule = Rule::warning(
@@ -123,13 +123,13 @@ impl Case<'_> {
         if self.properties.anonymous_pull_enabled == Some(true) {
             findings.push(self.finding(
                 &ANONYMOUS,
-                "anonymousPullEnabled is true: whoever reaches the registry pulls from it without signing in. The \
+                "anonymousPullEnabled is true: anyone who can reach the registry can pull without signing in. The \
                  preview needed it; since release 2025-03-16 the kubelet's role does.",
                 "properties.anonymousPullEnabled",
                 "true",
                 self.update(
-                    "First see that check kubelet-acrpull passes: without its role the kubelet pulls only as anybody. \
-                     Then turn anonymous pull off.",
+                    "First see that check kubelet-acrpull passes: without its role the kubelet can pull only \
+                     anonymously. Then turn anonymous pull off.",
                     Setting {
                         option: "--anonymous-pull-enabled",
                         value: "false",
@@ -219,7 +219,7 @@ impl Case<'_> {
 
     fn encryption(&self) -> Option<Finding> {
         self.lost_encryption_identity().map(|client| {
-            let summary = "Put the identity back on the registry, and see that it may still use the key.";
+            let summary = "Assign the identity to the registry again, and make sure that it can still use the key.";
             let words = |verb: &str| {
                 let command = Command::new("az acr identity").word(verb);
                 let command = remedy::addressed(command, &self.registry.id).with("--identities", "<IDENTITY_ID>");
@@ -317,8 +317,8 @@ impl Case<'_> {
             );
             self.finding(
                 &QUARANTINE,
-                "The quarantine policy is enabled. Cached images are probably held back until somebody releases them; \
-                 nobody has confirmed it.",
+                "The quarantine policy is enabled. Cached images are probably held back until someone releases them; \
+                 this is not confirmed.",
                 "properties.policies.quarantinePolicy.status",
                 "enabled",
                 remediation,

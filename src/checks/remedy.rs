@@ -109,7 +109,7 @@ pub fn use_cache(registry: &ResourceId) -> [(&'static str, &str); 2] {
 /// AKS repairs what belongs to it.
 pub fn reconcile(evidence: &Evidence, why: &str) -> Remediation {
     let (commands, script) = reconcile_commands(evidence);
-    let summary = format!("{why} Reconcile the cluster: an update without parameters; answer y to its question.");
+    let summary = format!("{why} Reconcile the cluster: an update without parameters; answer y when prompted.");
     Remediation { kind: RemediationKind::Reconcile, summary, commands, script, docs: DOCS_TROUBLESHOOT }
 }
 

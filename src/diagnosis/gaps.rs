@@ -7,6 +7,9 @@ const WAYS: &str = "A private API server answers only inside its network. Three 
                     host and judge its file here (--from FILE); run aksiso on a machine in the network; or leave the \
                     Kubernetes API out (--no-kubernetes).";
 
+/// The kind of what nobody asked for.
+pub const NOT_COLLECTED: &str = "not-collected";
+
 /// The kind of a gap, in one word of the report.
 pub fn kind(gap: &Gap) -> &'static str {
     match gap.reason {
@@ -20,7 +23,7 @@ pub fn kind(gap: &Gap) -> &'static str {
         Reason::Malformed => "malformed",
         Reason::NotVisible => "not-visible",
         Reason::WrongCluster => "wrong-cluster",
-        Reason::NotCollected => "not-collected",
+        Reason::NotCollected => NOT_COLLECTED,
     }
 }
 

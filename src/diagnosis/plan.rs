@@ -75,12 +75,12 @@ fn disturbs(kind: RemediationKind) -> &'static str {
         RemediationKind::UpdateCluster => {
             "an update of the cluster; nodes keep their configuration until they are reimaged"
         }
-        RemediationKind::Reconcile => "nothing that runs; no node is cordoned",
+        RemediationKind::Reconcile => "nothing running; no node is cordoned",
         RemediationKind::AssignRole => "nothing; it takes minutes to propagate",
         RemediationKind::RewriteImage => "the workload is rolled out again",
-        RemediationKind::UpdateRegistry => "whoever relied on the former setting (CI agents, anonymous pulls)",
+        RemediationKind::UpdateRegistry => "clients that relied on the previous setting (CI agents, anonymous pulls)",
         RemediationKind::Investigate => "none",
-        _ => "nothing that runs; new connections take the new path",
+        _ => "nothing running; new connections take the new path",
     }
 }
 
@@ -243,7 +243,7 @@ fn locks(commands: &[Command], known: &LockFacts) -> Vec<String> {
 fn refused(lock: &Lock) -> String {
     let level = text::bounded(lock.properties.level.as_deref().unwrap_or("unknown level"), 40);
     format!(
-        "Lock {} ({level}) on {} makes Azure refuse this step: remove it first, and set it again afterwards.",
+        "Lock {} ({level}) on {} blocks this step: remove the lock first and restore it afterwards.",
         lock.name(),
         lock.scope()
     )

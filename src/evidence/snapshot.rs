@@ -55,9 +55,9 @@ impl Tool {
 
 /// The part that is read first: whatever else has changed, these two have not.
 #[derive(Deserialize)]
-struct Header {
-    format: Option<String>,
-    version: Option<u32>,
+pub(super) struct Header {
+    pub(super) format: Option<String>,
+    pub(super) version: Option<u32>,
 }
 
 #[derive(Deserialize)]

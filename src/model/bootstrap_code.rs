@@ -32,8 +32,8 @@ const fn code(number: u32, name: &'static str, fault: Fault, meaning: &'static s
 }
 
 // What both systems' codes mean.
-const ARTIFACT: &str =
-    "the registry let the node in, but an artifact did not come: cache rule, data endpoint, or the registry's upstream";
+const ARTIFACT: &str = "the registry accepted the node, but an artifact could not be pulled: cache rule, data \
+                        endpoint, or the registry's upstream";
 const OLD_IMAGE: &str = "the node image is too old for bootstrap from a registry";
 const NO_TOKEN: &str = "the node's metadata service did not give a token";
 const UNREACHABLE: &str =
@@ -62,7 +62,7 @@ const LINUX: &[Code] = &[
         50,
         "ERR_OUTBOUND_CONN_FAIL",
         Fault::Egress,
-        "the node tested its way out and found none: egress was cut before outboundType none, or before the pool was \
+        "the node's outbound check failed: egress was closed before outboundType none, or before the pool was \
          reimaged",
     ),
     code(51, "ERR_K8S_API_SERVER_CONN_FAIL", Fault::Other, "the API server could not be reached"),

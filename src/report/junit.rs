@@ -62,7 +62,7 @@ fn case(report: &Report, check: &CheckEntry, fails_from: Option<Severity>) -> St
             let text = own.iter().map(|finding| words(finding)).collect::<Vec<_>>().join("\n\n");
             inner = format!(
                 "      <skipped message=\"{}\"/>\n      <system-out>{}</system-out>\n",
-                escape(&format!("could not be seen: {gaps}")),
+                escape(&format!("could not check: {gaps}")),
                 escape(&text)
             );
         }

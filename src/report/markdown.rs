@@ -29,7 +29,7 @@ pub fn render(report: &Report) -> String {
 
 fn head(report: &Report) -> String {
     format!(
-        "## aksiso: {} — {}\n\n{}. Cluster {} in {}, seen at {}.\n",
+        "## aksiso: {} — {}\n\n{}. Cluster {} in {}, collected at {}.\n",
         escape(&report.cluster.name),
         headline::word(report),
         escape(&headline::counts(report)),

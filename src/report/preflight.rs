@@ -92,7 +92,7 @@ fn end(image: &ImageEntry) -> String {
     let verdict = ImageVerdict::ALL.into_iter().find(|verdict| verdict.as_str() == image.verdict);
     let link = match verdict {
         Some(ImageVerdict::CacheRule) => ": no cache rule",
-        Some(ImageVerdict::Never) => ": no way to the registry",
+        Some(ImageVerdict::Never) => ": registry unreachable",
         Some(ImageVerdict::Blocked) => ": the chain is broken",
         _ => "",
     };
@@ -171,16 +171,12 @@ fn summary(page: &mut Page, preflight: &PreflightEntry) {
     page.paragraph("", &line, 0);
     if preflight.other_documents > 0 {
         let documents = count(preflight.other_documents, "document");
-        page.paragraph(
-            "",
-            &format!("{documents} without apiVersion and kind: no object of Kubernetes, and not looked at."),
-            0,
-        );
+        page.paragraph("", &format!("{documents} without apiVersion and kind: not a Kubernetes object, skipped."), 0);
     }
     let asked = if preflight.registry_asked {
         "The registry was asked for tags and platforms; upstreams of cache rules were not."
     } else {
-        "Whether tags exist, and for which platforms, was not asked (--registry asks the registry)."
+        "Tags and platforms not verified; use --registry."
     };
     page.paragraph("", asked, 0);
     if !preflight.unjudged.is_empty() {

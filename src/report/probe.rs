@@ -94,7 +94,7 @@ pub fn table(probe: &Probe, expected: &[std::net::IpAddr], width: usize) -> Stri
     if untried > 0 {
         out.push_str(&format!(", {untried} not tried"));
     }
-    out.push_str(". What it means for the cluster, diagnose says: aksiso diagnose … --probe FILE\n");
+    out.push_str(". To evaluate it for the cluster: aksiso diagnose … --probe FILE\n");
     text::for_ci_log(&out)
 }
 

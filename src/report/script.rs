@@ -20,7 +20,7 @@ pub fn render(plan: &Plan, shell: Shell) -> String {
     };
     let mut script = Script { out: head.to_owned(), shell };
     let Plan { cluster, collected_at, steps } = plan;
-    script.call("step", &format!("Plan of aksiso for cluster {cluster}, from what was seen at {collected_at}."));
+    script.call("step", &format!("Plan of aksiso for cluster {cluster}, from data collected at {collected_at}."));
     if steps.is_empty() {
         script.say("Steps", "none: there is nothing to do");
     }
@@ -41,21 +41,22 @@ impl Script {
         self.line("");
         self.call("step", title);
         for finding in &step.fixes {
-            self.say("Fixes", &format!("{} of {}: {}", finding.rule.id, finding.subject.name, finding.detail));
+            self.say("Finding", &format!("{} of {}: {}", finding.rule.id, finding.subject.name, finding.detail));
         }
-        self.say("Do", &step.remediation.summary);
+        self.say("Fix", &step.remediation.summary);
         self.say("Impact", &format!("{} ({})", step.impact().as_str(), step.disturbs));
         for lock in &step.locks {
             self.say("Lock", lock);
         }
         let commands = &step.remediation.commands;
-        // A place that is left open is for a person to fill in: such a command, and what rests on it, never runs as it is.
+        // A place that is left open is for a person to fill in: such a command, and what rests on it, never runs as
+        // it is.
         let runs = commands.iter().position(Command::is_open).unwrap_or(commands.len());
         for (at, command) in commands.iter().enumerate() {
             self.command(command, at < runs);
         }
         if commands.is_empty() {
-            self.say("By hand", "nothing to run; yes verifies what you have done");
+            self.say("By hand", "nothing to run; answer yes to verify what you did");
         }
         self.run(&commands[..runs], step.gate(cluster).as_ref(), &step.verify(cluster));
     }

@@ -104,7 +104,7 @@ impl Page {
         let registry = cluster.registry_id.as_deref().map_or("none", |id| id.rsplit('/').next().unwrap_or_default());
         let line = format!(
             "Cluster: {} in resource group {}, Kubernetes {}, artifact source {}, outbound type {}, registry \
-             {registry} ({}), seen at {collected_at}",
+             {registry} ({}), collected at {collected_at}",
             cluster.name,
             cluster.resource_group.as_deref().unwrap_or("?"),
             word(&cluster.kubernetes_version, "unknown"),

@@ -359,7 +359,10 @@ fn one_fault_on_many_nodes_is_one_finding_at_the_top() {
     assert_eq!(findings[0]["rule"], "acrpull-missing");
     assert_eq!(findings[1]["causedBy"], serde_json::json!([findings[0]["fingerprint"]]));
     assert!(
-        findings[1]["detail"].as_str().expect("a detail").starts_with("2000 containers of 2000 pods on 200 nodes wait")
+        findings[1]["detail"]
+            .as_str()
+            .expect("a detail")
+            .starts_with("2000 containers of 2000 pods on 200 nodes cannot pull")
     );
     assert_eq!(report["plan"].as_array().map(Vec::len), Some(1));
     let table = stdout(&run(&["diagnose", "--from", path]));

@@ -255,7 +255,7 @@ fn every_verdict_has_its_cases_and_every_rule_fires() {
             ImageVerdict::Blocked,
             &["It fails in the cluster now"],
         ),
-        ("rules not seen", &forbidden, "quay.io/a/b:1", ImageVerdict::Unknown, &["could not be seen"]),
+        ("rules not seen", &forbidden, "quay.io/a/b:1", ImageVerdict::Unknown, &["could not be determined"]),
         ("rules not seen, mirror", &forbidden, "mcr.microsoft.com/a:1", ImageVerdict::Unknown, &[]),
         (
             "roles not seen",

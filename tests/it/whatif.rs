@@ -1,29 +1,18 @@
 //! Changes that one thinks of: what they stop is told and fails the run, and what AKS would create is there.
 
-use aksiso::answers::cutover::gates::Pass;
+use aksiso::answers::cutover::gates::{CHAIN, Pass};
 use aksiso::answers::cutover::names::GateName;
 use aksiso::answers::cutover::{Goal, ReimagePolicy};
 use aksiso::answers::whatif::{Change, Effect};
 use aksiso::app::exit::{Exit, FailOn};
-use aksiso::checks::rule::{RuleSet, Severity};
-use aksiso::checks::{
-    bootstrap_profile, cache_rules, kubelet_acrpull, node_image, private_dns, private_endpoint, registry,
-};
+use aksiso::checks::rule::Severity;
+use aksiso::checks::{bootstrap_profile, kubelet_acrpull, node_image};
 use aksiso::evidence::Evidence;
 use aksiso::evidence::image::Image;
 use aksiso::evidence::kubernetes::ImageUse;
 use aksiso::model::cluster::Ownership;
 
 use crate::{fixtures, judged};
-
-/// The checks of the way to the registry.
-const CHAIN: [&RuleSet; 5] = [
-    &registry::CHECK.about,
-    &cache_rules::CHECK.about,
-    &private_endpoint::CHECK.about,
-    &private_dns::CHECK.about,
-    &kubelet_acrpull::CHECK.about,
-];
 
 fn changed(evidence: &Evidence, change: &str) -> Result<Evidence, String> {
     let mut after = evidence.clone();

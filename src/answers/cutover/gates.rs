@@ -67,7 +67,7 @@ impl Gate {
 /// The provider of registries.
 const PROVIDER: &str = "Microsoft.ContainerRegistry";
 /// The checks of the way to the registry.
-const CHAIN: [&RuleSet; 5] = [
+pub const CHAIN: [&RuleSet; 5] = [
     &registry::CHECK.about,
     &cache_rules::CHECK.about,
     &private_endpoint::CHECK.about,
@@ -121,6 +121,10 @@ pub fn of_isolation(present: &Diagnosis<'_>, goal: &Goal) -> Vec<Gate> {
         {
             gate.pass = if gate.pass == Pass::Closed { Pass::Unknown } else { Pass::Caution };
         }
+        // A cause is as bad as what it explains.
+        if gate.pass == Pass::Caution && is_broken(&diagnosis, finding) {
+            gate.pass = Pass::Unknown;
+        }
         gates.push(gate);
     }
     for judged in diagnosis.checks.iter().filter(|judged| judged.status != Status::NotApplicable) {
@@ -151,16 +155,16 @@ fn of_egress(evidence: &Evidence) -> Vec<Gate> {
         gates.push(Gate::new(
             GateName::Automatic,
             Pass::Caution,
-            "This is AKS Automatic: Microsoft documents network isolation for AKS Standard, and says nothing of Automatic. \
-             Try it on a cluster that nobody needs, or ask Microsoft first.",
+            "This is AKS Automatic: Microsoft documents network isolation for AKS Standard, and says nothing of \
+             Automatic. Try it on a disposable cluster, or ask Microsoft first.",
         ));
     }
     if evidence.nat_gateway_v2() {
         gates.push(Gate::new(
             GateName::OutboundTypeMigration,
             Pass::Caution,
-            "From a managed NAT gateway V2 the documentation's table allows no change to none, while the release notes of \
-             2026-05-29 do: Azure Resource Manager refuses it where it cannot be done, and nothing is changed then.",
+            "From a managed NAT gateway V2 the documentation's table allows no change to none, while the release \
+             notes of 2026-05-29 do: Azure Resource Manager refuses it where it cannot be done, and changes nothing.",
         ));
     }
     let silent = evidence.pools.bootstrap_writes.known().is_some_and(Vec::is_empty);
@@ -264,10 +268,12 @@ pub fn of_reimage(present: &Diagnosis<'_>) -> Vec<Gate> {
     let stands = |check: &'static RuleSet| CHAIN.contains(&check) || FOR_REIMAGE.contains(&check);
     let mut gates = of_beginning(present);
     for finding in &present.findings {
-        let error = finding.severity == Severity::Error && finding.caused_by.is_empty() && stands(finding.check);
+        let error = finding.caused_by.is_empty() && stands(finding.check) && is_broken(present, finding);
         let minded = finding.rule.gate == GateRole::Open;
         if (error || minded) && finding.rule.gate != GateRole::Standing {
-            gates.push(gate(finding));
+            let gate = gate(finding);
+            // A cause is as bad as what it explains.
+            gates.push(if error { Gate { pass: Pass::Closed, ..gate } } else { gate });
         }
         if finding.rule.gate == GateRole::Reimage && finding.severity == Severity::Warning {
             gates.push(Gate { pass: Pass::Closed, ..gate(finding) });

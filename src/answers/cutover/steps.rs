@@ -72,7 +72,7 @@ pub fn open(evidence: &Evidence, goal: &Goal, gate: &Gate) -> CutoverStep {
         title: format!("Open gate {}", gate.name),
         why: format!("{}{summary}", gate.why),
         commands,
-        disturbs: "What the remediation says; no step of the cut-over is taken.".to_owned(),
+        disturbs: "See the fix; no cutover step is taken.".to_owned(),
         takes: "See the remediation.".to_owned(),
         verify: vec![verify(evidence, goal)],
         back: "See the remediation.".to_owned(),
@@ -166,8 +166,7 @@ pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) 
             .to_owned(),
         takes: durations(pools),
         verify: vec![Command::new("kubectl get nodes --sort-by .metadata.creationTimestamp"), verify(evidence, goal)],
-        back: "A reimage is not undone. It needs no way back either: nodes get what the cluster is set to now."
-            .to_owned(),
+        back: "Not possible, and not needed: nodes get the cluster's current settings.".to_owned(),
         back_commands: Vec::new(),
         docs: DOCS_NODE_IMAGE,
     }
@@ -229,7 +228,7 @@ pub fn close(evidence: &Evidence, goal: &Goal, pools: &[PoolAge]) -> CutoverStep
     let back = remedy::aks_update(evidence, &[("--outbound-type", &former)]);
     let close = remedy::aks_update(evidence, &[("--outbound-type", "none")]);
     commands.push(close.changing(Impact::CutsTraffic, &evidence.cluster.id, back.clone()));
-    let mut why = "Every node was made with the registry as its source, and nothing that runs needs egress, as far as \
+    let mut why = "Every node was provisioned from the registry, and nothing running needs egress, as far as \
                    the gates tell."
         .to_owned();
     if !empty.is_empty() {

@@ -12,7 +12,8 @@ pub const ABSENT: Rule = Rule::error("image-not-in-registry", "The registry does
 pub const PLATFORM: Rule = Rule::error("image-platform-missing", "The image is not built for the nodes' architecture");
 pub const INVALID: Rule = Rule::error("image-reference-invalid", "The reference names no image");
 pub const NOT_RENDERED: Rule = Rule::error("image-not-rendered", "The reference is a template that was not rendered");
-pub const UNKNOWN: Rule = Rule::warning("image-pull-unknown", "Whether the image can be pulled could not be seen");
+pub const UNKNOWN: Rule =
+    Rule::warning("image-pull-unknown", "Whether the image can be pulled could not be determined");
 
 /// The rules, and their page.
 pub const RULES: RuleSet = RuleSet {

@@ -54,7 +54,7 @@ impl Puller<'_> {
             let gap = self.evidence.registry.cache_rules.gap().cloned().unwrap_or_else(Gap::not_collected);
             return Answer::unknown(
                 vec![gap.about("the registry's cache rules")],
-                "As it is named nodes cannot pull it; whether a cache rule covers it could not be seen.",
+                "Nodes cannot pull it as written; whether a cache rule covers it could not be determined.",
             );
         }
         match cache::covering(self.evidence, image) {
@@ -77,7 +77,7 @@ impl Puller<'_> {
             ));
         }
         let why = format!(
-            "The nodes may have a way out of your own, and nobody can see from here whether it leads to {host}."
+            "The nodes may have a way out of your own, and it cannot be checked from here whether it reaches {host}."
         );
         self.with_certain_reference(image, Answer::unknown(gaps, why))
     }
@@ -207,7 +207,7 @@ impl Puller<'_> {
         };
         let gap = Gap::new(Reason::NotVisible, format!("whether the nodes reach registry {host} ({look})"));
         let why = format!(
-            "Registry {host} is neither the bootstrap registry nor one that everybody knows: whether the nodes reach \
+            "Registry {host} is neither the bootstrap registry nor a well-known one: whether the nodes reach \
              it could not be seen. {identity}{hint}"
         );
         self.with_certain_reference(image, Answer::unknown(vec![gap], why))

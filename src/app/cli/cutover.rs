@@ -19,7 +19,7 @@ pub struct CutoverArgs {
     /// Use a snapshot of the cluster instead of asking it; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = TARGET_FLAGS)]
     pub from: Option<PathBuf>,
-    /// Judge what a node sees itself too: a file that aksiso probe wrote; may be repeated
+    /// Also evaluate a probe file that aksiso probe wrote on a node; may be repeated
     #[arg(long, value_name = "FILE")]
     pub probe: Vec<PathBuf>,
     /// Where to
@@ -42,7 +42,7 @@ pub struct CutoverArgs {
     /// Shell that commands are printed for
     #[arg(long, value_enum, default_value = "posix")]
     pub shell: Shell,
-    /// Exit with 0 although something could not be seen
+    /// Exit with 0 even if some data is missing
     #[arg(long)]
     pub allow_incomplete: bool,
 }

@@ -67,7 +67,7 @@ pub struct FleetArgs {
     /// role-assignment ROLE of REGISTRY
     #[arg(long, value_name = "CHANGE")]
     pub what_if: Vec<String>,
-    /// Keep what was gathered in a file, also when the run is ended by Ctrl-C
+    /// Save the collected data to a file, even if the run is interrupted with Ctrl-C
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
     /// Write a snapshot of each cluster to this folder, for aksiso diagnose --from
@@ -76,7 +76,7 @@ pub struct FleetArgs {
     /// Replace names, ids, addresses and hosts in exported snapshots by pseudonyms
     #[arg(long, requires = "export_snapshots")]
     pub anonymize: bool,
-    /// Keep what translates back in this file, never to be given away
+    /// Write the map of pseudonyms to this file; keep it private
     #[arg(long, value_name = "FILE", requires = "anonymize")]
     pub anonymize_map: Option<PathBuf>,
     /// The report.
@@ -93,8 +93,8 @@ pub struct FleetArgs {
 /// How a fleet's report is made and counted.
 #[derive(Debug, Args)]
 pub struct FleetReportArgs {
-    /// Output format, or FORMAT=FILE; may be repeated: table, json, jsonl, csv, markdown, sarif, junit, servicenow, html,
-    /// openmetrics
+    /// Output format, or FORMAT=FILE; may be repeated: table, json, jsonl, csv, markdown, sarif, junit, servicenow,
+    /// html, openmetrics
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "table")]
     pub output: Vec<FleetOutput>,
     /// What the table, Markdown and HTML list first
@@ -129,7 +129,7 @@ pub struct AzureArgs {
     /// Time limit of the whole run, such as 60s or 2m
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration)]
     pub timeout: Duration,
-    /// Most calls to Azure Resource Manager at a time; its read budget is shared with everybody in the subscription
+    /// Maximum parallel calls to Azure Resource Manager; its read quota is shared with everyone in the subscription
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub concurrency: u8,
 }

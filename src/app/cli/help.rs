@@ -34,7 +34,7 @@ pub const CUTOVER_CODES: &str = "Exit codes:
   0  the next step is safe, or none is left
   1  a gate is closed, or the cluster is broken (S5)
   2  could not run
-  3  the next step, or the state, rests on something that could not be seen";
+  3  the state or the next step depends on missing data";
 
 pub const CUTOVER: &str = "Examples:
   aksiso cutover -g prod-rg -n prod-aks
@@ -71,7 +71,7 @@ pub const COLLECT: &str = "Examples:
 pub const DOCTOR_CODES: &str = "Exit codes:
   0  a diagnosis sees everything that the checks need
   1  a diagnosis runs, but a permission or the Kubernetes API is missing or not known
-  2  no diagnosis can be made: no sign-in, no way to Azure, no cluster";
+  2  no diagnosis is possible: no sign-in, no connection to Azure, no cluster";
 
 pub const DOCTOR: &str = "Examples:
   aksiso doctor
@@ -79,7 +79,7 @@ pub const DOCTOR: &str = "Examples:
   aksiso doctor -g prod-rg -n prod-aks --output json | jq '.permissions[] | select(.granted == \"no\")'";
 
 pub const PROBE_CODES: &str = "Exit codes:
-  0  every probe has an answer, a bad one too: diagnose judges
+  0  every probe has an answer, good or bad; diagnose evaluates it
   2  could not run
   3  something could not be tried";
 

@@ -25,24 +25,24 @@ pub struct PreflightArgs {
     /// read
     #[arg(long, conflicts_with = "from")]
     pub registry: bool,
-    /// Look at another Azure Container Registry that images come from, and at the way to it; may be repeated
+    /// Also check another Azure Container Registry that images come from, and the path to it; may be repeated
     #[arg(long, value_name = "ARM_ID", value_parser = registry_id, conflicts_with = "from")]
     pub other_registry: Vec<ResourceId>,
     /// Where images stand in a custom resource, such as Widget.example.com:spec.server.image; may be repeated
     #[arg(long, value_name = "KIND.GROUP:PATH", value_parser = ImagePath::parse)]
     pub image_path: Vec<ImagePath>,
-    /// A registry that the nodes reach by a way of your own, such as harbor.example.com; may be repeated
+    /// A registry that the nodes reach over your own egress path, such as harbor.example.com; may be repeated
     #[arg(long, value_name = "HOST", value_parser = image::host)]
     pub reachable: Vec<String>,
-    /// A registry that the nodes do not reach or are not meant to use, even if egress is open: a host, *.example.com, or
-    /// * for every registry but Microsoft's and your own; may be repeated
+    /// A registry that the nodes do not reach or are not meant to use, even if egress is open: a host, *.example.com,
+    /// or * for every registry but Microsoft's and your own; may be repeated
     #[arg(long, value_name = "HOST", value_parser = image::host_pattern)]
     pub unreachable: Vec<String>,
     /// Judge as if something were changed, such as 'set outbound none' (see aksiso diagnose --help); may be repeated
     #[arg(long, value_name = "CHANGE")]
     pub what_if: Vec<String>,
-    /// Write the cache rules, credential sets and imports that the images need to a file, as a script (sh); aksiso never
-    /// runs it
+    /// Write the cache rules, credential sets and imports that the images need to a file, as a script (sh); aksiso
+    /// never runs it
     #[arg(long, value_name = "FILE")]
     pub write_rules: Option<PathBuf>,
     /// Write the new references to a file, as a component of kustomize

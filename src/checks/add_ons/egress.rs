@@ -100,7 +100,7 @@ fn features(evidence: &Evidence) -> Vec<Feature> {
     if identity.is_some_and(|identity| identity.enabled == Some(true)) {
         let path = "securityProfile.workloadIdentity";
         let own = feature("workloadIdentity", path, "Workload identity", login.to_owned());
-        let more = " Pods that use it get their tokens from there; others do not notice.";
+        let more = " Pods that use it get their tokens from there; other pods are not affected.";
         found.push(Feature { severity: Severity::Info, more, ..own });
     }
     found
@@ -121,7 +121,7 @@ fn extensions(evidence: &Evidence) -> Vec<Feature> {
                 hosts: format!("{region}.{}", evidence.cloud().extension_host),
                 seen: Observation::new(extension.source(), "properties.extensionType", kind),
                 severity: Severity::Warning,
-                more: " One from the marketplace pulls its images from arcmktplaceprod.azurecr.io besides.",
+                more: " A marketplace extension also pulls its images from arcmktplaceprod.azurecr.io.",
             }
         })
         .collect()
@@ -134,11 +134,12 @@ fn host(endpoint: &'static str) -> &'static str {
 
 fn needs_egress(feature: Feature) -> Finding {
     let Feature { subject, title, hosts, seen, severity, more } = feature;
-    let detail =
-        format!("{title} is on, and there is no private link to what it needs: {hosts}. Nothing leads there.{more}");
+    let detail = format!(
+        "{title} is on, and there is no private link to the hosts it needs, which are unreachable: {hosts}.{more}"
+    );
     let summary = format!(
-        "Turn it off, or give the nodes a way to these hosts alone (a firewall or proxy of your own): {hosts}. What is \
-         left on keeps retrying."
+        "Turn it off, or allow the nodes egress to these hosts only (a firewall or proxy of your own): {hosts}. What \
+         is left on keeps retrying."
     );
     Finding::new(&NEEDS_EGRESS, subject, detail).with_severity(severity).seen(vec![seen]).with_remediation(remedy(
         RemediationKind::Investigate,
@@ -151,8 +152,8 @@ fn needs_egress(feature: Feature) -> Finding {
 fn fetches_driver(evidence: &Evidence, pool: &AgentPool, driver: &str) -> Finding {
     let size = pool.vm_size.as_deref().unwrap_or_default();
     let detail = format!(
-        "Pool {} has machines of size {size}: {driver}, which is fetched when a node is made and does not come through \
-         the registry. New nodes probably fail, or come without a driver.",
+        "Pool {} has machines of size {size}: {driver}, which is downloaded when a node is provisioned and does not \
+         come through the registry. New nodes probably fail, or come without a driver.",
         pool.name
     );
     let field = |field: &str| format!("properties.agentPoolProfiles[{}].{field}", pool.name);

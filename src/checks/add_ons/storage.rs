@@ -60,7 +60,7 @@ fn finding(evidence: &Evidence, own: &PublicStorage<'_>, failed: &[&StorageFailu
     let used: Vec<String> = volumes.into_iter().chain(claims).collect();
     let mut detail = format!(
         "{what}: {} without networkEndpointType: privateEndpoint. The storage account is reached over its public \
-         address, and nothing leads there.",
+         address, which is unreachable.",
         used.join(" and ")
     );
     if let Some(newest) = failed.iter().max_by_key(|failure| failure.last_seen) {
@@ -101,8 +101,9 @@ fn seen(own: &PublicStorage<'_>, failed: &[&StorageFailure]) -> Vec<Observation>
 
 fn remediation(own: &PublicStorage<'_>) -> crate::checks::finding::Remediation {
     let summary = "Create a class with networkEndpointType: privateEndpoint (a class cannot be changed), claim from it \
-                   and move the data. A volume that you wrote yourself needs a private endpoint of its storage account, \
-                   the zone of it linked to the node network, and in volumeAttributes the private host as server.";
+                   and move the data. A volume that you wrote yourself needs a private endpoint of its storage \
+                   account, the zone of it linked to the node network, and in \
+                   volumeAttributes the private host as server.";
     let commands = match own.class {
         Some(class) => vec![Command::new("kubectl get storageclass").word(&class.name).with("-o", "yaml")],
         None => vec![Command::new("kubectl get pv").with("-o", "yaml")],

@@ -37,7 +37,7 @@ pub(super) fn operations(judge: &mut Judge<'_>) {
                 ("properties.status.provisioningError.code", &code),
                 ("properties.status.provisioningError.message", &message),
             ],
-            remedy::reconcile(evidence, "Mend what the message names first."),
+            remedy::reconcile(evidence, "Fix what the message names first."),
         );
         let error = properties.status.as_ref().and_then(|status| status.provisioning_error.as_ref());
         finding.facts.exit_code = error.and_then(code_in);
@@ -50,11 +50,11 @@ pub(super) fn operations(judge: &mut Judge<'_>) {
         judge.report(on_cluster(
             evidence,
             &STOPPED,
-            "The cluster is stopped: there are no nodes to look at, so only its settings are judged.",
+            "The cluster is stopped: there are no nodes to look at, so only its settings are checked.",
             &[("properties.powerState.code", "Stopped")],
             remedy(
                 RemediationKind::Investigate,
-                "Start the cluster (az aks start) to have its nodes judged.",
+                "Start the cluster (az aks start) to have its nodes checked.",
                 vec![show],
                 DOCS_TROUBLESHOOT,
             ),
@@ -93,7 +93,7 @@ pub(super) fn pools(judge: &mut Judge<'_>) {
         let mut finding = on_cluster(
             evidence,
             &IN_PROGRESS,
-            "An operation is running; pools in it are judged when it is over.",
+            "An operation is running; the pools involved are checked once it is over.",
             &[],
             remedy(
                 RemediationKind::Investigate,

@@ -52,8 +52,8 @@ impl Case<'_> {
         remedy(
             RemediationKind::FixUpstreamCredentials,
             "See which secrets the set names, and let its identity read them in their Key Vault (put the vault's id \
-             in place of <KEY_VAULT_ID>). A firewall of the vault and a wrong secret do the same harm; the health is \
-             refreshed with delay.",
+             in place of <KEY_VAULT_ID>). A firewall of the vault and a wrong secret have the same effect; the health \
+             is refreshed with delay.",
             vec![remedy::in_subscription(show, &self.registry.id), grant],
             DOCS_CACHE,
         )

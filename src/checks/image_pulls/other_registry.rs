@@ -85,8 +85,8 @@ fn finding(
     zones: &BTreeSet<ResourceId>,
 ) -> Finding {
     let detail = format!(
-        "Image {image} is in use ({}), but no private DNS zone that answers the nodes has a record for {host}: the name \
-         leads to its public address, to which this cluster has no way. A node without a copy cannot pull it.",
+        "Image {image} is in use ({}), but no private DNS zone that answers the nodes has a record for {host}: the \
+         name resolves to its public address, which this cluster cannot reach. A node without a copy cannot pull it.",
         count(containers, "container"),
     );
     let mut seen = vec![Observation::new("GET /api/v1/pods", format!("spec.containers[].image of {example}"), image)];
@@ -99,8 +99,8 @@ fn finding(
     let server = evidence.login_server().unwrap_or("the cluster's registry");
     let summary = format!(
         "Give the registry a private endpoint that the nodes reach and a record in the zone that answers them; or copy \
-         the image into {server} (az acr import) and name it there; or let a cache rule of {server} fill it from {host}. \
-         Let the kubelet identity pull from it, too."
+         the image into {server} (az acr import) and name it there; or let a cache rule of {server} fill it from \
+         {host}. Let the kubelet identity pull from it, too."
     );
     Finding::new(&OTHER_UNREACHABLE, Subject::image(image, image), detail).seen(seen).with_remediation(remedy(
         RemediationKind::Investigate,

@@ -63,7 +63,7 @@ pub(super) fn judge<'e>(judge: &mut Judge<'e>, used: &'e [ImageUse], failing: &B
         if egress {
             finding.severity = Severity::Info;
             finding.detail.push_str(
-                " It may come over a way out of your own (a default route, NAT gateway, virtual WAN or proxy).",
+                " It may come over your own egress path (a default route, NAT gateway, virtual WAN or proxy).",
             );
         }
         judge.report(finding);
@@ -76,7 +76,7 @@ fn finding(evidence: &Evidence, named: &Named<'_>) -> Finding {
     let rewrite = rewrite(evidence, &usage.image).unwrap_or_default();
     let detail = if named.running {
         format!(
-            "{} use image {}, which this cluster could not pull again: at the next reschedule on another node it is \
+            "{} could not re-pull image {} on this cluster: at the next reschedule on another node it is \
              missing. {rewrite}",
             count(usage.containers, "container"),
             usage.image

@@ -7,25 +7,27 @@ use crate::checks::rule::{GateRole, Rule};
 pub const UNAUTHORIZED: Rule = Rule::error("pull-unauthorized", "The registry refuses the node's sign-in");
 pub const FORBIDDEN: Rule =
     Rule::error("pull-forbidden", "The registry was reached over its public address, and its firewall refused");
-pub const NOT_FOUND: Rule = Rule::error("pull-not-found", "The registry does not know the image");
+pub const NOT_FOUND: Rule = Rule::error("pull-not-found", "The registry does not have the image");
 pub const DNS_FAILURE: Rule = Rule::error("pull-dns-failure", "The registry's name does not resolve on the node");
 pub const NETWORK_FAILURE: Rule = Rule::error("pull-network-failure", "The registry cannot be reached from the node");
 pub const BYPASSES_CACHE: Rule =
-    Rule::error("pull-bypasses-cache", "A node asks Microsoft's registry itself instead of the cache");
+    Rule::error("pull-bypasses-cache", "A node contacts Microsoft's registry instead of the cache");
 pub const NOT_CACHED: Rule =
-    Rule::error("pull-not-cached", "The image is of a public registry that the nodes have no cache for");
+    Rule::error("pull-not-cached", "The image is from a public registry that the nodes have no cache for");
 pub const UPSTREAM_FAILED: Rule = Rule::error("pull-upstream-failed", "A cache rule matched, and its upstream refused");
 pub const LAYER_FAILED: Rule = Rule::error("pull-layer-failed", "Manifest pulled; layer download failed");
 pub const PLATFORM_MISMATCH: Rule =
     Rule::error("pull-platform-mismatch", "The image is not built for the node's platform");
 pub const THROTTLED: Rule = Rule::warning("pull-throttled", "Pulls are throttled");
-pub const TLS_FAILURE: Rule = Rule::error("pull-tls-failure", "The registry's certificate is not the right one");
+pub const TLS_FAILURE: Rule = Rule::error("pull-tls-failure", "The registry's certificate is wrong");
 pub const FAILED: Rule = Rule::error("pull-failed", "An image cannot be pulled");
 pub const OUTSIDE_CACHE: Rule =
     Rule::warning("image-outside-cache", "A running image cannot be re-pulled").gate(GateRole::Strict);
-pub const OTHER_UNREACHABLE: Rule =
-    Rule::warning("other-registry-unreachable", "The nodes' DNS does not lead to another Azure registry in use")
-        .gate(GateRole::Strict);
+pub const OTHER_UNREACHABLE: Rule = Rule::warning(
+    "other-registry-unreachable",
+    "The nodes cannot resolve another Azure registry in use to a private address",
+)
+.gate(GateRole::Strict);
 
 /// All of them.
 pub const ALL: &[&Rule] = &[
@@ -91,8 +93,8 @@ pub(super) const FAILURES: &[PullFailure] = &[
         meaning: "The registry answered 401: the identity has no role that lets it pull, or no sign-in was sent.",
         advice: advice(
             RemediationKind::AssignRole,
-            "See check kubelet-acrpull. Where it passes, wait: a role takes minutes to propagate, and the kubelet keeps \
-             a refused sign-in for up to ten.",
+            "See check kubelet-acrpull. Where it passes, wait: a role takes minutes to propagate, and the kubelet \
+             keeps a refused sign-in for up to ten.",
             DOCS_ROLES,
         ),
         unless: Some((

@@ -142,9 +142,9 @@ fn reachability(judge: &mut Judge<'_>, case: &Case<'_, '_>, role: Role, rule: &'
 fn open_the_way(case: &Case<'_, '_>, wanted: &Wanted) -> Remediation {
     let subnet = case.view.place.subnet.map_or("the node subnet", |subnet| subnet.name());
     let summary = format!(
-        "Look at what stands between subnet {subnet} and {} on TCP 443: security groups, routes, firewalls and proxies. \
-         Timed out = dropped on the way; refused = the host or a firewall says no; 403 or another host's answer = the \
-         connection ends somewhere else than at the private endpoint.",
+        "Look at what stands between subnet {subnet} and {} on TCP 443: security groups, routes, firewalls and \
+         proxies. Timed out = dropped on the way; refused = the host or a firewall says no; 403 or another host's \
+         answer = the connection ends somewhere else than at the private endpoint.",
         wanted.host
     );
     let docs = if wanted.role == Role::ApiServer { DOCS_PRIVATE_CLUSTER } else { DOCS_TROUBLESHOOT };
@@ -177,7 +177,7 @@ fn interception(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
         return;
     }
     let detail = format!(
-        "{}: {}. Something on the way breaks TLS open, or the name leads to another host.",
+        "{}: {}. Something on the path intercepts TLS, or the name resolves to another host.",
         case.place(),
         said.join("; ")
     );

@@ -8,7 +8,7 @@ use crate::checks::rule::{GateRole, Rule};
 use crate::evidence::id::ResourceId;
 use crate::model::egress::{OwnWay, own_way};
 
-pub const OPEN: Rule = Rule::info("own-egress-open", "A node subnet has a way to the Internet of its own")
+pub const OPEN: Rule = Rule::info("own-egress-open", "A node subnet has its own egress path")
     .gate(GateRole::Aside)
     .hardening(super::PULLS);
 
@@ -52,8 +52,8 @@ fn open(id: &ResourceId, way: &OwnWay<'_>) -> Finding {
          Microsoft's registry, so a broken cache goes unnoticed.",
         id.name()
     );
-    let summary = "Keep it only if something needs it. To isolate the cluster, remove it from the subnet once pulls over \
-                   the private path are seen to work.";
+    let summary = "Keep it only if something needs it. To isolate the cluster, remove it from the subnet once pulls \
+                   over the private path are verified.";
     let docs = "https://learn.microsoft.com/azure/aks/egress-outboundtype";
     Finding::new(&OPEN, Subject::new("Microsoft.Network/virtualNetworks/subnets", id), detail)
         .seen(vec![seen])

@@ -286,8 +286,8 @@ impl<'e> Case<'_, 'e> {
         // The right address first: at no time is there none.
         let add = self.addresses.difference(found).map(|address| record.add(address));
         let commands = add.chain(wrong.iter().map(|address| record.remove(address))).collect();
-        let what = "Add the right address, then remove the wrong one: whoever else asks this zone and uses the \
-                    endpoint behind it loses it, and needs a zone of their own.";
+        let what = "Add the right address, then remove the wrong one: anything else that asks this zone and uses the \
+                    endpoint behind it loses access, and needs its own zone.";
         let remediation = self.remediation(record, what, commands);
         let finding = self.finding(&RECORD_MISMATCH, record, detail, join(found)).with_remediation(remediation);
         if all { finding } else { finding.with_severity(Severity::Warning) }

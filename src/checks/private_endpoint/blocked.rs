@@ -12,7 +12,7 @@ use crate::model::paths::{self, Block};
 
 pub const PATH_BLOCKED: Rule = Rule::error(
     "registry-path-blocked",
-    "A security group or route blocks the way from the nodes to the registry's private endpoint",
+    "A security group or route blocks the path from the nodes to the registry's private endpoint",
 )
 .breaking_pulls();
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 
 use super::Fleet;
-use crate::evidence::snapshot::Tool;
+use crate::evidence::snapshot::{Header, Tool};
 use crate::text::problem::Problem;
 
 const FORMAT: &str = "aksiso-fleet";
@@ -21,13 +21,6 @@ struct Written<'f> {
     version: u32,
     tool: Tool,
     fleet: &'f Fleet,
-}
-
-/// The part that is read first: whatever else has changed, these two have not.
-#[derive(Deserialize)]
-struct Header {
-    format: Option<String>,
-    version: Option<u32>,
 }
 
 #[derive(Deserialize)]

@@ -146,11 +146,11 @@ fn next(page: &mut Page, cutover: &Cutover<'_>, step: &CutoverStep, shell: Shell
     page.field("Why", &step.why, INDENT);
     page.commands("", &lines(&step.commands, shell));
     page.field("Impact", &impact_words(&impacts(&step.commands)), INDENT);
-    page.field("Disturbs", &step.disturbs, INDENT);
-    page.field("Takes", &step.takes, INDENT);
-    page.field("Verify", "that it worked:", INDENT);
+    page.field("Effect", &step.disturbs, INDENT);
+    page.field("Duration", &step.takes, INDENT);
+    page.field("Verify", "with:", INDENT);
     page.commands("", &lines(&step.verify, shell));
-    page.field("Back", &step.back, INDENT);
+    page.field("Rollback", &step.back, INDENT);
     page.commands("", &lines(&step.back_commands, shell));
     page.field("More", step.docs, INDENT);
     let main = cutover.next.iter().map(|own| own.kind).filter(|kind| *kind != step.kind);
@@ -163,11 +163,11 @@ fn next(page: &mut Page, cutover: &Cutover<'_>, step: &CutoverStep, shell: Shell
 fn done(page: &mut Page, cutover: &Cutover<'_>) {
     let closed = cutover.gates.iter().any(|gate| gate.pass == Pass::Closed);
     let words = if closed {
-        "nothing that could be run here; see what is closed above."
+        "no step can be run now; see the closed gates above."
     } else if cutover.safety == Safety::Safe {
         "nothing is left to do."
     } else {
-        "could not be determined: see what could not be seen above; aksiso diagnose says more."
+        "could not be determined: see the missing data above, or run aksiso diagnose."
     };
     page.line("");
     page.wrapped("Next: ", words, 6);
@@ -176,7 +176,7 @@ fn done(page: &mut Page, cutover: &Cutover<'_>) {
 /// Markdown, for a change request.
 fn markdown(report: &CutoverReport) -> String {
     let mut out = format!(
-        "## aksiso cutover: {} is at {}\n\n{}. Goal {}, policy {}, seen at {}.\n",
+        "## aksiso cutover: {} is at {}\n\n{}. Goal {}, policy {}, collected at {}.\n",
         escape(&report.cluster.name),
         report.state.id,
         escape(&report.state.title),
@@ -191,7 +191,7 @@ fn markdown(report: &CutoverReport) -> String {
         }
     }
     for gate in &report.ahead {
-        out.push_str(&format!("\nAhead, in the way of closing egress: {} ({})\n", code(&gate.id), escape(&gate.why)));
+        out.push_str(&format!("\nAhead, blocking egress closure: {} ({})\n", code(&gate.id), escape(&gate.why)));
     }
     if let Some(step) = &report.next {
         out.push_str(&format!("\n### Next: {} ({})\n\n{}\n", escape(&step.title), step.safety, escape(&step.why)));
@@ -199,7 +199,7 @@ fn markdown(report: &CutoverReport) -> String {
             out.push_str(&fenced(&step.commands.join("\n")));
         }
         out.push_str(&format!(
-            "\n- Impact: {}\n- Disturbs: {}\n- Takes: {}\n- Back: {}\n",
+            "\n- Impact: {}\n- Effect: {}\n- Duration: {}\n- Rollback: {}\n",
             impact_words(&step.impacts),
             escape(&step.disturbs),
             escape(&step.takes),

@@ -1,5 +1,7 @@
 //! The report of a fleet as data: what every format is made from, and what a former report is read back as.
 
+mod queries;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -12,13 +14,15 @@ use crate::checks::finding::Finding;
 use crate::checks::rule::Severity;
 use crate::diagnosis::Verdict;
 use crate::diagnosis::policy::Notice;
-use crate::evidence::fleet::Fleet;
-use crate::evidence::fleet::table::{self, Query, Table};
+use crate::evidence::fleet::{Fleet, table};
 use crate::evidence::snapshot::Tool;
 use crate::report::model::{
     FindingEntry, GapEntry, RemediationEntry, SCHEMA_VERSION, SubjectEntry, finding_entry, gap_entry, impacts, lines,
 };
 use crate::text;
+
+pub use queries::QueryEntry;
+use queries::queries;
 
 /// Many clusters, judged at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,25 +88,6 @@ pub struct ScopeEntry {
     /// Those that did not: the reader may not see them.
     pub hidden: Vec<String>,
     /// Why the list may not be whole.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub gaps: Vec<GapEntry>,
-}
-
-/// One query of Resource Graph.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct QueryEntry {
-    /// The resource type that was asked for.
-    pub table: String,
-    /// Rows that came.
-    pub rows: usize,
-    /// Rows that Resource Graph counts.
-    pub total: u64,
-    /// Whether all came.
-    pub complete: bool,
-    /// The API versions in which Resource Graph read them.
-    pub api_versions: Vec<String>,
-    /// Why rows may be missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<GapEntry>,
 }
@@ -373,39 +358,4 @@ fn notices(clusters: &[Judged]) -> Vec<Notice> {
         others.iter().all(|cluster| cluster.notices.iter().any(same))
     };
     first.notices.iter().filter(everywhere).cloned().collect()
-}
-
-fn queries(fleet: &Fleet) -> Vec<QueryEntry> {
-    let rows = &fleet.rows;
-    vec![
-        query(&table::CLUSTERS, &rows.clusters),
-        query(&table::REGISTRIES, &rows.registries),
-        query(&table::REPLICATIONS, &rows.replications),
-        query(&table::PRIVATE_ENDPOINTS, &rows.private_endpoints),
-        query(&table::NETWORK_INTERFACES, &rows.network_interfaces),
-        query(&table::VIRTUAL_NETWORKS, &rows.virtual_networks),
-        query(&table::ROUTE_TABLES, &rows.route_tables),
-        query(&table::SECURITY_GROUPS, &rows.security_groups),
-        query(&table::NETWORK_MANAGERS, &rows.network_managers),
-        query(&table::DNS_ZONES, &rows.dns_zones),
-        query(&table::DNS_LINKS, &rows.dns_links),
-        query(&table::DNS_RECORDS, &rows.dns_records),
-        query(&table::FORWARDING_RULESETS, &rows.forwarding_rulesets),
-        query(&table::SCALE_SETS, &rows.scale_sets),
-        query(&table::VIRTUAL_MACHINES, &rows.virtual_machines),
-        query(&table::ROLE_ASSIGNMENTS, &rows.role_assignments),
-        query(&table::ROLE_DEFINITIONS, &rows.role_definitions),
-        query(&table::EXTENSIONS, &rows.extensions),
-    ]
-}
-
-fn query<T>(query: &Query, table: &Table<T>) -> QueryEntry {
-    QueryEntry {
-        table: query.kind.to_owned(),
-        rows: table.rows.len(),
-        total: table.total,
-        complete: table.whole(),
-        api_versions: table.api_versions.iter().cloned().collect(),
-        gaps: table.gaps.iter().map(gap_entry).collect(),
-    }
 }

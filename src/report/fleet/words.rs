@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::GroupBy;
 use super::model::{CauseEntry, ClusterEntry, FleetEffect, FleetReport};
+use crate::diagnosis::gaps;
 use crate::report::model::GapEntry;
 use crate::text::count;
 
@@ -75,7 +76,7 @@ pub(super) fn unseen(report: &FleetReport) -> Vec<String> {
     }
     out.extend(report.scope.gaps.iter().map(gap));
     for query in report.queries.iter().filter(|query| !query.complete && !query.gaps.is_empty()) {
-        let never = query.gaps.iter().all(|gap| gap.detail == "it was not collected");
+        let never = query.gaps.iter().all(|gap| gap.kind == gaps::NOT_COLLECTED);
         if !never {
             out.extend(query.gaps.iter().take(3).map(gap));
         }

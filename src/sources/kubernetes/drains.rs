@@ -112,8 +112,12 @@ impl Budgets {
         let own = self.0.iter_mut().filter(|(budget, selector)| {
             budget.namespace == pod.metadata.namespace && selector.selects(&pod.metadata.labels)
         });
+        let covered = CoveredPod { pod: pod.metadata.name.clone(), node: pod.spec.node_name.clone() };
         for (budget, _) in own.filter(|(budget, _)| budget.pods.len() < PODS) {
-            budget.pods.push(CoveredPod { pod: pod.metadata.name.clone(), node: pod.spec.node_name.clone() });
+            // A list that is read again from its start brings its pods again.
+            if !budget.pods.contains(&covered) {
+                budget.pods.push(covered.clone());
+            }
         }
     }
 
@@ -161,6 +165,13 @@ mod tests {
         assert_eq!(covered(budgets(0, &app), pod("shop", "DaemonSet", "Running")), 0);
         assert_eq!(covered(budgets(0, &app), pod("shop", "Job", "Succeeded")), 0);
         assert_eq!(covered(budgets(0, &serde_json::Value::Null), pod("shop", "ReplicaSet", "Running")), 0);
+    }
+
+    #[test]
+    fn a_pod_that_is_listed_twice_is_covered_once() {
+        let mut budgets = budgets(0, &serde_json::json!({ "matchLabels": { "app": "web" } }));
+        budgets.cover(&serde_json::from_value(pod("shop", "ReplicaSet", "Running")).expect("a pod"));
+        assert_eq!(covered(budgets, pod("shop", "ReplicaSet", "Running")), 1);
     }
 
     #[test]
