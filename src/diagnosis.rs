@@ -222,7 +222,9 @@ fn causes_first(findings: &mut Vec<Finding>) {
     }
     let rank = |finding: &Finding| {
         let explains = worst.get(&finding.fingerprint()).copied();
-        (!finding.caused_by.is_empty(), Reverse(explains.map_or(finding.severity, |worst| worst.max(finding.severity))))
+        let severity = explains.map_or(finding.severity, |worst| worst.max(finding.severity));
+        // Of two that are as bad, what restores comes before what hardens.
+        (!finding.caused_by.is_empty(), Reverse(severity), finding.rule.hardens.is_some())
     };
     let mut order: Vec<(_, Finding)> = findings.drain(..).map(|finding| (rank(&finding), finding)).collect();
     order.sort_by_key(|(rank, _)| *rank);

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use crate::checks::finding::RemediationKind;
 use crate::checks::node_image;
 use crate::checks::remedy::{self, DOCS_NODE_IMAGE};
-use crate::checks::rule::Severity;
+use crate::checks::rule::{GateRole, Severity};
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::links::proving_stale;
 use crate::evidence::{Evidence, Gap};
@@ -115,7 +115,7 @@ impl<'e> Cutover<'e> {
                 Age::Stale => State::S5,
                 // Reimaged nodes are of no use where the registry, or the way to it, is broken.
                 _ if self.broken() => State::S5,
-                Age::Fresh if !self.present.incomplete() => State::S4,
+                Age::Fresh if !self.present.incomplete() && !self.ails() => State::S4,
                 _ => State::S4OrS5,
             },
         }
@@ -124,6 +124,11 @@ impl<'e> Cutover<'e> {
     /// Whether `diagnose` reports an error.
     fn broken(&self) -> bool {
         self.present.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// Whether something does not work, and why is not known.
+    fn ails(&self) -> bool {
+        self.present.roots().any(|finding| finding.rule.gate == GateRole::Closing)
     }
 
     /// Whether stale nodes still have a registry: the one before, as long as it is there and none of their pulls fails.
@@ -168,6 +173,7 @@ impl<'e> Cutover<'e> {
             self.gates.extend(self.closing_unknown(times));
         }
         self.gates.extend(self.next.iter().flat_map(|step| reimage::of_reimage(&self.present, step)));
+        self.gates.extend(self.next.iter().flat_map(|step| gates::of_locks(evidence, &step.commands)));
         if evidence.egress_closed() && self.next.is_some() {
             self.tell_what_is_broken();
         }

@@ -15,6 +15,7 @@ use crate::diagnosis::Diagnosis;
 use crate::diagnosis::policy::ways::Ways;
 use crate::evidence::image::{self, Caching, Image, caching};
 use crate::evidence::manifests::Asked;
+use crate::evidence::registry::CacheRule;
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::is;
 use crate::model::egress::own_egress;
@@ -213,8 +214,26 @@ impl<'e> Puller<'e> {
         answer
     }
 
-    /// Through a cache rule that is in trouble.
-    fn sick(&self, rule: &str) -> Option<Answer> {
+    /// Through a cache rule that is in trouble, or that lacks what its upstream asks for.
+    fn sick(&self, rule: &CacheRule) -> Option<Answer> {
+        self.in_trouble(rule.name()).or_else(|| Self::without_credentials(rule))
+    }
+
+    /// A rule without a credential set, for an upstream that answers nobody who has not signed in.
+    fn without_credentials(rule: &CacheRule) -> Option<Answer> {
+        let source = rule.properties.source_repository.as_deref()?;
+        let host = source.split('/').next().unwrap_or_default().to_lowercase();
+        let wanting = rule.properties.credential_set_resource_id.is_none() && caching(&host) == Caching::Credentials;
+        wanting.then(|| {
+            let why = format!(
+                "Cache rule {} covers it, but has no credential set, and {host} is cached only with credentials.",
+                rule.name()
+            );
+            Answer::new(ImageVerdict::Blocked, why)
+        })
+    }
+
+    fn in_trouble(&self, rule: &str) -> Option<Answer> {
         let sick = [&cache_rules::FAILED, &cache_rules::CREDENTIALS];
         let about = |finding: &&Finding| {
             let named = finding.facts.cache_rules.iter().any(|own| own.eq_ignore_ascii_case(rule));

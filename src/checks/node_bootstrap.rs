@@ -10,7 +10,7 @@ use super::finding::{Facts, Finding, Observation, Remediation, RemediationKind, 
 use super::judge::{Judge, NotApplicable};
 use super::observe::observe_nodes;
 use super::remedy::{self, DOCS_TROUBLESHOOT, remedy};
-use super::rule::{Rule, RuleSet, Severity};
+use super::rule::{GateRole, Rule, RuleSet, Severity};
 use crate::evidence::exit_code;
 use crate::evidence::kubernetes::{Node, ScaleUpProblem};
 use crate::evidence::pools::AgentPool;
@@ -24,8 +24,8 @@ use crate::text::{self, count};
 
 pub const BOOTSTRAP_FAILED: Rule = Rule::error("node-bootstrap-failed", "Nodes of a pool fail to bootstrap");
 pub const POOL_FAILED: Rule = Rule::error("pool-failed", "The last operation on a pool failed");
-pub const NOT_READY: Rule = Rule::warning("node-not-ready", "Nodes are not ready");
-pub const SCALE_UP: Rule = Rule::warning("scale-up-failing", "A pool cannot scale up");
+pub const NOT_READY: Rule = Rule::warning("node-not-ready", "Nodes are not ready").gate(GateRole::Closing);
+pub const SCALE_UP: Rule = Rule::warning("scale-up-failing", "A pool cannot scale up").gate(GateRole::Closing);
 
 pub const CHECK: Check = Check {
     about: RuleSet {

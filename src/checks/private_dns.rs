@@ -103,6 +103,8 @@ struct Resolver<'a, 'e> {
 struct Answering<'a, 'e> {
     network: &'a ResourceId,
     zones: Vec<Zone<'e>>,
+    /// The zone that the cluster's chain leads to, of all that exist.
+    own: Option<&'e ResourceId>,
     /// Whether it is certain that they answer: behind servers of the operator's own that sit elsewhere it is not.
     certain: bool,
 }
@@ -124,7 +126,8 @@ impl<'a, 'e> Resolver<'a, 'e> {
                 (self.azure_dns(judge, false), true)
             }
         };
-        Answering { network: self.network, zones, certain }
+        let own = self.chain.zone(&self.zones.existing()).map(|zone| zone.id);
+        Answering { network: self.network, zones, own, certain }
     }
 
     /// Azure-provided DNS: a zone must be linked. `certain` = that it is Azure's DNS is known.

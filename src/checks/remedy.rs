@@ -123,7 +123,10 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
     if evidence.automatic() {
         summary
             .push_str(" On AKS Automatic the node resource group is locked: open a support request for the deletion.");
-    } else if evidence.node_group_locked() {
+        let (kind, docs) = (RemediationKind::DeleteRegistryAndReconcile, DOCS_TROUBLESHOOT);
+        return Remediation { kind, summary, commands: Vec::new(), script: Vec::new(), docs };
+    }
+    if evidence.node_group_locked() {
         summary.push_str(" The node resource group is locked (ReadOnly): the first command unlocks it.");
         let lockdown = |level| aks_update(evidence, &[("--nrg-lockdown-restriction-level", level)]);
         steps.push(lockdown("Unrestricted").changing(Impact::Access, &evidence.cluster.id, lockdown("ReadOnly")));
@@ -158,7 +161,9 @@ pub fn upgrade_pool(evidence: &Evidence, pool: &str) -> Command {
 
 /// Replaces the nodes of a NodePool of node auto-provisioning.
 pub fn delete_node_claims(evidence: &Evidence, node_pool: &str) -> Command {
-    let command = Command::new("kubectl delete nodeclaims").with("-l", format!("karpenter.sh/nodepool={node_pool}"));
+    // The current context may be another cluster's, whose NodePool has the same name: which one, a person says.
+    let command = Command::new("kubectl delete nodeclaims").with("--context", "<CONTEXT>");
+    let command = command.with("-l", format!("karpenter.sh/nodepool={node_pool}"));
     let undo = "not possible, and not needed: node auto-provisioning makes new nodes";
     command.changing(Impact::Deletes, &evidence.cluster.id.child("nodePools").child(node_pool), undo)
 }

@@ -35,6 +35,8 @@ pub enum GateRole {
     Strict,
     /// A warning leaves open whether it stands in the way: the documentation says no, the code says yes.
     Open,
+    /// A warning leaves open whether egress can be closed, and whether the cluster has arrived: something does not work.
+    Closing,
     /// A warning stands in the way of a reimage, and of nothing else.
     Reimage,
     /// It says where the cluster stands, which is what the cut-over itself is about.

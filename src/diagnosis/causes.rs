@@ -161,6 +161,11 @@ pub(super) const ALL: &[Explanation] = &[
         symptoms: &[symptom(&private_endpoint::MISSING)],
         link: Link::Registry,
     },
+    Explanation {
+        causes: &[&private_endpoint::MISSING],
+        symptoms: &[symptom(&private_dns::RECORD_MISSING), symptom(&private_dns::RECORD_MISMATCH)],
+        link: Link::Registry,
+    },
     Explanation { causes: ENDPOINT, symptoms: UNREACHABLE, link: Link::RegistryImage },
     Explanation { causes: ENDPOINT, symptoms: &[symptom(&pulls::LAYER_FAILED)], link: Link::RegistryImage },
     Explanation {

@@ -1,6 +1,6 @@
 //! The plan: first what restores, then what is to be looked at, then what hardens; duplicates merged.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -10,9 +10,9 @@ use crate::checks::finding::{Finding, Remediation, RemediationKind};
 use crate::checks::impact::Impact;
 use crate::checks::remedy;
 use crate::checks::rule::{RuleSet, Severity};
-use crate::evidence::Fact;
 use crate::evidence::id::ResourceId;
 use crate::evidence::locks::{Lock, LockFacts};
+use crate::evidence::{Fact, Gap};
 use crate::text;
 
 /// The steps that fix what a diagnosis found, in their order.
@@ -40,6 +40,10 @@ pub struct PlanStep {
     verified_by: Option<Command>,
     /// The checks that show whether it worked.
     checks: Vec<&'static RuleSet>,
+    /// What its summary says.
+    sentences: HashSet<String>,
+    /// The worst that a later step fixes of the same checks: until then it still stands.
+    goes_on: Option<Severity>,
 }
 
 /// When a step is taken.
@@ -64,12 +68,23 @@ impl Phase {
     }
 }
 
-/// What a kind of step disturbs.
-fn disturbs(kind: RemediationKind) -> &'static str {
+const NODES_ROLL: &str = "cordons, drains and replaces nodes; pods move, disruption budgets may hold it up";
+
+/// What a step disturbs: by its kind, and where its commands do worse than the kind says, by these.
+fn disturbs(kind: RemediationKind, impact: Impact) -> &'static str {
     match kind {
-        RemediationKind::Reimage | RemediationKind::UpgradeNodeImage => {
-            "cordons, drains and replaces nodes; pods move, disruption budgets may hold it up"
-        }
+        RemediationKind::Reimage | RemediationKind::UpgradeNodeImage | RemediationKind::DeleteRegistryAndReconcile => {}
+        RemediationKind::RecreateCacheRule | RemediationKind::UpdateRegistry | RemediationKind::RewriteImage => {}
+        _ => match impact {
+            Impact::RollsNodes => return NODES_ROLL,
+            Impact::Deletes => return "what it deletes is gone until it is created again",
+            Impact::CutsTraffic => return "connections over what it changes end",
+            Impact::Restarts => return "what it changes restarts",
+            Impact::None | Impact::Access => {}
+        },
+    }
+    match kind {
+        RemediationKind::Reimage | RemediationKind::UpgradeNodeImage => NODES_ROLL,
         RemediationKind::DeleteRegistryAndReconcile => "no image can be pulled until the reconcile has ended",
         RemediationKind::RecreateCacheRule => "pulls through the rule fail until it exists again; running pods go on",
         RemediationKind::UpdateCluster => {
@@ -129,8 +144,18 @@ impl Plan {
             }
         }
         steps.sort_by_key(|step| (step.phase, rank(step.remediation.kind)));
+        let mut later: HashMap<&str, Severity> = HashMap::new();
+        for step in steps.iter_mut().rev() {
+            step.goes_on = step.checks.iter().filter_map(|check| later.get(check.id)).copied().max();
+            for check in &step.checks {
+                let known = later.entry(check.id).or_insert(Severity::Info);
+                *known = step.fixes.iter().map(|finding| finding.severity).fold(*known, Severity::max);
+            }
+        }
         let evidence = diagnosis.evidence;
-        steps.iter_mut().for_each(|step| step.locks = locks(&step.remediation.commands, &evidence.locks));
+        for step in &mut steps {
+            step.locks = locks(&step.remediation.commands, &evidence.locks).iter().map(Refusal::words).collect();
+        }
         Self { cluster: evidence.cluster.id.clone(), collected_at: evidence.collected_at, steps }
     }
 
@@ -152,7 +177,9 @@ impl PlanStep {
         };
         Self {
             phase,
-            disturbs: disturbs(remediation.kind),
+            disturbs: disturbs(remediation.kind, Command::worst(&remediation.commands)),
+            sentences: sentences(&remediation.summary).map(str::to_owned).collect(),
+            goes_on: None,
             remediation,
             fixes: std::iter::once(finding).chain(explained).cloned().collect(),
             pass_first: finding.rule.hardens.unwrap_or_default().to_vec(),
@@ -166,10 +193,10 @@ impl PlanStep {
     fn merge(&mut self, other: Self) {
         self.phase = self.phase.min(other.phase);
         self.fixes.extend(other.fixes);
-        for sentence in other.remediation.summary.split_inclusive(". ") {
-            if !self.remediation.summary.contains(sentence.trim()) {
+        for sentence in sentences(&other.remediation.summary) {
+            if self.sentences.len() < SENTENCES && self.sentences.insert(sentence.to_owned()) {
                 self.remediation.summary.push(' ');
-                self.remediation.summary.push_str(sentence.trim());
+                self.remediation.summary.push_str(sentence);
             }
         }
         for check in other.checks {
@@ -203,55 +230,82 @@ impl PlanStep {
         targets
     }
 
-    /// The command that shows whether it worked: it fails while a finding as bad as those of the step stands.
+    /// The command that shows whether it worked: it fails while a finding as bad as those of the step stands, unless one
+    /// is left for a later step.
     pub fn verify(&self, cluster: &ResourceId) -> Command {
         let worst = self.fixes.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Error);
-        self.verified_by.clone().unwrap_or_else(|| diagnose(cluster, &self.checks, worst))
+        let alone = self.goes_on.is_none_or(|later| later < worst);
+        self.verified_by.clone().unwrap_or_else(|| diagnose(cluster, &self.checks, alone.then_some(worst)))
     }
 
     /// The command that must succeed before the step is taken, where it hardens.
     pub fn gate(&self, cluster: &ResourceId) -> Option<Command> {
         // A warning counts: while anybody may pull, a missing role is no more than that.
-        (!self.pass_first.is_empty()).then(|| diagnose(cluster, &self.pass_first, Severity::Warning))
+        (!self.pass_first.is_empty()).then(|| diagnose(cluster, &self.pass_first, Some(Severity::Warning)))
+    }
+}
+
+/// Why Azure may refuse a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Refusal<'e> {
+    /// A lock on what it writes to.
+    Lock(&'e Lock),
+    /// The locks of a subscription could not be read.
+    Unread(&'e str, &'e Gap),
+}
+
+impl Refusal<'_> {
+    /// What is said beside the step.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Lock(lock) => {
+                let level = text::bounded(lock.properties.level.as_deref().unwrap_or("unknown level"), 40);
+                let (name, scope) = (lock.name(), lock.scope());
+                format!("Lock {name} ({level}) on {scope} blocks this step: remove it first and restore it afterwards.")
+            }
+            Self::Unread(subscription, gap) => {
+                format!("Locks of subscription {subscription} could not be read: {}", gaps::line(gap))
+            }
+        }
     }
 }
 
 /// The locks that make Azure refuse these commands, and those that could not be read, each once.
-fn locks(commands: &[Command], known: &LockFacts) -> Vec<String> {
-    let mut said = Vec::new();
+pub fn locks<'e>(commands: &[Command], known: &'e LockFacts) -> Vec<Refusal<'e>> {
+    let mut found = Vec::new();
     for change in commands.iter().filter_map(Command::change) {
         let subscription = change.target.subscription().unwrap_or_default().to_lowercase();
-        let words: Vec<String> = match known.get(&subscription) {
+        let refusals: Vec<Refusal<'e>> = match known.get_key_value(&subscription) {
             None => Vec::new(),
-            Some(Fact::Missing(gap)) => {
-                vec![format!("Locks of subscription {subscription} could not be read: {}", gaps::line(gap))]
-            }
-            Some(Fact::Known(locks)) => {
+            Some((subscription, Fact::Missing(gap))) => vec![Refusal::Unread(subscription, gap)],
+            Some((_, Fact::Known(locks))) => {
                 let deletes = change.impact == Impact::Deletes;
-                locks.iter().filter(|lock| lock.refuses(&change.target, deletes)).map(refused).collect()
+                locks.iter().filter(|lock| lock.refuses(&change.target, deletes)).map(Refusal::Lock).collect()
             }
         };
-        for words in words {
-            if !said.contains(&words) {
-                said.push(words);
+        for refusal in refusals {
+            if !found.contains(&refusal) {
+                found.push(refusal);
             }
         }
     }
-    said
+    found
 }
 
-fn refused(lock: &Lock) -> String {
-    let level = text::bounded(lock.properties.level.as_deref().unwrap_or("unknown level"), 40);
-    format!(
-        "Lock {} ({level}) on {} blocks this step: remove the lock first and restore it afterwards.",
-        lock.name(),
-        lock.scope()
-    )
-}
-
-/// Some checks once more; a finding of the severity fails them.
-fn diagnose(cluster: &ResourceId, checks: &[&'static RuleSet], severity: Severity) -> Command {
+/// Some checks once more, which fail while a finding of the severity stands; without one they only show.
+fn diagnose(cluster: &ResourceId, checks: &[&'static RuleSet], severity: Option<Severity>) -> Command {
     let checks: Vec<&str> = checks.iter().map(|check| check.id).collect();
     let command = remedy::aksiso_on("diagnose", cluster).with("--check", checks.join(","));
-    if severity == Severity::Error { command } else { command.with("--fail-on", severity.as_str()) }
+    match severity {
+        Some(Severity::Error) => command,
+        Some(severity) => command.with("--fail-on", severity.as_str()),
+        None => command.with("--fail-on", "never"),
+    }
+}
+
+/// Most sentences of a step's summary.
+const SENTENCES: usize = 12;
+
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive(". ").map(str::trim)
 }

@@ -63,6 +63,7 @@ fn found(report: &Report) -> String {
         [of(Severity::Error, "error"), of(Severity::Warning, "warning")].into_iter().flatten().collect();
     let mut parts = Vec::new();
     match causes {
+        0 if !report.suppressed.is_empty() => parts.push("nothing new".to_owned()),
         0 => parts.push("no problem found".to_owned()),
         // Where all are errors, the marks say so.
         _ if roots.count(Severity::Warning) == 0 => parts.push(count(causes, "root cause")),
@@ -82,8 +83,13 @@ fn found(report: &Report) -> String {
 pub(super) fn cost(report: &Report) -> Option<String> {
     if let Some(preflight) = &report.preflight {
         let well = [ImageVerdict::Pullable.as_str(), ImageVerdict::NotPulled.as_str()];
-        let stuck = preflight.images.iter().filter(|image| !well.contains(&image.verdict.as_str())).count();
-        return Some(format!("{stuck} of {} cannot be pulled as written", count(preflight.images.len(), "image")));
+        let open = |verdict: &str| verdict == ImageVerdict::Unknown.as_str();
+        let verdicts = preflight.images.iter().map(|image| image.verdict.as_str());
+        let unknown = verdicts.clone().filter(|verdict| open(verdict)).count();
+        let stuck = verdicts.filter(|verdict| !well.contains(verdict) && !open(verdict)).count();
+        let stuck = format!("{stuck} of {} cannot be pulled as written", count(preflight.images.len(), "image"));
+        let unknown = if unknown > 0 { format!(", {unknown} could not be determined") } else { String::new() };
+        return Some(stuck + &unknown);
     }
     let parts = [(report.affected.pods, "pod", "cannot pull"), (report.affected.pools, "pool", "cannot add nodes")];
     let parts = parts.into_iter().filter(|(number, ..)| *number > 0);

@@ -90,7 +90,7 @@ fn wrong(link: &LinkEntry, report: &Report, roots: &Roots<'_>) -> String {
             (None, Some(entry)) => format!("accepted: {}", entry.finding.rule.replace('-', " ")),
             (None, None) => continue,
         };
-        let number = roots.number(print).map(|number| number.to_string());
+        let number = roots.number(print).map(|number| format!("#{number}"));
         match words.iter_mut().find(|(known, _)| *known == word) {
             Some((_, numbers)) => numbers.extend(number),
             None => words.push((word, number.into_iter().collect())),

@@ -108,7 +108,10 @@ fn block(page: &mut Page, report: &Report, root: &Root<'_>, lines: usize) {
 fn conditions(report: &Report, finding: &FindingEntry) -> String {
     let step = report.plan.iter().find(|step| step.mends.contains(&finding.fingerprint));
     let Some(step) = step else { return String::new() };
-    let first = (!step.pass_first.is_empty()).then(|| format!(", only once {} pass", step.pass_first.join(", ")));
+    let first = (!step.pass_first.is_empty()).then(|| {
+        let verb = if step.pass_first.len() == 1 { "passes" } else { "pass" };
+        format!(", only once {} {verb}", step.pass_first.join(", "))
+    });
     let locked = (!step.locks.is_empty()).then(|| ", locked: see --details".to_owned());
     text::clean(&[first, locked].into_iter().flatten().collect::<String>())
 }

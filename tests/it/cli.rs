@@ -146,7 +146,7 @@ fn a_pipe_gets_no_colour_and_no_line_needs_it() {
         "UNHEALTHY  aks1 (prod-rg) - 3 root causes, 2 symptoms; 3 pods cannot pull",
         " 1 x dns-record-missing",
         "aksiso explain dns-record-missing",
-        "x 2 acrpull",
+        "x #2 acrpull",
     ] {
         assert!(text.contains(word), "{word} in: {text}");
     }

@@ -13,6 +13,7 @@ use crate::checks::{
     add_ons, api_server, bootstrap_profile, cache_rules, catalogue, image_pulls, kubelet_acrpull, node_bootstrap,
     node_image, node_network, outbound, private_dns, private_endpoint, registry,
 };
+use crate::diagnosis::plan::{Refusal, locks};
 use crate::diagnosis::{Diagnosis, Status};
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::Ownership;
@@ -258,6 +259,17 @@ fn is_for_switch(check: &'static RuleSet) -> bool {
     CHAIN.contains(&check) || FOR_SWITCH.contains(&check)
 }
 
+/// Azure refuses what a lock forbids.
+pub fn of_locks(evidence: &Evidence, commands: &[Command]) -> Vec<Gate> {
+    let gate = |refusal: Refusal<'_>| match &refusal {
+        Refusal::Lock(_) => Gate::new(GateName::Locked, Pass::Closed, refusal.words()),
+        Refusal::Unread(_, gap) => {
+            Gate { gap: Some((*gap).clone()), ..Gate::new(GateName::Locked, Pass::Caution, refusal.words()) }
+        }
+    };
+    locks(commands, &evidence.locks).into_iter().map(gate).collect()
+}
+
 /// The gates of the way back, which begins with an update: that is what fixes a failed cluster, too.
 pub fn of_return(present: &Diagnosis<'_>) -> Vec<Gate> {
     of_beginning(present).into_iter().filter(|gate| !gate.name.is(&bootstrap_profile::FAILED)).collect()
@@ -341,7 +353,7 @@ fn of_beginning(present: &Diagnosis<'_>) -> Vec<Gate> {
 fn gate(finding: &Finding) -> Gate {
     let pass = match (finding.severity, finding.rule.gate) {
         (Severity::Error, _) | (Severity::Warning, GateRole::Strict) => Pass::Closed,
-        (Severity::Warning, GateRole::Open) => Pass::Unknown,
+        (Severity::Warning, GateRole::Open | GateRole::Closing) => Pass::Unknown,
         _ => Pass::Caution,
     };
     let remediation = Some(finding.remediation.clone());

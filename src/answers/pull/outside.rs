@@ -94,7 +94,7 @@ impl Puller<'_> {
 
     /// A cache rule has the image under another name.
     fn through_rule(&self, covering: &Covering<'_>) -> Answer {
-        if let Some(answer) = self.sick(covering.rule.name()).or_else(|| self.broken()) {
+        if let Some(answer) = self.sick(covering.rule).or_else(|| self.broken()) {
             return Answer { reference: Some(covering.reference.clone()), ..answer };
         }
         let why = format!(

@@ -24,7 +24,7 @@ impl Puller<'_> {
             return Answer::unknown(vec![Gap::new(Reason::NotVisible, detail)], why);
         }
         if let Some((rule, upstream)) = cache::filling(self.evidence, &image.repository) {
-            if let Some(answer) = self.sick(rule.name()) {
+            if let Some(answer) = self.sick(rule) {
                 return answer;
             }
             let why =

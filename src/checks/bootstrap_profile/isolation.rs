@@ -131,8 +131,8 @@ fn registry_not_found(evidence: &Evidence, id: &ResourceId) -> Finding {
     } else {
         update(
             "Create the registry again under the same id (its nodes then need no reimage) or name another one with \
-             both flags and reimage every pool. The command repeats the present id; put the other id in its place.",
-            vec![to_cache(evidence)],
+             both flags and reimage every pool.",
+            vec![remedy::aks_update(evidence, &remedy::use_cache(&ResourceId::new("<REGISTRY_ID>".to_owned())))],
         )
     };
     let mut finding = on_cluster(

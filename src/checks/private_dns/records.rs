@@ -48,7 +48,10 @@ pub(super) fn judge<'e>(
         // What one of several zones holds is no finding, and what none holds may still come from elsewhere.
         let sure = answering.certain && fitting.len() == 1;
         let zone = if let [zone] = fitting[..] { Some(zone) } else { chain.zone(&fitting) };
-        let case = Case { evidence, names, name: &name, addresses, sure };
+        // A network is linked to one zone of a name: of two, only one can be meant.
+        let other = |own: &&ResourceId, zone: Zone<'_>| zone.id != *own && zone.name().eq_ignore_ascii_case(own.name());
+        let rival = answering.own.filter(|own| zone.is_some_and(|zone| other(own, zone)));
+        let case = Case { evidence, names, name: &name, addresses, sure, rival };
         let mut finding = match zone {
             Some(zone) => case.problem(zone),
             None => case.in_none(answering.network, &fitting),
@@ -176,6 +179,8 @@ struct Case<'a, 'e> {
     addresses: BTreeSet<String>,
     /// Whether it is certain that the zone answers.
     sure: bool,
+    /// Another zone, which the cluster's chain leads to: which of the two is meant, cannot be seen.
+    rival: Option<&'e ResourceId>,
 }
 
 /// A record of a zone.
@@ -296,6 +301,15 @@ impl<'e> Case<'_, 'e> {
     fn remediation(&self, record: &Record<'e>, what: &str, commands: Vec<Command>) -> Remediation {
         if self.evidence.ownership() == Ownership::Managed {
             return remedy::reconcile(self.evidence, RECONCILED);
+        }
+        if let Some(rival) = self.rival {
+            let summary = format!(
+                "No command is printed, because two zones could be meant: {} answers the nodes, and {rival} is the one \
+                 that holds the registry's records or is named by its endpoint's DNS zone group. Link that one instead, \
+                 or write the records to the first. {LOCAL_DNS}",
+                record.zone.id
+            );
+            return remedy::remedy(RemediationKind::CreateDnsRecord, summary, Vec::new(), DOCS_PRIVATE_LINK);
         }
         let mut summary = match record.zone_group(self.evidence) {
             Some(endpoint) => format!(

@@ -41,7 +41,7 @@ pub(super) fn create(evidence: &Evidence, registry: &Registry, first: Vec<Comman
 
 /// An endpoint in the node network, with a zone group where it is known which zone it belongs in.
 pub(super) fn endpoint(evidence: &Evidence, registry: &Registry, mut commands: Vec<Command>) -> Remediation {
-    let place = Place::of(evidence);
+    let place = Place::of(evidence, &commands);
     let id = place.endpoint(evidence, registry, &commands);
     commands.push(create_endpoint(evidence, registry, &id, place.subnet.as_ref()));
     let mut summary = "Create an endpoint in the node network (in its subnet or another one). Without the right to \
@@ -71,12 +71,19 @@ struct Place {
 }
 
 impl Place {
-    /// The subnet of the first pool that names one.
-    fn of(evidence: &Evidence) -> Self {
+    /// The subnet of an endpoint that is deleted first, where that was in a node network, else the subnet of the first
+    /// pool that names one.
+    fn of(evidence: &Evidence, deleted: &[Command]) -> Self {
         let mut pools = evidence.pools.agent_pools.known().into_iter().flatten();
-        let subnet = pools.find_map(|pool| pool.vnet_subnet_id.clone());
         let (nodes, _) = evidence.node_networks();
-        let network = subnet.as_ref().and_then(|subnet| subnet.up_to("virtualNetworks"));
+        let former = deleted.iter().filter_map(Command::change).find_map(|change| {
+            let facts = evidence.network.private_endpoints.get(&change.target)?;
+            facts.endpoint.known()?.as_ref()?.properties.subnet.as_ref()?.id.clone()
+        });
+        let network_of = |subnet: &ResourceId| subnet.up_to("virtualNetworks");
+        let former = former.filter(|subnet| network_of(subnet).is_some_and(|network| nodes.contains(&network)));
+        let subnet = former.or_else(|| pools.find_map(|pool| pool.vnet_subnet_id.clone()));
+        let network = subnet.as_ref().and_then(network_of);
         Self { network: network.or_else(|| nodes.into_iter().next()), subnet }
     }
 
