@@ -80,6 +80,10 @@ struct Found {
 
 fn pool_state(judge: &mut Judge<'_>, pool: &AgentPool) {
     let evidence = judge.evidence;
+    // What stands there is of the operation before.
+    if pool.state() == PoolState::Transient {
+        return;
+    }
     if let Some(found) = code_of(judge, pool) {
         let windows = is(pool.os_type.as_ref(), "Windows");
         judge.report(bootstrap_failed(evidence, &pool.name, windows, found.number, found.seen));

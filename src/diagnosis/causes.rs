@@ -206,8 +206,13 @@ pub(super) const ALL: &[Explanation] = &[
     Explanation { causes: &[&registry::TRUSTED_SERVICES], symptoms: ARTIFACTS, link: Link::Registry },
     Explanation {
         causes: &[&registry::TRUSTED_SERVICES],
-        symptoms: &[symptom(&pulls::UPSTREAM_FAILED), symptom(&pulls::NOT_FOUND), symptom(&pulls::BYPASSES_CACHE)],
+        symptoms: &[symptom(&pulls::NOT_FOUND), symptom(&pulls::BYPASSES_CACHE)],
         link: Link::MicrosoftImage,
+    },
+    Explanation {
+        causes: &[&registry::TRUSTED_SERVICES],
+        symptoms: &[symptom(&pulls::UPSTREAM_FAILED)],
+        link: Link::RegistryImage,
     },
     Explanation {
         causes: &[&private_endpoint::PATH_BLOCKED, &outbound::PROXY],
@@ -235,7 +240,7 @@ pub(super) const ALL: &[Explanation] = &[
     Explanation {
         causes: &[&cache_rules::CREDENTIALS],
         symptoms: &[symptom(&pulls::UPSTREAM_FAILED)],
-        link: Link::Registry,
+        link: Link::CacheRule,
     },
     Explanation {
         causes: &[&bootstrap_profile::WITHOUT_CACHE],
@@ -311,6 +316,9 @@ pub(super) const ALL: &[Explanation] = &[
 pub(super) const ENDPOINT_AND_DNS: &[&Rule] =
     &[ENDPOINT[0], ENDPOINT[1], ENDPOINT[2], ENDPOINT[3], DNS[0], DNS[1], DNS[2], DNS[3], DNS[4], DNS[5]];
 
+/// Rules about what on the way stops nodes.
+const ON_THE_WAY: &[&Rule] = &[&private_endpoint::PATH_BLOCKED, &outbound::PROXY, &node_network::DNS_BLOCKED];
+
 /// Notes in each finding what explains it. A finding never explains itself, nor one that explains it.
 pub(super) fn explain(findings: &mut [Finding], evidence: &Evidence) {
     let mut caused_by: Vec<Vec<usize>> = vec![Vec::new(); findings.len()];
@@ -329,7 +337,9 @@ pub(super) fn explain(findings: &mut [Finding], evidence: &Evidence) {
     }
     for (symptom, causes) in caused_by.iter_mut().enumerate() {
         // Early images gave 211 for a missing role in ABAC mode, but only where the way to the registry is well.
-        let reach = causes.iter().any(|cause| findings[*cause].rule.is_one_of(ENDPOINT_AND_DNS));
+        let reach = causes.iter().any(|cause| {
+            findings[*cause].rule.is_one_of(ENDPOINT_AND_DNS) || findings[*cause].rule.is_one_of(ON_THE_WAY)
+        });
         if reach && findings[symptom].facts.exit_code == Some(211) {
             causes.retain(|cause| !findings[*cause].rule.is_one_of(ACCESS));
         }

@@ -34,6 +34,8 @@ pub(super) enum Link {
     Subnet,
     /// As above, and a message says that addresses are missing.
     Addresses,
+    /// The cache rule that a message names; what names none, or is about no rule in particular, fits.
+    CacheRule,
     /// Images of the same registry.
     SameRegistry,
     /// What a node sees of the registry's names.
@@ -118,6 +120,11 @@ fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidenc
         Link::DataRecord => cause.facts.data_endpoint == Some(true),
         Link::Subnet => in_subnet(cause, symptom, evidence),
         Link::Addresses => symptom.facts.no_addresses && in_subnet(cause, symptom, evidence),
+        Link::CacheRule => {
+            let named = symptom.facts.message.as_ref().and_then(|message| message.cache_rule.as_ref());
+            let own = &cause.facts.cache_rules;
+            named.is_none_or(|named| own.is_empty() || own.iter().any(|rule| rule.eq_ignore_ascii_case(named)))
+        }
         Link::SameRegistry => {
             let registry = |finding: &Finding| Some(Image::parse(finding.subject.reference()?)?.registry);
             registry(cause).is_some() && registry(cause) == registry(symptom)

@@ -43,7 +43,7 @@ pub(super) fn prove(findings: &mut [Finding], evidence: &Evidence) {
 pub(super) fn escalate(findings: &mut [Finding]) {
     let has = |rules: &[&_]| findings.iter().any(|finding| finding.rule.is_one_of(rules));
     let failed_by = |fault| findings.iter().any(|finding| finding.facts.fault == Some(fault));
-    let bootstrap = has(&[&node_bootstrap::BOOTSTRAP_FAILED, &node_bootstrap::POOL_FAILED, &node_bootstrap::SCALE_UP]);
+    let bootstrap = findings.iter().any(|finding| *finding.check == node_bootstrap::CHECK.about);
     let unfilled = findings.iter().any(is_pull_of_microsoft) || failed_by(Fault::Artifact);
     let proxied = has(&[&pulls::FORBIDDEN, &pulls::NETWORK_FAILURE]) || failed_by(Fault::Network);
     let unresolved = has(&[&pulls::DNS_FAILURE, &pulls::FORBIDDEN, &pulls::LAYER_FAILED, &pulls::NETWORK_FAILURE])

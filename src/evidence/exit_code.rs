@@ -44,7 +44,8 @@ fn after(message: &str, word: &str, between: &str) -> Option<u32> {
     lower.match_indices(&word.to_ascii_lowercase()).find_map(|(at, _)| {
         let rest = lower[at + word.len()..].trim_start_matches(|c| between.contains(c));
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        rest[..digits].parse().ok()
+        // 0 is no failure: the code stands further on.
+        rest[..digits].parse().ok().filter(|code| *code != 0)
     })
 }
 
@@ -75,6 +76,12 @@ fn squeezed(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zero_is_no_code() {
+        assert_eq!(find("Enable failed: exit status=0 \"ExitCode\":\"211\""), Some(211));
+        assert_eq!(find("command terminated with exit status=0"), None);
+    }
 
     #[test]
     fn every_form_of_the_message_is_read() {

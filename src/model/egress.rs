@@ -4,7 +4,8 @@
 use ipnet::IpNet;
 
 use crate::evidence::id::ResourceId;
-use crate::evidence::network::{RouteTable, SubnetProperties, VirtualNetwork};
+use crate::evidence::network::{RouteProperties, RouteTable, SubnetProperties, VirtualNetwork};
+use crate::evidence::resource::Part;
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::is;
 
@@ -23,8 +24,8 @@ pub fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
     }
     for (_, subnet) in evidence.node_subnets() {
         found |= subnet.nat_gateway.as_ref().is_some_and(|gateway| gateway.id.is_some());
-        match own_default_route(evidence, subnet) {
-            Ok(routed) => found |= routed,
+        match evidence.route_table(subnet) {
+            Ok(table) => found |= table.is_some_and(|table| default_routes(table).any(leads_somewhere)),
             Err(gap) => gaps.push(gap),
         }
     }
@@ -37,7 +38,7 @@ pub fn own_egress(evidence: &Evidence) -> (bool, Vec<Gap>) {
 /// # Errors
 /// The gap, where the route table could not be read.
 pub fn own_default_route(evidence: &Evidence, subnet: &SubnetProperties) -> Result<bool, Gap> {
-    Ok(evidence.route_table(subnet)?.is_some_and(has_default_route))
+    Ok(evidence.route_table(subnet)?.is_some_and(|table| default_routes(table).next().is_some()))
 }
 
 /// A way out of a node subnet that AKS did not make.
@@ -56,20 +57,25 @@ pub fn own_way<'e>(evidence: &'e Evidence, subnet: &'e SubnetProperties) -> Resu
         return Ok(Some(OwnWay::NatGateway(gateway)));
     }
     let Some(table) = evidence.route_table(subnet)? else { return Ok(None) };
-    let to_internet = table.properties.routes.iter().find(|route| {
-        let prefix = route.properties.address_prefix.as_deref().and_then(|prefix| prefix.parse::<IpNet>().ok());
-        let open = is(route.properties.next_hop_type.as_ref(), "Internet");
-        open && prefix.is_some_and(|net| net.prefix_len() == 0)
-    });
+    let to_internet = default_routes(table).find(|route| is(route.properties.next_hop_type.as_ref(), "Internet"));
     Ok(to_internet.map(|route| {
         let name = route.id.as_ref().map_or("?", ResourceId::name).to_owned();
         OwnWay::InternetRoute(table, name)
     }))
 }
 
-fn has_default_route(table: &RouteTable) -> bool {
-    let prefixes = table.properties.routes.iter().filter_map(|route| route.properties.address_prefix.as_deref());
-    prefixes.filter_map(|prefix| prefix.parse::<IpNet>().ok()).any(|net| net.prefix_len() == 0)
+/// The routes for everything.
+fn default_routes(table: &RouteTable) -> impl Iterator<Item = &Part<RouteProperties>> {
+    table.properties.routes.iter().filter(|route| {
+        let prefix = route.properties.address_prefix.as_deref().and_then(|prefix| prefix.parse::<IpNet>().ok());
+        prefix.is_some_and(|net| net.prefix_len() == 0)
+    })
+}
+
+/// Whether what takes a route leaves the network: a route to nowhere is no egress.
+fn leads_somewhere(route: &Part<RouteProperties>) -> bool {
+    let next = route.properties.next_hop_type.as_ref();
+    !is(next, "None") && !is(next, "VnetLocal")
 }
 
 /// A spoke of a virtual WAN shows a peering to a network that Microsoft hides.

@@ -48,12 +48,14 @@ pub enum Host {
 pub struct Reading {
     pub kind: Kind,
     pub host: Host,
+    /// The cache rule that it names, in lower case.
+    pub cache_rule: Option<String>,
 }
 
 /// Reads a message. `server` is the bootstrap registry's login server.
 pub fn read(message: &str, server: Option<&str>) -> Reading {
     let lower = message.to_lowercase();
-    Reading { kind: kind(&lower), host: classify(host(&lower).as_deref(), server) }
+    Reading { kind: kind(&lower), host: classify(host(&lower).as_deref(), server), cache_rule: cache_rule(&lower) }
 }
 
 fn kind(text: &str) -> Kind {
@@ -62,17 +64,28 @@ fn kind(text: &str) -> Kind {
         Kind::Upstream
     } else if any(&["no match for platform", "no matching manifest for"]) {
         Kind::Platform
+    } else if any(&["proxyconnect", "proxy authentication required"]) {
+        // What a proxy answers is not the registry's answer.
+        Kind::Network
     } else if any(&["429 too many requests", "pull qps exceeded", "toomanyrequests", "status code 429", ": 429"]) {
         Kind::Throttled
-    } else if any(&["x509", "tls: access denied", "tls: failed to verify", "certificate signed by unknown"]) {
+    } else if any(&[
+        "x509",
+        "tls: access denied",
+        "tls: failed to verify",
+        "certificate signed by unknown",
+        "tls: handshake failure",
+    ]) || any(&["does not look like a tls handshake"])
+    {
         Kind::Tls
     } else if any(&["client with ip"]) && any(&["not allowed"]) {
         Kind::FirewallDenied
-    } else if any(&["no such host", "server misbehaving"])
+    } else if any(&["no such host", "server misbehaving", "temporary failure in name resolution"])
+        || look_up_timed_out(text)
         || (text.contains("lookup ") && any(&[":53: read", ":53: i/o timeout", "on [::1]:53"]))
     {
         Kind::Dns
-    } else if any(&["401 unauthorized", "authentication required", "no basic auth credentials"]) {
+    } else if any(&["insufficient_scope", "401 unauthorized", "authentication required", "no basic auth credentials"]) {
         Kind::Unauthorized
     } else if any(&["403 forbidden", "authorizationfailure", "http 403"]) {
         Kind::Forbidden
@@ -105,6 +118,21 @@ fn kind(text: &str) -> Kind {
     } else {
         Kind::Other
     }
+}
+
+/// `lookup HOST: i/o timeout`, where no name server is named.
+fn look_up_timed_out(text: &str) -> bool {
+    text.match_indices("lookup ").any(|(at, word)| {
+        let (name, rest) = text[at + word.len()..].split_once(' ').unwrap_or_default();
+        name.ends_with(':') && rest.starts_with("i/o timeout")
+    })
+}
+
+/// The cache rule that a message names: `for cache rule 'NAME'`.
+fn cache_rule(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("for cache rule ")?;
+    let name = until(rest.trim_start_matches(['"', '\'', '\\']), |c| "\"'\\ .".contains(c));
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// The host that a request went to; else the one that was looked up; else the one in the reference.
@@ -302,6 +330,29 @@ mod tests {
             ),
             ("too many requests to source registry for cache rule", Kind::Upstream, Host::Unnamed),
             (
+                "Head \"https://contosoboot.azurecr.io/v2/a\": proxyconnect tcp: Proxy Authentication Required",
+                Kind::Network,
+                Host::Registry,
+            ),
+            ("dial tcp: lookup contosoboot.azurecr.io: i/o timeout", Kind::Dns, Host::Registry),
+            ("lookup contosoboot.azurecr.io: Temporary failure in name resolution", Kind::Dns, Host::Registry),
+            (
+                "Get \"https://contosoboot.azurecr.io/v2/\": remote error: tls: handshake failure",
+                Kind::Tls,
+                Host::Registry,
+            ),
+            (
+                "Get \"https://contosoboot.azurecr.io/v2/\": tls: first record does not look like a TLS handshake",
+                Kind::Tls,
+                Host::Registry,
+            ),
+            (
+                "pull access denied, repository does not exist or may require authorization: server message: \
+                 insufficient_scope: authorization failed",
+                Kind::Unauthorized,
+                Host::Unnamed,
+            ),
+            (
                 "request to pull from source 'dhi.io/python' for cache rule 'x' has failed: 424 Failed Dependency",
                 Kind::Upstream,
                 Host::Unnamed,
@@ -339,7 +390,8 @@ mod tests {
             ("something new", Kind::Other, Host::Unnamed),
         ];
         for (message, kind, host) in cases {
-            assert_eq!(read(message, Some(SERVER)), Reading { kind, host }, "{message}");
+            let read = read(message, Some(SERVER));
+            assert_eq!((read.kind, read.host), (kind, host), "{message}");
         }
     }
 
@@ -351,5 +403,13 @@ mod tests {
         assert_eq!(mirror_host(message).as_deref(), Some("old.azurecr.io"));
         assert_eq!(mirror_host("Head \"https://mcr.microsoft.com/v2/a/manifests/1\": EOF"), None);
         assert_eq!(mirror_host("https://a b/v2/aks-managed-repository/x"), None);
+    }
+
+    #[test]
+    fn a_message_says_which_cache_rule_it_is_about() {
+        let named = |message: &str| read(message, None).cache_rule;
+        assert_eq!(named("with source registry for cache rule 'docker-io' For more"), Some("docker-io".to_owned()));
+        assert_eq!(named("for cache rule \\\"Hub\\\" has failed"), Some("hub".to_owned()));
+        assert_eq!(named("too many requests to source registry for cache rule"), None);
     }
 }

@@ -8,6 +8,7 @@ use super::zones::{Zone, Zones};
 use crate::evidence::id::ResourceId;
 use crate::evidence::image::Image;
 use crate::evidence::network::VirtualNetwork;
+use crate::evidence::workloads::{DesiredImages, ImageUse};
 use crate::evidence::{Evidence, Fact, Gap, Reason};
 
 /// Where a login server's name leads.
@@ -21,12 +22,22 @@ pub enum Lead {
     Unseen(Vec<Gap>),
 }
 
-/// The Azure registries that images in use name, without the cluster's own.
+/// The images that workloads are to run, also those that have no pod now.
+pub fn desired(evidence: &Evidence) -> impl Iterator<Item = &ImageUse> {
+    let lists = evidence.kubernetes.desired.iter().flat_map(DesiredImages::lists);
+    lists.filter_map(|(_, list)| list.known()).flatten()
+}
+
+/// The Azure registries that images in use or desired name, without the cluster's own.
 pub fn in_use(evidence: &Evidence) -> BTreeSet<String> {
     let images = evidence.kubernetes.images.known();
     let used = images.into_iter().flat_map(|images| &images.used).map(|usage| &usage.image);
     let waiting = images.into_iter().flat_map(|images| &images.waiting).map(|pull| &pull.image);
-    let hosts = used.chain(waiting).filter_map(|image| Image::parse(image)).filter(Image::is_azure);
+    let hosts = used
+        .chain(waiting)
+        .chain(desired(evidence).map(|usage| &usage.image))
+        .filter_map(|image| Image::parse(image))
+        .filter(Image::is_azure);
     hosts.map(|image| image.registry).filter(|host| !evidence.is_bootstrap_registry(host)).collect()
 }
 

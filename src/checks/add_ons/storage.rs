@@ -9,7 +9,6 @@ use crate::checks::rule::Severity;
 use crate::evidence::Evidence;
 use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::workloads::StorageFailure;
-use crate::model::egress::own_egress;
 use crate::model::storage::{PublicStorage, public};
 use crate::text::{count, listed};
 
@@ -29,16 +28,9 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         return;
     }
     let failures = judge.know(&storage.failures, "events of failed mounts").map(Vec::as_slice).unwrap_or_default();
-    // Over a way out of the operator's own the public address is reached, too.
-    let (egress, gaps) = own_egress(evidence);
-    gaps.into_iter().for_each(|gap| judge.note(gap));
     for own in public {
         let failed: Vec<&StorageFailure> = failures.iter().filter(|failure| own.concerns(failure)).collect();
-        let severity = match (failed.is_empty(), egress) {
-            (false, _) => Severity::Error,
-            (true, true) => Severity::Info,
-            (true, false) => Severity::Warning,
-        };
+        let severity = if failed.is_empty() { Severity::Warning } else { Severity::Error };
         judge.report(finding(evidence, &own, &failed).with_severity(severity));
     }
 }
@@ -60,7 +52,7 @@ fn finding(evidence: &Evidence, own: &PublicStorage<'_>, failed: &[&StorageFailu
     let used: Vec<String> = volumes.into_iter().chain(claims).collect();
     let mut detail = format!(
         "{what}: {} without networkEndpointType: privateEndpoint. The storage account is reached over its public \
-         address, which is unreachable.",
+         address, which an isolated cluster cannot reach.",
         used.join(" and ")
     );
     if let Some(newest) = failed.iter().max_by_key(|failure| failure.last_seen) {

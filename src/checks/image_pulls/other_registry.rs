@@ -58,6 +58,9 @@ fn report(judge: &mut Judge<'_>, images: &PodImages, host: &str, zones: &BTreeSe
     for usage in images.used.iter().filter(|usage| of_host(&usage.image)) {
         uses.insert(&usage.image, (usage.containers, usage.example.clone()));
     }
+    for usage in other_registries::desired(judge.evidence).filter(|usage| of_host(&usage.image)) {
+        uses.entry(&usage.image).or_insert_with(|| (usage.containers, usage.example.clone()));
+    }
     for pull in &waiting {
         uses.entry(&pull.image).or_insert_with(|| (1, format!("{}/{}", pull.namespace, pull.pod)));
     }

@@ -70,8 +70,13 @@ pub fn caching(registry: &str) -> Caching {
     if cloud::is_registry(registry) {
         return Caching::Identity;
     }
+    upstream(registry).map_or(Caching::Never, |(_, caching)| *caching)
+}
+
+/// The upstream's entry for a host.
+fn upstream(registry: &str) -> Option<&'static (&'static str, Caching)> {
     let is = |host: &str| if host.starts_with('.') { registry.ends_with(host) } else { registry == host };
-    UPSTREAMS.iter().find(|(host, _)| is(host)).map_or(Caching::Never, |(_, caching)| *caching)
+    UPSTREAMS.iter().find(|(host, _)| is(host))
 }
 
 /// The registry that a host leads to with the same paths.
@@ -99,7 +104,7 @@ pub fn is_public(registry: &str) -> bool {
         "cr.yandex",
         "images.getsentry.net",
     ];
-    let is_upstream = UPSTREAMS.iter().any(|(host, _)| *host == registry) || leads_to(registry).is_some();
+    let is_upstream = upstream(registry).is_some() || leads_to(registry).is_some();
     is_upstream || KNOWN.contains(&registry) || registry.ends_with(".gcr.io")
 }
 
