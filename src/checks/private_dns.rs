@@ -156,6 +156,13 @@ impl<'a, 'e> Resolver<'a, 'e> {
     fn own_dns(&self, judge: &mut Judge<'e>, network: &VirtualNetwork, servers: &[&str]) -> (Vec<Zone<'e>>, bool) {
         let sites = self.zones.networks_of(servers, network, self.evidence);
         if sites.unplaced.is_empty() && sites.near {
+            let links = sites.zones.iter().flat_map(|zone| sites.homes.iter().flat_map(|home| zone.links_to(home)));
+            for finding in links.filter(|link| incomplete(link)).map(Self::link_incomplete) {
+                // The servers of two node networks may sit in the same one.
+                if !judge.findings().iter().any(|known| known.fingerprint() == finding.fingerprint()) {
+                    judge.report(finding);
+                }
+            }
             return (sites.zones, true);
         }
         let mut unseen = self.zones.unreadable();

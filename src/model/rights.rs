@@ -74,12 +74,32 @@ pub fn clearly_allows_under(condition: Option<&str>, repository: &str) -> bool {
         return true;
     };
     let text = condition.to_lowercase();
-    if !text.contains("repositories/content/read") {
-        return true;
+    clauses(&text).iter().filter(|clause| clause.contains("repositories/content/read")).all(|clause| {
+        let prefixes = clause.split("stringstartswith").skip(1).filter_map(quoted);
+        let patterns = clause.split("stringlike").skip(1).filter_map(quoted).filter_map(|like| like.strip_suffix('*'));
+        let clear = |prefix: &str| !prefix.contains(['*', '?']) && repository.starts_with(prefix);
+        // Whatever negates a name or a prefix makes it unclear.
+        !clause.contains("stringnot") && prefixes.chain(patterns).any(clear)
+    })
+}
+
+/// The clauses of a condition: each names actions, and then says what of them is allowed.
+fn clauses(text: &str) -> Vec<String> {
+    let mut clauses: Vec<String> = Vec::new();
+    let mut open = false;
+    for part in text.split("actionmatches").skip(1) {
+        match clauses.last_mut().filter(|_| open) {
+            Some(clause) => clause.push_str(part),
+            None => clauses.push(part.to_owned()),
+        }
+        open = !part.contains("string");
     }
-    // Whatever negates a name or a prefix makes it unclear.
-    let prefixes = text.split("stringstartswith").skip(1).filter_map(|after| after.split('\'').nth(1));
-    !text.contains("stringnot") && prefixes.into_iter().any(|prefix| repository.starts_with(prefix))
+    clauses
+}
+
+/// The first text in quotes.
+fn quoted(text: &str) -> Option<&str> {
+    text.split('\'').nth(1)
 }
 
 /// Whether, in ABAC mode, no condition on the kubelet's roles keeps it from a repository, as far as conditions can be
@@ -122,6 +142,18 @@ mod tests {
         assert!(!clearly_allows(Some(&prefix("StringEquals", "aks-managed-repository/pause"))));
         assert!(!clearly_allows(Some(&prefix("StringNotStartsWith", "aks-"))));
         assert!(!clearly_allows(Some(READ)));
+        // Each clause is about the actions that it names.
+        let write = READ.replace("content/read", "content/write");
+        let on_write = |operator: &str, text: &str| prefix(operator, text).replace(READ, &write);
+        let both = |read: &str, write: &str| format!("({read} AND {write})");
+        let right = prefix("StringStartsWith", "aks-managed-repository/");
+        assert!(clearly_allows(Some(&both(&right, &on_write("StringNotEquals", "x")))));
+        let wrong = prefix("StringStartsWith", "team/");
+        assert!(!clearly_allows(Some(&both(&wrong, &on_write("StringStartsWith", "aks-managed-repository/")))));
+        let together = prefix("StringStartsWith", "aks-").replace(READ, &format!("{READ} AND {write}"));
+        assert!(clearly_allows(Some(&together)));
+        assert!(clearly_allows(Some(&prefix("StringLike", "aks-managed-repository/*"))));
+        assert!(!clearly_allows(Some(&prefix("StringLike", "*/pause"))));
         let managed = prefix("StringStartsWithIgnoreCase", "aks-managed-repository/");
         assert!(clearly_allows_under(Some(&managed), "aks-managed-repository/a"));
         assert!(!clearly_allows_under(Some(&managed), "shop/web"));

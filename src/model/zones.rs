@@ -69,6 +69,8 @@ pub struct Zones<'e> {
 pub struct Sites<'e> {
     /// The zones that are linked to the servers' networks.
     pub zones: Vec<Zone<'e>>,
+    /// The networks in which they sit.
+    pub homes: BTreeSet<&'e ResourceId>,
     /// Whether each server sits in one of the nodes' own network and its peers: others may use the same addresses.
     pub near: bool,
     /// Servers in none of the linked networks that could be read.
@@ -185,8 +187,8 @@ impl<'e> Zones<'e> {
     pub fn networks_of(&self, servers: &[&str], node: &VirtualNetwork, evidence: &Evidence) -> Sites<'e> {
         let existing = self.existing();
         let linked: BTreeSet<&ResourceId> = existing.iter().flat_map(Zone::linked_networks).collect();
-        let mut sites = Sites { zones: Vec::new(), near: true, unplaced: Vec::new(), gaps: Vec::new() };
-        let mut homes = BTreeSet::new();
+        let mut sites =
+            Sites { zones: Vec::new(), homes: BTreeSet::new(), near: true, unplaced: Vec::new(), gaps: Vec::new() };
         for server in servers {
             let holding =
                 |id: &&ResourceId| address_space(id, node, evidence).is_some_and(|space| holds(&space, server));
@@ -197,11 +199,11 @@ impl<'e> Zones<'e> {
                 sites.unplaced.push((*server).to_owned());
             }
             sites.near &= !near.is_empty();
-            homes.extend(if near.is_empty() { all } else { near });
+            sites.homes.extend(if near.is_empty() { all } else { near });
         }
         let unread = linked.iter().filter(|id| address_space(id, node, evidence).is_none());
         sites.gaps = unread.filter_map(|id| evidence.network(id).gap().cloned()).collect();
-        let answers = |zone: &Zone<'e>| zone.linked_networks().any(|network| homes.contains(network));
+        let answers = |zone: &Zone<'e>| zone.linked_networks().any(|network| sites.homes.contains(network));
         sites.zones = existing.into_iter().filter(answers).collect();
         sites
     }
