@@ -8,13 +8,14 @@ pub mod whatif;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::checks::catalogue;
 use crate::checks::check::Check;
 use crate::checks::finding::{Finding, Fingerprint};
 use crate::checks::judge::Outcome;
 use crate::checks::rule::Severity;
-use crate::checks::{bootstrap_profile, catalogue};
 use crate::diagnosis::policy::{Baseline, Notice, Policy, SuppressedBy};
 use crate::diagnosis::{CheckResult, Diagnosis, Status, Verdict};
+use crate::evidence::fleet::table::Query;
 use crate::evidence::fleet::{self, Fleet, FleetCluster, Question};
 use crate::evidence::id::ResourceId;
 use crate::evidence::{Evidence, Fact, Gap, Section};
@@ -98,8 +99,6 @@ pub struct Doubt {
     pub cluster: ResourceId,
     /// What of it.
     pub sections: BTreeSet<Section>,
-    /// Whether its own row is in doubt too.
-    pub itself: bool,
 }
 
 /// Whether the rows, with what ARM is asked for once per shared resource, are all that a check needs.
@@ -107,9 +106,17 @@ pub fn covers(check: &Check) -> bool {
     check.needs.iter().all(|need| fleet::SECTIONS.contains(need))
 }
 
+/// Whether a check judges what a query brings.
+pub fn feeds(query: &Query, check: &Check) -> bool {
+    check.needs.iter().any(|need| query.api.sections.contains(need))
+}
+
 /// The clusters that are judged.
 pub fn selected(fleet: &Fleet, which: Which) -> Vec<&FleetCluster> {
     let wanted = |cluster: &&FleetCluster| {
+        if fleet.gone.contains(&cluster.cluster.id.normalized()) {
+            return false;
+        }
         if which == Which::All {
             return true;
         }
@@ -142,7 +149,7 @@ pub fn doubts(fleet: &Fleet, terms: &Terms<'_>) -> Vec<Doubt> {
         let id = cluster.cluster.id.clone();
         if cluster.bootstrap_gap().is_some() {
             let sections = covered.iter().flat_map(|check| check.needs).copied();
-            return Some(Doubt { cluster: id, sections: whole(sections.collect()), itself: true });
+            return Some(Doubt { cluster: id, sections: whole(sections.collect()) });
         }
         let evidence = projector.project(cluster).evidence;
         let diagnosis = Diagnosis::of(&evidence, &covered);
@@ -153,8 +160,7 @@ pub fn doubts(fleet: &Fleet, terms: &Terms<'_>) -> Vec<Doubt> {
         let wrong: Vec<&str> = diagnosis.checks.iter().filter(wrong).map(|result| result.check.id).collect();
         let checks = covered.iter().filter(|check| wrong.contains(&check.about.id));
         let sections: BTreeSet<Section> = checks.flat_map(|check| check.needs).copied().collect();
-        let itself = wrong.contains(&bootstrap_profile::CHECK.about.id);
-        (!wrong.is_empty()).then(|| Doubt { cluster: id, sections: whole(sections), itself })
+        (!wrong.is_empty()).then(|| Doubt { cluster: id, sections: whole(sections) })
     };
     selected(fleet, terms.which).into_iter().filter_map(doubt).collect()
 }
@@ -233,6 +239,19 @@ pub fn judge_evidence(evidence: &Evidence, terms: &Terms<'_>) -> Judged {
         stale: Vec::new(),
         confirmed: false,
     }
+}
+
+/// The clusters that Resource Graph still shows and that ARM does not have, each with the errors that its rows show.
+pub fn gone<'f>(fleet: &'f Fleet, terms: &Terms<'_>) -> Vec<(&'f ResourceId, Vec<Finding>)> {
+    let projector = Projector::new(fleet, false);
+    let covered: Vec<&'static Check> = terms.checks.iter().copied().filter(|check| covers(check)).collect();
+    let gone = fleet.gone.iter().filter_map(|id| fleet.rows.clusters.rows.get(id));
+    let errors = |cluster: &FleetCluster| {
+        let known = cluster.bootstrap_gap().is_none();
+        let found = known.then(|| Diagnosis::of(&projector.project(cluster).evidence, &covered).findings);
+        found.into_iter().flatten().filter(|finding| finding.severity >= Severity::Error).collect()
+    };
+    gone.map(|cluster| (&cluster.cluster.id, errors(cluster))).collect()
 }
 
 /// Errors that the rows show and ARM's answers do not.

@@ -46,8 +46,16 @@ pub(super) async fn fleet(args: &FleetArgs, progress: &Progress, interruption: I
     let (effect, brought) = changes.effect(&fleet, &judged, &terms)?;
     let broken = effect.is_some().then(|| brought.iter().any(|own| args.report.verdict.fail_on.includes(own.severity)));
     let depth = args.depth.as_str();
-    let results =
-        FleetResults { fleet: &fleet, depth, clusters: &judged, effect, brought, shell: args.report.verdict.shell };
+    let results = FleetResults {
+        fleet: &fleet,
+        depth,
+        checks: &checks,
+        clusters: &judged,
+        gone: answers::gone(&fleet, &terms),
+        effect,
+        brought,
+        shell: args.report.verdict.shell,
+    };
     let mut report = FleetReport::of(&results);
     if let Some(previous) = &previous {
         let gone = gone.of(report.missing_since(previous)).await;

@@ -8,7 +8,7 @@ pub mod file;
 pub mod scope;
 pub mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -27,9 +27,10 @@ use super::registry::{CacheRule, ConnectionProperties, CredentialSet, Registry, 
 use super::resource::Part;
 use super::{Evidence, Section};
 use scope::{Scope, Standing};
-use table::Table;
+use table::{CLUSTERS, Table};
 
 use crate::evidence::calls::azure::Api;
+use crate::text;
 
 /// The sections that Resource Graph feeds, with what ARM is asked for once per shared resource.
 pub const SECTIONS: [Section; 11] = [
@@ -63,6 +64,12 @@ pub struct Fleet {
     /// Clusters that ARM itself was asked about, by id in lower case: what it said replaces the rows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub confirmed: BTreeMap<String, Fact<Evidence>>,
+    /// Clusters that still have a row and that ARM says do not exist, by id in lower case.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub gone: BTreeSet<String>,
+    /// Whether ARM was asked about every cluster in doubt, so that the others rest on rows that did come.
+    #[serde(default)]
+    pub doubts_settled: bool,
 }
 
 /// A cluster with what its row alone says.
@@ -189,7 +196,15 @@ pub enum Absence {
 impl Fleet {
     /// A fleet of which nothing is known yet.
     pub fn new(collected_at: Timestamp, scope: Scope) -> Self {
-        Self { collected_at, scope, rows: Rows::default(), asked: Asked::default(), confirmed: BTreeMap::new() }
+        Self {
+            collected_at,
+            scope,
+            rows: Rows::default(),
+            asked: Asked::default(),
+            confirmed: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            doubts_settled: false,
+        }
     }
 
     /// Whether what a table does not hold in a subscription does not exist there.
@@ -245,13 +260,50 @@ impl Fleet {
         }
     }
 
-    /// Why the list of clusters itself is not whole, or some subscription did not answer.
-    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
-        self.scope.gaps.iter().chain(&self.rows.clusters.gaps)
+    /// Why the scope may hold more than was seen: what gathering it met with, no subscription at all, and
+    /// subscriptions without clusters of which the reader may not read all.
+    pub fn scope_gaps(&self) -> Vec<Gap> {
+        let nothing = self.scope.expected.is_empty() && self.scope.seen.is_empty() && self.scope.gaps.is_empty();
+        let nothing = nothing.then(|| Gap {
+            needed: Some(CLUSTERS.api.action.to_owned()),
+            role: Some("Reader".to_owned()),
+            ..Gap::new(Reason::NotVisible, "the sign-in sees no subscription of the scope")
+        });
+        self.scope.gaps.iter().cloned().chain(nothing).chain(self.unproven()).collect()
+    }
+
+    /// The subscriptions that answered and of which no cluster came.
+    pub fn without_clusters(&self) -> BTreeSet<String> {
+        let rows = self.rows.clusters.rows.values();
+        let with: BTreeSet<String> =
+            rows.filter_map(|row| row.cluster.id.subscription()).map(str::to_lowercase).collect();
+        &self.scope.seen - &with
+    }
+
+    /// That a subscription has no cluster is believed only where the reader may read all of it.
+    fn unproven(&self) -> Option<Gap> {
+        if !self.rows.clusters.whole() {
+            return None; // no list is known to be whole then, and that is told
+        }
+        let certain = |id: &String| self.absence(&self.rows.clusters, CLUSTERS.api, id) == Absence::Certain;
+        let open: Vec<String> = self.without_clusters().into_iter().filter(|id| !certain(id)).collect();
+        let (one, all) = (open.first()?, text::count(open.len(), "subscription"));
+        Some(Gap {
+            needed: Some(CLUSTERS.api.action.to_owned()),
+            scope: if open.len() == 1 { format!("/subscriptions/{one}") } else { String::new() },
+            role: Some("Reader".to_owned()),
+            ..Gap::new(
+                Reason::NotVisible,
+                format!(
+                    "Resource Graph shows no cluster in {all}, where the reader may not read everything: {}",
+                    text::listed(&open)
+                ),
+            )
+        })
     }
 
     /// Whether every cluster of the scope was seen.
     pub fn whole(&self) -> bool {
-        self.gaps().next().is_none() && self.scope.hidden().next().is_none()
+        self.rows.clusters.whole() && self.scope.hidden().next().is_none() && self.scope_gaps().is_empty()
     }
 }

@@ -51,6 +51,8 @@ impl Permissions {
         let mut needed = Self::of(&covered).azure;
         // Nobody asks for the cluster's credential: the Kubernetes API is left alone.
         needed.retain(|(api, _)| **api != api::CLUSTER_USER_CREDENTIAL);
+        // The list of subscriptions is needed by all of them here, and is still one permission.
+        needed.retain(|(known, _)| calls::fleet::ALL.iter().all(|api| api.action != known.action));
         needed.extend(calls::fleet::ALL.iter().map(|api| (api, all())));
         Self { azure: needed, kubernetes: Vec::new() }
     }

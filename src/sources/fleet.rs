@@ -10,9 +10,9 @@ mod scope;
 use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, stream};
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
+use crate::evidence::Reason;
 use crate::evidence::fleet::scope::{Scope, Wanted};
 use crate::evidence::fleet::table::{self, Query, Table};
 use crate::evidence::fleet::{Fleet, FleetCluster};
@@ -39,30 +39,34 @@ impl Gatherer {
         Self { graph: Graph::new(arm.clone(), progress), arm }
     }
 
-    /// Which subscriptions there are, and the clusters in them.
+    /// Which subscriptions there are, and the clusters in them; what came stays in the fleet, however this ends.
     ///
     /// # Errors
-    /// The failure, where Resource Graph answers nothing at all.
-    pub async fn clusters(&self, wanted: Wanted, now: Timestamp) -> Result<Fleet, Failure> {
-        let mut fleet = Fleet::new(now, Scope::new(wanted));
+    /// The failure, where Resource Graph says nothing of clusters at all.
+    pub async fn clusters(&self, fleet: &mut Fleet) -> Result<(), Failure> {
         scope::expect(&self.arm, &mut fleet.scope).await;
-        let whole = BTreeSet::new();
-        let (subscriptions, clusters) = tokio::join!(
-            self.graph.table::<Subscription>(&table::SUBSCRIPTIONS, &fleet.scope, &whole),
-            self.graph.table::<ClusterRow>(&table::CLUSTERS, &fleet.scope, &whole),
+        let (scope, whole) = (fleet.scope.clone(), BTreeSet::new());
+        let mut shown: Table<Subscription> = Table::default();
+        let (_, clusters) = tokio::join!(
+            self.graph.table::<Subscription, _>(&table::SUBSCRIPTIONS, &scope, &whole, &mut shown),
+            self.graph.table::<ClusterRow, _>(&table::CLUSTERS, &scope, &whole, &mut fleet.rows.clusters),
         );
-        let (subscriptions, _) = subscriptions?;
-        let (clusters, limited) = clusters?;
-        fleet.rows.clusters = turned(clusters, ClusterRow::turned);
-        fleet.scope.seen = subscriptions.rows.values().filter_map(|row| own(&row.id)).collect();
-        fleet.scope.gaps.extend(subscriptions.gaps);
+        // Of subscriptions that are named, a refusal says that none of them may be read: they are hidden.
+        let named = matches!(scope.wanted, Wanted::Subscriptions(_));
+        let hidden = |failure: &Failure| named && failure.reason == Reason::Forbidden;
+        match clusters {
+            Ok(limited) => {
+                fleet.scope.gaps.extend(shown.gaps);
+                fleet.scope.gaps.extend(limited.then(scope::limit_hit));
+            }
+            Err(failure) if hidden(&failure) => {}
+            Err(failure) => return Err(failure),
+        }
+        fleet.scope.seen = shown.rows.values().filter_map(|row| own(&row.id)).collect();
         let named = fleet.rows.clusters.rows.values().filter_map(|row| own(&row.cluster.id));
         fleet.scope.seen.extend(named);
-        if limited {
-            fleet.scope.gaps.push(scope::limit_hit());
-        }
         scope::expect_what_was_seen(&mut fleet.scope);
-        Ok(fleet)
+        Ok(())
     }
 
     /// Everything that the clusters rest on; `sections` by table is not worth its words: a page is a page.
@@ -96,8 +100,12 @@ impl Gatherer {
             },
             async {
                 fill(graph, scope, &whole, &table::PRIVATE_ENDPOINTS, &mut rows.private_endpoints).await;
-                let endpoints = rows.private_endpoints.rows.values().filter_map(|endpoint| own(&endpoint.id)).collect();
-                fill(graph, scope, &endpoints, &table::NETWORK_INTERFACES, &mut rows.network_interfaces).await;
+                let endpoints = rows.private_endpoints.rows.values();
+                let endpoints: BTreeSet<String> = endpoints.filter_map(|endpoint| own(&endpoint.id)).collect();
+                // Narrowed to no subscription, the query would read all of them.
+                if !endpoints.is_empty() {
+                    fill(graph, scope, &endpoints, &table::NETWORK_INTERFACES, &mut rows.network_interfaces).await;
+                }
             },
         );
         self.graph.finish();
@@ -112,10 +120,7 @@ async fn fill<T: DeserializeOwned>(
     query: &Query,
     table: &mut Table<T>,
 ) {
-    *table = match graph.table::<T>(query, scope, within).await {
-        Ok((table, _)) => table,
-        Err(failure) => Table { gaps: vec![graph::gap(query, &failure)], ..Table::default() },
-    };
+    let _ = graph.table::<T, T>(query, scope, within, table).await;
 }
 
 /// Runs futures, not too many at a time, and gives what they gave in order.
@@ -130,12 +135,6 @@ fn own(id: &ResourceId) -> Option<String> {
 fn has_machines(cluster: &FleetCluster) -> bool {
     let mut pools = cluster.agent_pools.iter().flatten();
     pools.any(|pool| pool.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("VirtualMachines")))
-}
-
-/// The same table with its rows in another form.
-fn turned<T, U>(table: Table<T>, turn: impl Fn(T) -> U) -> Table<U> {
-    let rows = table.rows.into_iter().map(|(id, row)| (id, turn(row))).collect();
-    Table { rows, total: table.total, api_versions: table.api_versions, gaps: table.gaps }
 }
 
 /// A subscription that Resource Graph shows.
@@ -154,9 +153,9 @@ struct ClusterRow {
     api_version: Option<String>,
 }
 
-impl ClusterRow {
-    fn turned(mut self) -> FleetCluster {
-        let agent_pools = self.cluster.properties.agent_pool_profiles.take();
-        FleetCluster { cluster: self.cluster, agent_pools, api_version: self.api_version }
+impl From<ClusterRow> for FleetCluster {
+    fn from(mut row: ClusterRow) -> Self {
+        let agent_pools = row.cluster.properties.agent_pool_profiles.take();
+        Self { cluster: row.cluster, agent_pools, api_version: row.api_version }
     }
 }

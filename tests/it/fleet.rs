@@ -1,5 +1,7 @@
 //! `fleet` against a Resource Graph of the tests: the same judgement as `diagnose`, and honest about what it cannot see.
 
+#[path = "fleet/doubt.rs"]
+mod doubt;
 #[path = "fleet/honest.rs"]
 mod honest;
 #[path = "fleet/reach.rs"]

@@ -222,16 +222,22 @@ impl Draft<'_, '_> {
         };
         seen.access =
             AccessFacts { role_assignments: Fact::Known(own.clone()), role_definitions: role_definitions.collect() };
-        let enough = evidence.known_registry().is_none_or(|registry| {
-            let rights = rights::rights(&seen, &own, registry, identity);
-            let abac = is(registry.properties.role_assignment_mode.as_ref(), "AbacRepositoryPermissions");
-            if abac { !rights.repository.is_empty() } else { !rights.legacy.is_empty() }
-        });
-        let mut access = seen.access;
-        if !enough && let Err(gap) = self.nobody_else_pulls(&id, &covers) {
-            access.role_assignments = Fact::Missing(gap);
-        }
-        access
+        let enough = |own: &[RoleAssignment]| {
+            evidence.known_registry().is_none_or(|registry| {
+                let rights = rights::rights(&seen, own, registry, identity);
+                let abac = is(registry.properties.role_assignment_mode.as_ref(), "AbacRepositoryPermissions");
+                if abac { !rights.repository.is_empty() } else { !rights.legacy.is_empty() }
+            })
+        };
+        let certain: Vec<RoleAssignment> = own.iter().filter(|row| !at_management_group(row)).cloned().collect();
+        let assignments = if enough(&certain) {
+            Fact::Known(certain)
+        } else if enough(&own) {
+            Fact::Missing(perhaps_another_branch(&id))
+        } else {
+            self.nobody_else_pulls(&id, &covers).map_or_else(Fact::Missing, |()| Fact::Known(own))
+        };
+        AccessFacts { role_assignments: assignments, ..seen.access }
     }
 
     /// Whether the identity's own assignments are all that matter.
@@ -261,5 +267,25 @@ impl Draft<'_, '_> {
             });
         }
         self.certainly_absent(&self.fleet().rows.role_assignments, &api::ROLE_ASSIGNMENTS, registry.subscription())
+    }
+}
+
+/// Whether an assignment is made at a management group. Resource Graph shows those of every branch of the hierarchy,
+/// and not which of them lie above a subscription.
+fn at_management_group(assignment: &RoleAssignment) -> bool {
+    let scope = assignment.properties.scope.as_ref();
+    scope.is_some_and(|scope| scope.after("managementGroups").is_some() && scope.subscription().is_none())
+}
+
+fn perhaps_another_branch(registry: &ResourceId) -> Gap {
+    let detail = format!(
+        "the kubelet may pull by a role at a management group only, and Resource Graph does not say whether registry \
+         {} lies below it; --depth confirm asks Azure Resource Manager",
+        registry.name()
+    );
+    Gap {
+        needed: Some(api::ROLE_ASSIGNMENTS.action.to_owned()),
+        scope: registry.to_string(),
+        ..Gap::new(Reason::NotVisible, detail)
     }
 }

@@ -16,7 +16,8 @@ use crate::text;
 /// Writes the snapshots. What could not be judged has none: there is nothing to put into it.
 pub(super) fn export(fleet: &Fleet, judged: &[Judged], folder: &Path, args: &FleetArgs) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let projector = Projector::new(fleet, true);
+    // Nobody is asked any more: what was not asked for is not looked for.
+    let projector = Projector::new(fleet, false);
     let map = args.anonymize_map.as_deref();
     let mut names = map.map_or_else(|| Ok(Pseudonyms::default()), |map| pseudonyms(map, false))?;
     for cluster in judged {

@@ -1,6 +1,6 @@
 //! The live fleet: sign in, ask Resource Graph, then Resource Manager as deep as wanted; what was gathered is kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -12,8 +12,8 @@ use crate::app::session::Session;
 use crate::evidence::calls::azure as api;
 use crate::evidence::calls::fleet::RESOURCE_GRAPH;
 use crate::evidence::cluster::ManagedCluster;
-use crate::evidence::fleet::scope::Wanted;
-use crate::evidence::fleet::{Fleet, file};
+use crate::evidence::fleet::scope::{Scope, Wanted};
+use crate::evidence::fleet::{Fleet, Question, file};
 use crate::evidence::id::ResourceId;
 use crate::evidence::{Evidence, Fact, Reason, Section};
 use crate::sources::azure::arm::Arm;
@@ -46,15 +46,12 @@ impl Gone {
 
     /// Those of which ARM says 404, in lower case.
     pub(super) async fn of(&self, clusters: Vec<&str>) -> BTreeSet<String> {
-        let mut gone = BTreeSet::new();
-        for id in clusters {
-            let Some(arm) = &self.0 else { break };
+        let Some(arm) = &self.0 else { return BTreeSet::new() };
+        let asked = clusters.into_iter().map(|id| async move {
             let cluster: Fact<Option<ManagedCluster>> = arm.find(&api::MANAGED_CLUSTERS, &ResourceId::new(id)).await;
-            if cluster == Fact::Known(None) {
-                gone.insert(id.to_lowercase());
-            }
-        }
-        gone
+            (cluster == Fact::Known(None)).then(|| id.to_lowercase())
+        });
+        futures::future::join_all(asked).await.into_iter().flatten().collect()
     }
 }
 
@@ -68,33 +65,52 @@ pub(super) async fn gather(
     let session = Session::new(&target, progress);
     let interrupted = interruption.requested();
     tokio::pin!(interrupted);
-    let begin = async {
+    let mut fleet = Fleet::new(Timestamp::now(), Scope::new(wanted(args)));
+    let mut said = BTreeMap::new();
+    let work = async {
         let arm = session.arm().await?.for_many();
         let gatherer = Gatherer::new(arm.clone(), progress.clone());
-        let fleet = gatherer.clusters(wanted(args), Timestamp::now()).await;
-        let fleet = fleet.map_err(|failure| problem(&failure, &session))?;
-        anyhow::Ok((arm, gatherer, fleet))
+        gatherer.clusters(&mut fleet).await.map_err(|failure| problem(&failure, &session))?;
+        let confirmer = Confirmer {
+            arm: arm.clone(),
+            credential: session.credential().await?,
+            limits: session.limits,
+            progress: progress.clone(),
+        };
+        everything(args, terms, &gatherer, &confirmer, &mut fleet, &mut said).await;
+        anyhow::Ok(arm)
     };
-    let (arm, gatherer, mut fleet) = tokio::select! {
-        begun = begin => begun?,
-        exit = &mut interrupted => return Ok(Gathered::Interrupted(exit)),
+    let ended = tokio::select! {
+        arm = work => Ok(arm?),
+        exit = &mut interrupted => Err(exit),
     };
-    let confirmer = Confirmer {
-        arm: arm.clone(),
-        credential: session.credential().await?,
-        limits: session.limits,
-        progress: progress.clone(),
-    };
-    let exit = tokio::select! {
-        () = everything(args, terms, &gatherer, &confirmer, &mut fleet) => None,
-        exit = &mut interrupted => Some(exit),
-    };
-    if let Some(path) = &args.save {
+    take(said, &mut fleet);
+    // Interrupted before anything came, a file of a former run is left as it is.
+    let nothing = ended.is_err() && fleet.scope.expected.is_empty() && fleet.rows.clusters.rows.is_empty();
+    if let Some(path) = args.save.as_ref().filter(|_| !nothing) {
         output::write_whole(path, file::render(&fleet)?.as_bytes())?;
     }
+    let arm = match ended {
+        Ok(arm) => arm,
+        Err(exit) => return Ok(Gathered::Interrupted(exit)),
+    };
     progress.log(1, &format!("Azure Resource Manager: {} asked", text::count(arm.asked(), "thing")));
     arm.log_budgets();
-    Ok(exit.map_or_else(|| Gathered::Whole(Box::new((fleet, Gone(Some(arm))))), Gathered::Interrupted))
+    Ok(Gathered::Whole(Box::new((fleet, Gone(Some(arm))))))
+}
+
+/// What ARM said of clusters; none of those that it does not have.
+type Said = BTreeMap<String, Fact<Option<Evidence>>>;
+
+/// Puts ARM's answers in the place of the rows.
+fn take(said: Said, fleet: &mut Fleet) {
+    for (id, answer) in said {
+        match answer {
+            Fact::Known(Some(evidence)) => drop(fleet.confirmed.insert(id, Fact::Known(evidence))),
+            Fact::Known(None) => drop(fleet.gone.insert(id)),
+            Fact::Missing(gap) => drop(fleet.confirmed.insert(id, Fact::Missing(gap))),
+        }
+    }
 }
 
 fn wanted(args: &FleetArgs) -> Wanted {
@@ -114,7 +130,10 @@ async fn everything(
     gatherer: &Gatherer,
     confirmer: &Confirmer,
     fleet: &mut Fleet,
+    said: &mut Said,
 ) {
+    let empty = fleet.without_clusters().into_iter().map(Question::Rights);
+    gatherer.answer(fleet, empty).await;
     let clusters = answers::selected(fleet, args.which).len();
     if clusters == 0 {
         return;
@@ -130,37 +149,33 @@ async fn everything(
         gatherer.answer(fleet, open).await;
     }
     if args.depth != Depth::Graph {
-        confirm(args, terms, confirmer, fleet).await;
+        confirm(args, terms, confirmer, fleet, said).await;
+        fleet.doubts_settled = true;
     }
 }
 
 /// Asks ARM itself about the clusters that are in doubt, or about all.
-async fn confirm(args: &FleetArgs, terms: &Terms<'_>, confirmer: &Confirmer, fleet: &mut Fleet) {
+async fn confirm(args: &FleetArgs, terms: &Terms<'_>, confirmer: &Confirmer, fleet: &Fleet, said: &mut Said) {
     let deep: BTreeSet<Section> = Section::ALL.into_iter().filter(|section| !KUBERNETES.contains(section)).collect();
-    let answers = {
-        let projector = Projector::new(fleet, args.export_snapshots.is_some() || !args.what_if.is_empty());
-        let doubts = if args.depth == Depth::Deep {
-            let all = answers::selected(fleet, args.which).into_iter();
-            let doubt = |id: &ResourceId| answers::Doubt { cluster: id.clone(), sections: deep.clone(), itself: true };
-            all.map(|cluster| doubt(&cluster.cluster.id)).collect()
-        } else {
-            answers::doubts(fleet, terms)
-        };
-        let cases = doubts.into_iter().filter_map(|doubt| {
-            let cluster = fleet.rows.clusters.row(&doubt.cluster)?;
-            let rows = if cluster.bootstrap_gap().is_some() {
-                Evidence::new(fleet.collected_at, cluster.cluster.clone())
-            } else {
-                projector.project(cluster).evidence
-            };
-            Some(Case { cluster, rows, sections: doubt.sections, itself: doubt.itself })
-        });
-        let cases: Vec<Case<'_>> = cases.collect();
-        let ids: Vec<String> = cases.iter().map(|case| case.cluster.cluster.id.normalized()).collect();
-        let evidence = confirmer.confirm(cases, fleet.collected_at).await;
-        ids.into_iter().zip(evidence).collect::<Vec<_>>()
+    let projector = Projector::new(fleet, args.export_snapshots.is_some() || !args.what_if.is_empty());
+    let doubts = if args.depth == Depth::Deep {
+        let all = answers::selected(fleet, args.which).into_iter();
+        let doubt = |id: &ResourceId| answers::Doubt { cluster: id.clone(), sections: deep.clone() };
+        all.map(|cluster| doubt(&cluster.cluster.id)).collect()
+    } else {
+        answers::doubts(fleet, terms)
     };
-    fleet.confirmed.extend(answers);
+    let cases = doubts.into_iter().filter_map(|doubt| {
+        let cluster = fleet.rows.clusters.row(&doubt.cluster)?;
+        let rows = if cluster.bootstrap_gap().is_some() {
+            Evidence::new(fleet.collected_at, cluster.cluster.clone())
+        } else {
+            projector.project(cluster).evidence
+        };
+        Some(Case { cluster, rows, sections: doubt.sections })
+    });
+    let keep = |id: &ResourceId, answer| drop(said.insert(id.normalized(), answer));
+    confirmer.confirm(cases.collect(), fleet.collected_at, keep).await;
 }
 
 /// Why Resource Graph answers nothing at all.

@@ -50,9 +50,10 @@ fn effect(report: &FleetReport) -> String {
     });
     format!(
         "<h2>What if {}</h2>\n<p>Nothing was changed.</p>\n<table>\n<tr><th>Cluster</th><th>Now</th><th>Then</th>\
-         <th>New findings</th></tr>\n{}</table>\n",
+         <th>New findings</th></tr>\n{}</table>\n<p>{}</p>\n",
         escape(&effect.changes.join(", then ")),
-        rows.collect::<String>()
+        rows.collect::<String>(),
+        escape(&words::open(effect).unwrap_or_default())
     )
 }
 

@@ -1,6 +1,6 @@
 //! JUnit XML of a fleet: a test case for each cluster; what could not be seen is skipped.
 
-use super::model::{ClusterEntry, FleetReport};
+use super::model::{ClusterEntry, FleetReport, QueryEntry};
 use super::words;
 use crate::report::junit::escape;
 
@@ -23,7 +23,8 @@ pub fn render(report: &FleetReport) -> String {
 
 /// The scope itself is a case where not all of it was seen.
 fn scope(report: &FleetReport) -> String {
-    if report.scope.hidden.is_empty() && report.scope.gaps.is_empty() {
+    let missing = report.queries.iter().any(QueryEntry::missing);
+    if report.scope.hidden.is_empty() && report.scope.gaps.is_empty() && !missing {
         return String::new();
     }
     let words = words::unseen(report).join("; ");

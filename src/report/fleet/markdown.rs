@@ -54,6 +54,7 @@ fn head(report: &FleetReport) -> String {
             text::count(bad.len(), "cluster"),
             escape(&text::listed(bad))
         ));
+        words::open(effect).iter().for_each(|open| out.push_str(&format!("{}\n", escape(open))));
     }
     out
 }

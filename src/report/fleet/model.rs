@@ -9,12 +9,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answers::fleet::{Cause, Judged, causes};
+use crate::checks::check::Check;
 use crate::checks::command::{Command, Shell};
 use crate::checks::finding::Finding;
 use crate::checks::rule::Severity;
 use crate::diagnosis::Verdict;
 use crate::diagnosis::policy::Notice;
-use crate::evidence::fleet::{Fleet, table};
+use crate::evidence::fleet::Fleet;
+use crate::evidence::id::ResourceId;
 use crate::evidence::snapshot::Tool;
 use crate::report::model::{
     FindingEntry, GapEntry, RemediationEntry, SCHEMA_VERSION, SubjectEntry, finding_entry, gap_entry, impacts, lines,
@@ -36,6 +38,9 @@ pub struct FleetReport {
     pub as_of: Timestamp,
     /// `graph`, `confirm` or `deep`.
     pub depth: String,
+    /// The checks that were asked for; of others nothing is known.
+    #[serde(default)]
+    pub checks: Vec<String>,
     /// `findings` where a cluster has an error or a warning, else `incomplete` where something could not be seen, else
     /// `accepted` where all of them are accepted, else `healthy`.
     pub verdict: String,
@@ -51,6 +56,9 @@ pub struct FleetReport {
     /// Errors that Resource Graph showed and Azure Resource Manager did not confirm; they count nowhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stale: Vec<StaleEntry>,
+    /// Clusters that Resource Graph still showed and that do not exist, as Azure Resource Manager says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<String>,
     /// What is wrong with the policy itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<Notice>,
@@ -197,7 +205,11 @@ pub struct EffectEntry {
 pub struct FleetResults<'r> {
     pub fleet: &'r Fleet,
     pub depth: &'static str,
+    /// The checks that were asked for.
+    pub checks: &'r [&'static Check],
     pub clusters: &'r [Judged],
+    /// Clusters that do not exist any longer, with what their rows show.
+    pub gone: Vec<(&'r ResourceId, Vec<Finding>)>,
     pub effect: Option<FleetEffect>,
     /// Findings that only a change brings.
     pub brought: Vec<Finding>,
@@ -219,25 +231,30 @@ impl FleetReport {
                 *known = entry;
             }
         }
-        let scope = &fleet.scope;
+        let (scope, queries) = (&fleet.scope, queries(fleet, results.checks));
+        let missing = !fleet.whole() || queries.iter().any(QueryEntry::missing);
+        let dropped = clusters.iter().flat_map(|own| own.stale.iter().map(|stale| (&own.cluster.id, stale)));
+        let gone = results.gone.iter().flat_map(|(id, found)| found.iter().map(|stale| (*id, stale)));
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
             tool: Tool::this(),
             as_of: fleet.collected_at,
             depth: results.depth.to_owned(),
-            verdict: verdict(fleet, clusters).to_owned(),
+            checks: results.checks.iter().map(|check| check.about.id.to_owned()).collect(),
+            verdict: verdict(clusters, missing).to_owned(),
             summary: summary(fleet, clusters),
             scope: ScopeEntry {
                 expected: scope.expected.iter().cloned().collect(),
                 seen: scope.seen.iter().cloned().collect(),
                 hidden: scope.hidden().map(str::to_owned).collect(),
-                gaps: scope.gaps.iter().map(gap_entry).collect(),
+                gaps: fleet.scope_gaps().iter().map(gap_entry).collect(),
             },
-            queries: queries(fleet),
+            queries,
             causes: causes.iter().map(|cause| cause_entry(cause, *shell)).collect(),
             findings: in_order(&causes, findings),
             clusters: clusters.iter().map(cluster_entry).collect(),
-            stale: clusters.iter().flat_map(stale).collect(),
+            stale: dropped.chain(gone).map(|(cluster, finding)| stale(cluster, finding)).collect(),
+            gone: results.gone.iter().map(|(id, _)| id.to_string()).collect(),
             policy: notices(clusters),
             trend: None,
             effect: results.effect.clone(),
@@ -253,16 +270,17 @@ impl FleetReport {
     pub fn incomplete(&self) -> bool {
         !self.scope.hidden.is_empty()
             || !self.scope.gaps.is_empty()
-            || self.queries.iter().any(|query| !query.complete && query.table == table::CLUSTERS.kind)
+            || self.queries.iter().any(QueryEntry::missing)
             || self.clusters.iter().any(|cluster| !cluster.undetermined.is_empty())
     }
 }
 
-fn verdict(fleet: &Fleet, clusters: &[Judged]) -> &'static str {
+/// The worst of all; `missing` = something of the scope was not seen.
+fn verdict(clusters: &[Judged], missing: bool) -> &'static str {
     let worst = |severity: Severity| clusters.iter().any(|own| own.findings.iter().any(|own| own.severity >= severity));
     if worst(Severity::Warning) {
         "findings"
-    } else if !fleet.whole() || clusters.iter().any(Judged::incomplete) {
+    } else if missing || clusters.iter().any(Judged::incomplete) {
         "incomplete"
     } else if clusters.iter().any(|cluster| cluster.verdict == Verdict::Accepted) {
         "accepted"
@@ -282,7 +300,7 @@ fn summary(fleet: &Fleet, clusters: &[Judged]) -> FleetSummary {
     FleetSummary {
         clusters: clusters.len(),
         verdicts,
-        not_judged: fleet.rows.clusters.rows.len().saturating_sub(clusters.len()),
+        not_judged: fleet.rows.clusters.rows.len().saturating_sub(clusters.len() + fleet.gone.len()),
         not_covered: not_covered.into_iter().map(str::to_owned).collect(),
         suppressed: clusters.iter().map(|cluster| cluster.suppressed.len()).sum(),
     }
@@ -341,13 +359,13 @@ fn cluster_entry(judged: &Judged) -> ClusterEntry {
     }
 }
 
-fn stale(judged: &Judged) -> impl Iterator<Item = StaleEntry> {
-    judged.stale.iter().map(|finding| StaleEntry {
-        cluster: judged.cluster.id.to_string(),
+fn stale(cluster: &ResourceId, finding: &Finding) -> StaleEntry {
+    StaleEntry {
+        cluster: cluster.to_string(),
         rule: finding.rule.id.to_owned(),
         subject: finding_entry(finding, Shell::Posix).subject,
         fingerprint: finding.fingerprint().to_string(),
-    })
+    }
 }
 
 /// A suppression that is of use to one cluster is of use.

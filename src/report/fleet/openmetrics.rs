@@ -40,6 +40,8 @@ pub fn render(report: &FleetReport) -> String {
     }
     metrics.gauge("aksiso_subscriptions_hidden", "Subscriptions of the scope that did not answer.");
     metrics.sample("aksiso_subscriptions_hidden", &[], report.scope.hidden.len());
+    metrics.gauge("aksiso_incomplete", "Whether something of the scope could not be seen.");
+    metrics.sample("aksiso_incomplete", &[], usize::from(report.incomplete()));
     metrics.collected(report.as_of);
     metrics.finish()
 }

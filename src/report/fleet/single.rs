@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::model::{CauseEntry, ClusterEntry, FleetReport};
 use super::words;
 use crate::answers;
+use crate::answers::fleet::feeds;
+use crate::checks::catalogue;
 use crate::diagnosis::Status;
-use crate::evidence::fleet::table::CLUSTERS;
+use crate::evidence::fleet::table::{ALL, CLUSTERS, Query};
 use crate::evidence::{Gap, Reason};
 use crate::report::model::{Affected, CheckEntry, Cluster, FindingEntry, GapEntry, Report, Summary, gap_entry};
 use crate::text;
@@ -75,10 +77,12 @@ fn finding(cause: &CauseEntry, finding: &FindingEntry) -> FindingEntry {
     }
 }
 
-/// Why clusters may be missing.
-fn unseen_clusters(report: &FleetReport) -> Vec<GapEntry> {
-    let clusters = report.queries.iter().filter(|query| query.table == CLUSTERS.kind);
-    let mut gaps: Vec<GapEntry> = clusters.flat_map(|query| query.gaps.clone()).collect();
+/// Why clusters may be missing, or what a check reads of them.
+fn unseen_clusters(report: &FleetReport, check: &str) -> Vec<GapEntry> {
+    let reads = |query: &Query| catalogue::ALL.iter().any(|own| own.about.id == check && feeds(query, own));
+    let reads = |table: &str| ALL.iter().any(|query| query.kind == table && (**query == CLUSTERS || reads(query)));
+    let queries = report.queries.iter().filter(|query| query.missing() && reads(&query.table));
+    let mut gaps: Vec<GapEntry> = queries.flat_map(|query| query.gaps.clone()).collect();
     gaps.extend(report.scope.gaps.iter().cloned());
     gaps.extend(report.scope.hidden.iter().map(|subscription| {
         let gap = Gap::new(Reason::Forbidden, format!("subscription {subscription} did not answer"));
@@ -111,7 +115,7 @@ fn checks(report: &FleetReport, findings: &[FindingEntry]) -> Vec<CheckEntry> {
         let gaps = own.iter().flat_map(|cluster| cluster.undetermined.iter().filter(|check| check.check == id));
         let mut gaps: Vec<_> = gaps.flat_map(|check| check.gaps.clone()).take(GAPS).collect();
         // What a cluster that was not seen has is not known either.
-        gaps.extend(unseen_clusters(report));
+        gaps.extend(unseen_clusters(report, id));
         gaps.dedup();
         let failed = findings.iter().any(|finding| finding.check == id && finding.severity != "info");
         let status = match (failed, gaps.is_empty()) {

@@ -96,6 +96,7 @@ impl Page {
         if more > SHOWN {
             self.line(2, &format!("and {} more", more - SHOWN));
         }
+        words::open(effect).iter().for_each(|open| self.line(2, open));
     }
 
     fn causes(&mut self, report: &FleetReport) {

@@ -55,16 +55,23 @@ impl FleetReport {
             list.push(hit.clone());
         }
         for (key, hit) in former.into_iter().filter(|(key, _)| !present.contains_key(key)) {
-            let check = previous.finding(&key.1).map_or("", |finding| finding.check.as_str());
+            let check = previous.finding(&key.1).map(|finding| finding.check.as_str());
             let settled = match clusters.get(&key.0) {
-                None => gone.contains(&key.0),
-                Some(cluster) => {
-                    let unseen = cluster.undetermined.iter().any(|own| own.check == check);
-                    !unseen && !cluster.not_covered.iter().any(|own| own == check)
-                }
+                None => gone.contains(&key.0) || self.gone.iter().any(|id| id.to_lowercase() == key.0),
+                Some(cluster) => self.settled(cluster, check, previous),
             };
             if settled { trend.fixed.push(hit) } else { trend.unseen.push(hit) }
         }
         trend
+    }
+    /// Whether a check would have found in a cluster what it found before.
+    fn settled(&self, cluster: &ClusterEntry, check: Option<&str>, previous: &Self) -> bool {
+        let Some(check) = check else {
+            // What was accepted is not listed with its check: then everything must have been looked at again.
+            return cluster.undetermined.is_empty() && previous.checks.iter().all(|own| self.checks.contains(own));
+        };
+        let unseen = cluster.undetermined.iter().any(|own| own.check == check);
+        let covered = !cluster.not_covered.iter().any(|own| own == check);
+        !unseen && covered && self.checks.iter().any(|own| own == check)
     }
 }

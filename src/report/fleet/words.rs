@@ -44,6 +44,15 @@ pub(super) fn worse<'r>(report: &'r FleetReport, effect: &'r FleetEffect) -> imp
     })
 }
 
+/// The clusters of which it is not known what changes would do.
+pub(super) fn open(effect: &FleetEffect) -> Option<String> {
+    let open = effect.clusters.iter().filter(|own| own.after == "incomplete").map(|own| name(&own.id));
+    let open: Vec<&str> = open.collect();
+    (!open.is_empty()).then(|| {
+        format!("The effect is not known for {}: {}.", count(open.len(), "cluster"), crate::text::listed(&open))
+    })
+}
+
 /// The first line: how many clusters have what.
 pub(super) fn headline(report: &FleetReport) -> String {
     let bad = report.causes.iter().filter(|cause| cause.severity != "info").count();
@@ -115,6 +124,12 @@ pub(super) fn notes(report: &FleetReport) -> Vec<String> {
         out.push(format!(
             "{} of Resource Graph dropped: Azure Resource Manager did not confirm them",
             count(report.stale.len(), "error")
+        ));
+    }
+    if !report.gone.is_empty() {
+        out.push(format!(
+            "{} of Resource Graph left out: Azure Resource Manager says that they do not exist",
+            count(report.gone.len(), "cluster")
         ));
     }
     if summary.suppressed > 0 {

@@ -2,6 +2,7 @@
 //! is missing is said.
 
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::de::DeserializeOwned;
@@ -105,19 +106,22 @@ impl Graph {
         self.progress.log(1, &format!("Resource Graph: {}", crate::text::count(pages as usize, "page")));
     }
 
-    /// All rows of a query, and whether the tenant is larger than a query reaches. `within` narrows it to
-    /// subscriptions.
+    /// Fills a table with all rows of a query, and says whether the tenant is larger than a query reaches. `within`
+    /// narrows it to subscriptions. Whoever stops waiting has the rows that came until then, with a gap.
     ///
     /// # Errors
-    /// The failure, where not even the first page came.
-    pub(super) async fn table<T: DeserializeOwned>(
+    /// The failure, which is in the table too, where not even the first page came.
+    pub(super) async fn table<R: DeserializeOwned + Into<T>, T>(
         &self,
         query: &Query,
         scope: &Scope,
         within: &BTreeSet<String>,
-    ) -> Result<(Table<T>, bool), Failure> {
+        table: &mut Table<T>,
+    ) -> Result<bool, Failure> {
         let text = query.text(within);
-        let mut table = Table { gaps: Vec::new(), ..Table::default() };
+        let ended = of_table(query, Gap::new(Reason::TimedOut, "the run ended before all pages came"));
+        *table = Table { gaps: vec![ended], ..Table::default() };
+        let mut reading = Reading::<R, T> { query, table, gaps: Vec::new(), ids: BTreeSet::new(), rows: PhantomData };
         let mut limited = false;
         let (subscriptions, groups): (Vec<String>, &[String]) = match &scope.wanted {
             Wanted::Subscriptions(ids) => (ids.clone(), &[]),
@@ -141,28 +145,27 @@ impl Graph {
                         .then_some("AtScopeAboveAndBelow"),
                 },
             };
-            match self.rows(query, &mut request, &mut table).await {
+            match self.rows(&mut request, &mut reading).await {
                 Ok(hit) => limited |= hit,
                 Err(failure) => failed.push(failure),
             }
         }
-        if failed.len() == count
-            && let Some(failure) = failed.pop()
-        {
-            return Err(failure);
+        reading.gaps.extend(failed.iter().map(|failure| gap(query, failure)));
+        reading.table.gaps = reading.gaps;
+        match failed.pop().filter(|_| failed.len() + 1 == count) {
+            Some(failure) => Err(failure),
+            None => Ok(limited),
         }
-        table.gaps.extend(failed.iter().map(|failure| gap(query, failure)));
-        Ok((table, limited))
     }
 
     /// Follows the pages of one request.
-    async fn rows<T: DeserializeOwned>(
+    async fn rows<R: DeserializeOwned + Into<T>, T>(
         &self,
-        query: &Query,
         request: &mut Request<'_>,
-        table: &mut Table<T>,
+        reading: &mut Reading<'_, R, T>,
     ) -> Result<bool, Failure> {
-        let (before, mut total, mut limited) = (table.rows.len(), None, false);
+        let (mut total, mut limited) = (None, false);
+        reading.ids.clear();
         let mut tokens = BTreeSet::new();
         for page in 0..PAGES {
             let body = loop {
@@ -171,40 +174,40 @@ impl Graph {
                     Turn::Smaller if request.options.top > 1 => request.options.top /= 2,
                     Turn::Smaller => {
                         let failure = Failure::new(Reason::Malformed, "one row is larger than an answer may be");
-                        return failed(query, failure, page, table, limited);
+                        return reading.failed(failure, page, limited);
                     }
-                    Turn::Failed(failure) => return failed(query, failure, page, table, limited),
+                    Turn::Failed(failure) => return reading.failed(failure, page, limited),
                 }
             };
-            let rows = take(query, &body, table);
+            let rows = reading.take(&body);
             let Ok(read) = rows else {
                 let failure = Failure::new(Reason::Malformed, "the page is not what Resource Graph documents");
-                return failed(query, failure, page, table, limited);
+                return reading.failed(failure, page, limited);
             };
             let counted = *total.get_or_insert(read.total);
             if counted != read.total {
-                table.gaps.push(short(query, "the number of rows changed from page to page"));
+                reading.short("the number of rows changed from page to page");
             }
             match read.token.filter(|token| !token.is_empty()) {
                 Some(token) if tokens.insert(token.clone()) => request.options.skip_token = Some(token),
                 Some(_) => {
-                    table.gaps.push(short(query, "a page leads to one that was read already"));
+                    reading.short("a page leads to one that was read already");
                     break;
                 }
                 None if read.truncated => {
-                    table.gaps.push(short(query, "the answer is cut and names no page that follows"));
+                    reading.short("the answer is cut and names no page that follows");
                     break;
                 }
                 None => break,
             }
             if page + 1 == PAGES {
-                table.gaps.push(short(query, "the pages do not end"));
+                reading.short("the pages do not end");
             }
         }
-        let (seen, total) = ((table.rows.len() - before) as u64, total.unwrap_or_default());
-        table.total += total;
-        if seen != total && table.gaps.is_empty() {
-            table.gaps.push(short(query, &format!("Resource Graph counts {total} rows and gave {seen}")));
+        let (seen, total) = (reading.ids.len() as u64, total.unwrap_or_default());
+        reading.table.total += total;
+        if seen != total && reading.gaps.is_empty() {
+            reading.short(&format!("Resource Graph counts {total} rows and gave {seen}"));
         }
         Ok(limited)
     }
@@ -256,44 +259,61 @@ struct Read {
     token: Option<String>,
 }
 
-/// Takes the rows of a page into the table; what cannot be read of it is a gap.
-fn take<T: DeserializeOwned>(query: &Query, body: &[u8], table: &mut Table<T>) -> serde_json::Result<Read> {
-    let page: Page<'_> = serde_json::from_slice(body)?;
-    if page.count != page.data.len() as u64 {
-        table.gaps.push(short(query, "a page holds fewer rows than it says"));
-    }
-    let mut unreadable = 0;
-    for row in page.data {
-        let head = serde_json::from_str::<Head>(row.get());
-        match (head, serde_json::from_str::<T>(row.get())) {
-            (Ok(head), Ok(own)) => {
-                table.api_versions.extend(head.api_version);
-                if table.rows.insert(head.id.normalized(), own).is_some() {
-                    table.gaps.push(short(query, "a row came twice, so that another may be missing"));
-                }
-            }
-            _ => unreadable += 1,
-        }
-    }
-    if unreadable > 0 {
-        let detail = format!("{} could not be read", crate::text::count(unreadable, "row"));
-        table.gaps.push(short(query, &detail));
-    }
-    let truncated = page.result_truncated.is_some_and(|word| word.eq_ignore_ascii_case("true"));
-    Ok(Read { total: page.total_records, truncated, token: page.skip_token })
+/// A table that is being filled.
+struct Reading<'t, R, T> {
+    query: &'t Query,
+    table: &'t mut Table<T>,
+    /// What is wrong so far; the table's own gap stays until all pages came.
+    gaps: Vec<Gap>,
+    /// The rows of this request: what belongs to no subscription comes with each.
+    ids: BTreeSet<String>,
+    rows: PhantomData<R>,
 }
 
-/// A request that failed: on its first page there is nothing, later there is a part.
-fn failed<T>(query: &Query, failure: Failure, page: u32, table: &mut Table<T>, limited: bool) -> Result<bool, Failure> {
-    if page == 0 {
-        return Err(failure);
+impl<R: DeserializeOwned + Into<T>, T> Reading<'_, R, T> {
+    fn short(&mut self, why: &str) {
+        self.gaps.push(short(self.query, why));
     }
-    table.gaps.push(gap(query, &failure));
-    Ok(limited)
+
+    /// Takes the rows of a page into the table; what cannot be read of it is a gap.
+    fn take(&mut self, body: &[u8]) -> serde_json::Result<Read> {
+        let page: Page<'_> = serde_json::from_slice(body)?;
+        if page.count != page.data.len() as u64 {
+            self.short("a page holds fewer rows than it says");
+        }
+        let mut unreadable = 0;
+        for row in page.data {
+            let head = serde_json::from_str::<Head>(row.get());
+            match (head, serde_json::from_str::<R>(row.get())) {
+                (Ok(head), Ok(own)) => {
+                    self.table.api_versions.extend(head.api_version);
+                    if !self.ids.insert(head.id.normalized()) {
+                        self.short("a row came twice, so that another may be missing");
+                    }
+                    self.table.rows.insert(head.id.normalized(), own.into());
+                }
+                _ => unreadable += 1,
+            }
+        }
+        if unreadable > 0 {
+            self.short(&format!("{} could not be read", crate::text::count(unreadable, "row")));
+        }
+        let truncated = page.result_truncated.is_some_and(|word| word.eq_ignore_ascii_case("true"));
+        Ok(Read { total: page.total_records, truncated, token: page.skip_token })
+    }
+
+    /// A request that failed: on its first page there is nothing, later there is a part.
+    fn failed(&mut self, failure: Failure, page: u32, limited: bool) -> Result<bool, Failure> {
+        if page == 0 {
+            return Err(failure);
+        }
+        self.gaps.push(gap(self.query, &failure));
+        Ok(limited)
+    }
 }
 
 /// The gap that a failed query leaves; what reads the same through ARM is what is needed.
-pub(super) fn gap(query: &Query, failure: &Failure) -> Gap {
+fn gap(query: &Query, failure: &Failure) -> Gap {
     let gap = failure.gap(&RESOURCE_GRAPH, "");
     let needed = if failure.reason == Reason::Forbidden { query.api.action } else { RESOURCE_GRAPH.action };
     of_table(query, Gap { needed: Some(needed.to_owned()), ..gap })

@@ -1,6 +1,8 @@
 //! What Resource Graph does not hold, asked of ARM once for everybody.
 
-use super::{Gatherer, all};
+use futures::{StreamExt as _, stream};
+
+use super::{AT_A_TIME, Gatherer};
 use crate::evidence::Fact;
 use crate::evidence::access::Permission;
 use crate::evidence::calls::azure as api;
@@ -21,13 +23,14 @@ enum Reply {
 }
 
 impl Gatherer {
-    /// Asks ARM, and keeps its answers.
+    /// Asks ARM, and keeps each answer as it comes: whoever stops waiting has what came until then.
     pub async fn answer(&self, fleet: &mut Fleet, questions: impl IntoIterator<Item = Question>) {
         let work = questions.into_iter().map(|question| async {
             let reply = self.reply(&question).await;
             (question, reply)
         });
-        for (question, reply) in all(work).await {
+        let mut replies = std::pin::pin!(stream::iter(work).buffer_unordered(AT_A_TIME));
+        while let Some((question, reply)) = replies.next().await {
             keep(&mut fleet.asked, &question, reply);
         }
     }

@@ -13,6 +13,9 @@ const WINDOW: Duration = Duration::from_secs(5);
 /// Longest time that a header may ask to wait for the next window.
 const LONGEST: Duration = Duration::from_secs(120);
 
+/// What a time in whole seconds may lack.
+const MARGIN: Duration = Duration::from_secs(1);
+
 /// The queries that may still be sent.
 #[derive(Debug)]
 pub(super) struct Gate(Mutex<Window>);
@@ -58,8 +61,11 @@ impl Gate {
         self.with(|window| {
             let now = Instant::now();
             if let Some(after) = quota.resets_after.filter(|_| quota.remaining.is_some()) {
-                // The server's window, and not the one that began here.
-                window.ends = now + after.min(LONGEST);
+                // The server's window, and not the one that began here. Its time is rounded down to seconds; where
+                // plenty is left and the next window begins, there is nothing to wait for.
+                let plenty = after.is_zero() && quota.remaining >= Some(QUERIES);
+                let margin = if plenty { Duration::ZERO } else { MARGIN };
+                window.ends = now + after.min(LONGEST) + margin;
             }
             if let Some(left) = quota.remaining {
                 window.left = window.left.min(left);
@@ -105,9 +111,9 @@ mod tests {
         gate.told(quota(0, 7));
         let started = Instant::now();
         gate.turn().await;
-        assert_eq!(started.elapsed(), Duration::from_secs(7));
+        assert_eq!(started.elapsed(), Duration::from_secs(7) + MARGIN);
         gate.throttled(quota(0, 9));
         gate.turn().await;
-        assert!(started.elapsed() >= Duration::from_secs(16));
+        assert!(started.elapsed() >= Duration::from_secs(17));
     }
 }

@@ -125,7 +125,8 @@ fn no_page_may_fail_unnoticed() {
     let networks = "microsoft.network/virtualnetworks";
     for fault in [PageFault::Lost, PageFault::TruncatedWithoutToken, PageFault::Circle, PageFault::Twice] {
         site.server.graph(|graph| graph.faults.insert(networks.to_owned(), fault.clone()));
-        let (report, _) = judged(&site, &["--depth", "graph"]);
+        let (report, code) = judged(&site, &["--depth", "graph"]);
+        assert_eq!((report["verdict"].as_str(), code), (Some("incomplete"), Some(3)), "{fault:?}: {report}");
         let queries = report["queries"].as_array().expect("queries");
         let query =
             queries.iter().find(|query| query["table"] == "Microsoft.Network/virtualNetworks").expect("a query");

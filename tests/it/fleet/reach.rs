@@ -214,9 +214,52 @@ fn what_a_change_would_break_is_told_before_anybody_makes_it() {
         assert_eq!(output.status.code(), Some(2), "{change}");
         assert!(stderr(&output).contains(why), "{change}: {}", stderr(&output));
     }
+    // A saved fleet holds no zone groups, and none matter where DNS is well without them.
+    let saved = site.path("fleet.state").display().to_string();
+    assert_eq!(judged(&site, &["--depth", "graph", "--save", &saved]).1, Some(0));
+    let (report, _) = judged(&site, &["--from", &saved, "--what-if", "remove role-assignment AcrPull of contosoboot"]);
+    let hit = report["effect"]["clusters"].as_array().expect("clusters");
+    assert!(hit.len() == 4 && hit.iter().all(|own| own["after"] == "findings"), "{report}");
+    let folder = site.path("snapshots").display().to_string();
+    assert_eq!(judged(&site, &["--from", &saved, "--export-snapshots", &folder]).1, Some(0));
+    for file in std::fs::read_dir(&folder).expect("a folder") {
+        let file = file.expect("a file").path();
+        let own = site.command().args(["diagnose", "--check", "private-dns", "--from"]).arg(file).output();
+        assert_eq!(own.expect("it runs").status.code(), Some(0), "nothing was left open");
+    }
     // Adding what nothing breaks is no finding.
     let (_, code) = judged(&site, &["--what-if", "create cache-rule hub docker.io/library/* docker/* of contosoboot"]);
     assert_eq!(code, Some(0));
+}
+
+/// A role that a cluster may have through a group, or a cluster of which nothing is known, is not left out.
+#[test]
+fn what_a_change_may_break_is_told_too() {
+    let snapshot = fixtures::healthy_json("noisy");
+    let site = Site::new(&snapshot);
+    settle(&site, &snapshot);
+    tenant(&site);
+    let change = ["--depth", "graph", "--what-if", "remove role-assignment AcrPull of contosoboot"];
+    let (report, code) = judged(&site, &change);
+    assert_eq!(code, Some(3), "{report}");
+    assert_eq!(report["effect"]["clusters"][0]["after"], "incomplete", "{report}");
+    let table = fleet(&site, &change);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("not known for 1 cluster"), "{table:?}");
+    let (site, _) = sharing(1..=2);
+    site.server.graph(|graph| {
+        let row = graph.rows.iter_mut().find(|row| row.value["id"].as_str().is_some_and(|id| id.ends_with("aks2")));
+        let row = &mut row.expect("a row").value;
+        row["apiVersion"] = json!("2023-02-01");
+        row["properties"].as_object_mut().expect("properties").remove("bootstrapProfile");
+    });
+    let (report, _) = judged(&site, &["--depth", "graph", "--what-if", "delete registry contosoboot"]);
+    let after: BTreeSet<&str> = report["effect"]["clusters"]
+        .as_array()
+        .expect("clusters")
+        .iter()
+        .map(|own| own["after"].as_str().expect("a word"))
+        .collect();
+    assert_eq!(after, ["findings", "incomplete"].into(), "{report}");
 }
 
 #[test]
@@ -228,6 +271,14 @@ fn a_baseline_accepts_and_a_previous_report_shows_the_trend() {
     let (report, code) = judged(&site, &["--depth", "graph", "--baseline", &former]);
     assert_eq!(code, Some(0), "{report}");
     assert!(report["summary"]["suppressed"].as_u64().is_some_and(|number| number >= 5));
+    // What was not asked for this time is not known to be gone.
+    let known: Value = serde_json::from_slice(&std::fs::read(&former).expect("a file")).expect("JSON");
+    let check = known["findings"][0]["check"].as_str().expect("an id");
+    for checks in [["--check", "private-dns"], ["--skip", check]] {
+        let (report, _) = judged(&site, &[&["--depth", "graph", "--previous", &former], &checks[..]].concat());
+        assert_eq!(report["trend"]["fixed"], json!([]), "{checks:?}: {report}");
+        assert!(report["trend"]["unseen"].as_array().is_some_and(|unseen| !unseen.is_empty()), "{checks:?}");
+    }
     // The rule is back; one cluster is gone for certain, another one is only not seen.
     site.server.route(&format!("{}/cacheRules", registry()), &json!([{
         "id": format!("{}/cacheRules/aks-managed-mcr", registry()),
@@ -258,6 +309,43 @@ fn a_baseline_accepts_and_a_previous_report_shows_the_trend() {
     let events: Value = serde_json::from_slice(&events.stdout).expect("JSON");
     let cleared = events["records"].as_array().expect("records").iter().filter(|own| own["severity"] == "0").count();
     assert_eq!(cleared, 0, "the second cluster may still have it");
+}
+
+/// Runs until nothing new is asked any more because of something that never answers, then stops it with Ctrl-C.
+fn interrupted(site: &Site, depth: &str, hangs: &str) -> Value {
+    site.server.fault(hangs, Fault::NoAnswer);
+    let saved = site.path("fleet.state");
+    let binary = assert_cmd::cargo::cargo_bin("aksiso");
+    let mut command = std::process::Command::new(binary);
+    command.env_clear().env("SSL_CERT_FILE", site.path("ca.pem")).env("AZURE_AUTHORITY_HOST", site.server.url());
+    command.env("AKSISO_ARM_ENDPOINT", site.server.url()).env("AZURE_CLIENT_SECRET", crate::server::SECRET);
+    command.env("AZURE_TENANT_ID", "00000000-aaaa-bbbb-cccc-000000000000").env("AZURE_CLIENT_ID", "x");
+    command.args(["fleet", "--depth", depth, "--save"]).arg(&saved);
+    let mut child =
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+    let hung = |(_, path): &(String, String)| path.to_lowercase().contains(&hangs.to_lowercase());
+    let mut asked = 0;
+    while !site.server.requests().iter().any(hung) || site.server.requests().len() > asked {
+        asked = site.server.requests().len();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    assert_eq!(ended(&mut child).code(), Some(130));
+    serde_json::from_slice(&std::fs::read(saved).expect("a file")).expect("JSON")
+}
+
+/// Each answer is kept as it comes, whatever it was asked together with.
+#[test]
+fn ctrl_c_loses_no_answer_that_came() {
+    let (site, _) = broken();
+    let kept = interrupted(&site, "confirm", &site.cluster.replace("aks1", "aks2"));
+    let confirmed = kept["fleet"]["confirmed"].as_object().expect("clusters");
+    assert_eq!(confirmed.len(), 4, "all but the one that hangs: {:?}", confirmed.keys());
+    assert_eq!(kept["fleet"]["doubtsSettled"], false);
+    let (site, _) = sharing(1..=2);
+    let kept = interrupted(&site, "graph", crate::server::graph::PATH);
+    assert_eq!(kept["fleet"]["rows"]["clusters"]["gaps"][0]["reason"], "timedOut", "{kept}");
 }
 
 #[test]

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answers::fleet::{covers, feeds};
+use crate::checks::check::Check;
+use crate::diagnosis::gaps;
 use crate::evidence::fleet::Fleet;
 use crate::evidence::fleet::table::{self, Query, Table};
 use crate::report::model::{GapEntry, gap_entry};
@@ -19,6 +22,10 @@ pub struct QueryEntry {
     pub total: u64,
     /// Whether all came.
     pub complete: bool,
+    /// Whether missing rows leave the report incomplete: the query lists the clusters, or a check that was asked for reads
+    /// it and Azure Resource Manager was not asked instead.
+    #[serde(default)]
+    pub counts: bool,
     /// The API versions in which Resource Graph read them.
     pub api_versions: Vec<String>,
     /// Why rows may be missing.
@@ -26,9 +33,16 @@ pub struct QueryEntry {
     pub gaps: Vec<GapEntry>,
 }
 
-pub(super) fn queries(fleet: &Fleet) -> Vec<QueryEntry> {
+impl QueryEntry {
+    /// Whether rows that count may be missing.
+    pub fn missing(&self) -> bool {
+        self.counts && !self.complete
+    }
+}
+
+pub(super) fn queries(fleet: &Fleet, checks: &[&'static Check]) -> Vec<QueryEntry> {
     let rows = &fleet.rows;
-    vec![
+    let mut all = vec![
         query(&table::CLUSTERS, &rows.clusters),
         query(&table::REGISTRIES, &rows.registries),
         query(&table::REPLICATIONS, &rows.replications),
@@ -47,7 +61,14 @@ pub(super) fn queries(fleet: &Fleet) -> Vec<QueryEntry> {
         query(&table::ROLE_ASSIGNMENTS, &rows.role_assignments),
         query(&table::ROLE_DEFINITIONS, &rows.role_definitions),
         query(&table::EXTENSIONS, &rows.extensions),
-    ]
+    ];
+    for (entry, query) in all.iter_mut().zip(table::ALL) {
+        // A query that nobody needed is missing nowhere.
+        let asked = entry.gaps.iter().any(|gap| gap.kind != gaps::NOT_COLLECTED);
+        let read = || checks.iter().any(|check| covers(check) && feeds(query, check));
+        entry.counts = *query == table::CLUSTERS || (!fleet.doubts_settled && (asked || entry.complete) && read());
+    }
+    all
 }
 
 fn query<T>(query: &Query, table: &Table<T>) -> QueryEntry {
@@ -56,6 +77,7 @@ fn query<T>(query: &Query, table: &Table<T>) -> QueryEntry {
         rows: table.rows.len(),
         total: table.total,
         complete: table.whole(),
+        counts: false,
         api_versions: table.api_versions.iter().cloned().collect(),
         gaps: table.gaps.iter().map(gap_entry).collect(),
     }

@@ -39,7 +39,13 @@ impl Arm {
     pub async fn graph(&self, query: Vec<u8>) -> Result<GraphAnswer, Failure> {
         let path = "/providers/Microsoft.ResourceGraph/resources";
         let late = || Failure::late(&self.peer);
-        let turn = tokio::time::timeout_at(self.limits.deadline, self.pace.turn()).await.map_err(|_| late())?;
+        // A pause that the server asked for does not count against the call.
+        let ready = async {
+            let turn = self.pace.turn().await;
+            self.pace.wait().await;
+            turn
+        };
+        let turn = tokio::time::timeout_at(self.limits.deadline, ready).await.map_err(|_| late())?;
         let started = Instant::now();
         let answer = tokio::time::timeout_at(self.limits.call_deadline(), self.page(path, query)).await;
         drop(turn);
