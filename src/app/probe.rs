@@ -1,5 +1,7 @@
 //! `probe`: a look from this machine, the script for a node, and how to run either.
 
+use std::path::Path;
+
 use super::cli::ProbeArgs;
 use super::exit::Exit;
 use super::{files, output, width};
@@ -8,7 +10,7 @@ use crate::evidence::{Evidence, anonymize};
 use crate::model::node_view::{self, Role};
 use crate::report::probe::{self as shown, ProbeFormat, Targets};
 use crate::sources::probe::{self, HTTPS, HostPort, Plan};
-use crate::text::problem::Problem;
+use crate::text::{self, problem::Problem};
 
 /// Where tests have their metadata service.
 const METADATA: &str = "AKSISO_METADATA_ENDPOINT";
@@ -29,12 +31,15 @@ pub(super) async fn probe(args: &ProbeArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     let probe = probe::run(&plan).await;
-    if let Some(file) = &args.file {
-        output::write_whole(file, shown::json(&probe)?.as_bytes())?;
+    let to_stdout = args.file.as_deref() == Some(Path::new("-"));
+    if let Some(file) = args.file.as_ref().filter(|_| !to_stdout) {
+        let hint = "name a file in a folder that can be written to, or - for standard output";
+        let written = output::write_whole(file, shown::json(&probe)?.as_bytes());
+        written.map_err(|error| Problem::new(format!("{error:#}"), hint))?;
     }
     output::print(&match args.output {
-        ProbeFormat::Json => shown::json(&probe)?,
-        ProbeFormat::Table => shown::table(&probe, &args.expect, width()),
+        ProbeFormat::Table if !to_stdout => shown::table(&probe, &args.expect, width()),
+        _ => shown::json(&probe)?,
     })?;
     let untried = probe.results.iter().any(|result| result.outcome.not_tried().is_some());
     Ok(if untried { Exit::Incomplete } else { Exit::Clean })
@@ -42,6 +47,11 @@ pub(super) async fn probe(args: &ProbeArgs) -> anyhow::Result<Exit> {
 
 /// What to probe: the hosts of the snapshot, or those of the command line.
 fn plan(args: &ProbeArgs, evidence: Option<&Evidence>) -> anyhow::Result<Plan> {
+    if let Some(root) = args.host_root.as_ref().filter(|root| !root.is_dir()) {
+        let what = format!("--host-root {} is not a folder", text::clean(&root.display().to_string()));
+        let hint = "name the folder at which the node's file system is mounted, such as /host";
+        return Err(Problem::new(what, hint).into());
+    }
     let mut plan = Plan {
         login_server: args.login_server.clone(),
         data: Vec::new(),
@@ -102,13 +112,15 @@ fn of_snapshot(plan: &mut Plan, evidence: &Evidence) {
 
 fn targets(plan: &Plan) -> Targets {
     let host = |own: &HostPort| own.host.clone();
+    let with_port =
+        |own: &HostPort| if own.port == HTTPS { own.host.clone() } else { format!("{}:{}", own.host, own.port) };
     Targets {
         login_server: plan.login_server.as_ref().map(host),
         data: plan.data.iter().map(host).collect(),
         port: plan.login_server.as_ref().map_or(HTTPS, |own| own.port),
         api_server: plan.api_server.as_ref().map(host),
         api_port: plan.api_server.as_ref().map_or(HTTPS, |own| own.port),
-        egress: plan.egress.iter().map(host).collect(),
+        egress: plan.egress.iter().map(with_port).collect(),
         mcr: plan.mcr.clone(),
     }
 }

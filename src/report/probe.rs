@@ -34,6 +34,7 @@ pub struct Targets {
     pub port: u16,
     pub api_server: Option<String>,
     pub api_port: u16,
+    /// Hosts of the internet, with the port where it is not 443.
     pub egress: Vec<String>,
     /// Host of Microsoft's registry.
     pub mcr: String,
@@ -65,13 +66,7 @@ pub fn script(targets: &Targets) -> String {
 
 /// The table: one line a result. `expected` are the addresses that names should have.
 pub fn table(probe: &Probe, expected: &[std::net::IpAddr], width: usize) -> String {
-    let mut out = format!(
-        "Probe of {} ({}), {}, name servers {}\n\n",
-        if probe.host.name.is_empty() { "this machine" } else { probe.host.name.as_str() },
-        probe.vantage.as_str(),
-        probe.taken_at,
-        if probe.host.resolvers.is_empty() { "unknown".to_owned() } else { probe.host.resolvers.join(", ") },
-    );
+    let mut out = header(probe, width) + "\n\n";
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(width).unwrap_or(u16::MAX)).set_header(vec!["PROBE", "TARGET", "VIA", "RESULT"]);
@@ -96,6 +91,31 @@ pub fn table(probe: &Probe, expected: &[std::net::IpAddr], width: usize) -> Stri
     }
     out.push_str(". To evaluate it for the cluster: aksiso diagnose … --probe FILE\n");
     text::for_ci_log(&out)
+}
+
+/// Who looked, and when, within the width. A name and name servers are the machine's own words.
+fn header(probe: &Probe, width: usize) -> String {
+    let name = text::clean(&text::bounded(&probe.host.name, 64));
+    let resolvers = probe.host.resolvers.iter().map(|own| text::clean(&text::bounded(own, 64)));
+    let resolvers = resolvers.collect::<Vec<_>>().join(", ");
+    let whole = format!(
+        "Probe of {} ({}), {}, name servers {}",
+        if name.is_empty() { "this machine" } else { &name },
+        probe.vantage.as_str(),
+        probe.taken_at,
+        if resolvers.is_empty() { "unknown" } else { &resolvers },
+    );
+    let mut lines: Vec<String> = Vec::new();
+    for word in whole.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 /// What became of a probe, in words.

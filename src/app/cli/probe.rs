@@ -55,7 +55,7 @@ pub struct ProbeArgs {
     /// What to print
     #[arg(long, value_enum, default_value = "table")]
     pub output: ProbeFormat,
-    /// Write the probe file, which --probe reads, whole or not at all
+    /// Write the probe file, which --probe reads, whole or not at all; - writes standard output, without the table
     #[arg(short = 'o', value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Print a shell script that does the same on a node and prints one line of JSON
@@ -122,7 +122,8 @@ fn region(text: &str) -> Result<String, String> {
 
 fn name_server(text: &str) -> Result<SocketAddr, String> {
     let alone = text.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
-    alone.or_else(|_| text.parse()).map_err(|_| "expected an address, such as 10.0.0.4 or 10.0.0.4:53".to_owned())
+    let server = alone.or_else(|_| text.parse()).ok().filter(|server: &SocketAddr| server.port() != 0);
+    server.ok_or_else(|| "expected an address, such as 10.0.0.4 or 10.0.0.4:53".to_owned())
 }
 
 #[cfg(test)]
@@ -139,6 +140,6 @@ mod tests {
         }
         assert_eq!(name_server("10.0.0.4").map(|own| own.to_string()), Ok("10.0.0.4:53".to_owned()));
         assert_eq!(name_server("[::1]:5353").map(|own| own.to_string()), Ok("[::1]:5353".to_owned()));
-        assert!(name_server("dns.contoso.com").is_err());
+        assert!(name_server("dns.contoso.com").is_err() && name_server("10.0.0.4:0").is_err());
     }
 }

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::root::{Root, Unread};
-use crate::evidence::probe::{CREDENTIAL_PROVIDER, HOSTS_TOML, HostFile, LOCAL_DNS, OUTBOUND_SKIPPED, PROVISION, Read};
+use crate::evidence::probe::{
+    CREDENTIAL_PROVIDER, HOST_FILES, HOSTS_TOML, HostFile, LOCAL_DNS, OUTBOUND_SKIPPED, PROVISION, Read,
+};
 
 /// What only a node has.
 const KUBELET: &str = "var/lib/kubelet";
@@ -19,7 +21,12 @@ pub(super) struct NodeFiles(Root);
 /// The files of the node: below the given root, or this machine's own where it is a node.
 pub(super) fn root_of(host_root: Option<&Path>) -> Option<NodeFiles> {
     let root = Root::new(host_root.unwrap_or(Path::new("/")));
-    (cfg!(unix) && root.has(KUBELET)).then_some(NodeFiles(root))
+    (cfg!(unix) && (host_root.is_some() || root.has(KUBELET))).then_some(NodeFiles(root))
+}
+
+/// Whether it is a node's file system: the kubelet's folder is there, or one of the files.
+pub(super) fn are_a_nodes(files: &NodeFiles, mcr: &str) -> bool {
+    files.0.has(KUBELET) || HOST_FILES.iter().any(|name| files.read(name, mcr) != HostFile::Absent)
 }
 
 impl NodeFiles {
@@ -54,7 +61,10 @@ impl NodeFiles {
 /// `[host."https://<login server>/v2/aks-managed-repository"]`.
 fn mirrors(text: &str) -> Option<Read> {
     let table: toml::Table = text.parse().ok()?;
-    let hosts = table.get("host").and_then(toml::Value::as_table);
+    let hosts = match table.get("host") {
+        Some(hosts) => Some(hosts.as_table()?),
+        None => None,
+    };
     let mirrors = hosts.into_iter().flat_map(|hosts| hosts.keys()).take(MOST).cloned().collect();
     Some(Read { mirrors, exit_code: None })
 }
@@ -71,12 +81,17 @@ struct Provider {
     args: Vec<String>,
 }
 
-/// `--registry-mirror=mcr.microsoft.com:<login server>/aks-managed-repository`.
+/// `--registry-mirror=mcr.microsoft.com:<login server>/aks-managed-repository`; the value may be an argument of its own.
 fn providers(text: &str) -> Option<Read> {
+    const OPTION: &str = "--registry-mirror";
     let file: Providers = serde_saphyr::from_str(text).ok()?;
-    let args = file.providers.iter().flat_map(|provider| &provider.args);
-    let mirrors = args.filter_map(|arg| arg.strip_prefix("--registry-mirror=")).take(MOST).map(str::to_owned).collect();
-    Some(Read { mirrors, exit_code: None })
+    let mirrors = file.providers.iter().flat_map(|provider| {
+        provider.args.iter().enumerate().filter_map(|(at, arg)| match arg.strip_prefix(OPTION)? {
+            "" => provider.args.get(at + 1).map(String::as_str),
+            rest => rest.strip_prefix('='),
+        })
+    });
+    Some(Read { mirrors: mirrors.take(MOST).map(str::to_owned).collect(), exit_code: None })
 }
 
 /// The exit code, which AKS writes as text.

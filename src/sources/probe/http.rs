@@ -65,24 +65,38 @@ pub(super) async fn greeting(stream: Stream, host: &HostPort) -> RegistryAnswer 
         StatusCode::FORBIDDEN => RegistryAnswer::Forbidden,
         StatusCode::OK => {
             let html = header(header::CONTENT_TYPE).is_some_and(|kind| kind.to_lowercase().contains("html"));
-            let html = html || body(answer, HEAD).await.is_some_and(|body| body.trim_ascii_start().starts_with(b"<"));
+            let html = html || body(answer, HEAD).await.is_some_and(|body| is_markup(&body));
             if html { RegistryAnswer::Other { status: status.as_u16() } } else { RegistryAnswer::Anonymous }
         }
-        other if other.is_redirection() => {
-            let location = header(header::LOCATION).and_then(|location| location.parse::<http::Uri>().ok());
-            let host = location.and_then(|uri| uri.host().map(|host| text::truncated(host, LONGEST)));
-            RegistryAnswer::Redirected { host }
-        }
+        other if other.is_redirection() => match header(header::LOCATION) {
+            Some(location) => RegistryAnswer::Redirected { host: redirected(location, &host.host) },
+            None => RegistryAnswer::Other { status: other.as_u16() },
+        },
         other => RegistryAnswer::Other { status: other.as_u16() },
     }
 }
 
-/// `Bearer realm="https://…",service="…"`.
+/// Whether a body is a page, which may begin with a byte order mark.
+fn is_markup(body: &[u8]) -> bool {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().starts_with(b"<")
+}
+
+/// The host to which a redirect leads: a path alone stays where it is.
+fn redirected(location: &str, own: &str) -> Option<String> {
+    let uri: http::Uri = location.parse().ok()?;
+    Some(text::truncated(uri.host().unwrap_or(own), LONGEST))
+}
+
+/// `Bearer realm="https://…",service="…"`; quotes may be missing.
 fn challenge(value: &str) -> Option<RegistryAnswer> {
     let rest = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer ")).map(|_| &value[7..])?;
     let parameter = |name: &str| {
-        let at = rest.to_ascii_lowercase().find(&format!("{name}=\""))? + name.len() + 2;
-        rest[at..].split('"').next().map(|own| text::truncated(own, LONGEST))
+        let at = rest.to_ascii_lowercase().find(&format!("{name}="))? + name.len() + 1;
+        let value = match rest[at..].strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next(),
+            None => rest[at..].split([',', ' ']).next(),
+        };
+        value.map(|own| text::truncated(own, LONGEST))
     };
     Some(RegistryAnswer::Challenge { realm: parameter("realm")?, service: parameter("service") })
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::Path;
 
-use super::root::Root;
+use super::root::{Root, Unread};
 use crate::evidence::probe::{Host, Proxy, Vantage};
 use crate::text;
 
@@ -15,10 +15,16 @@ const LONGEST: usize = 1_000;
 /// The machine's own name, addresses and name servers; of a host root, the name and the name servers of that node.
 pub(super) fn host(host_root: Option<&Path>) -> Host {
     let root = Root::new(host_root.unwrap_or(Path::new("/")));
-    let read = |path: &str| root.read(path).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-    let name = read("etc/hostname").trim().to_owned();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap_or_default();
+    let name = root.read("etc/hostname").map(text).unwrap_or_default().trim().to_owned();
     let name = if name.is_empty() && host_root.is_none() { own_name() } else { name };
-    let resolvers = read("etc/resolv.conf")
+    // A root without a configuration is asked about by the machine's own name servers.
+    let configured = match root.read("etc/resolv.conf") {
+        Err(Unread::Absent) => Root::new(Path::new("/")).read("etc/resolv.conf"),
+        own => own,
+    };
+    let configured = configured.map(text).unwrap_or_default();
+    let resolvers = configured
         .lines()
         .filter_map(|line| line.trim().strip_prefix("nameserver"))
         .filter_map(|rest| rest.split_whitespace().next().map(str::to_owned))

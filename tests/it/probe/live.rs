@@ -108,6 +108,17 @@ fn every_greeting_of_a_registry_is_told_apart() {
             json!({ "kind": "redirected", "host": "login.contoso.com" }),
         ),
         (http("500 Oops", "", ""), json!({ "kind": "other", "status": 500 })),
+        (http("302 Found", "Location: /v2/login\r\n", ""), json!({ "kind": "redirected", "host": HOST })),
+        (http("300 Multiple Choices", "", ""), json!({ "kind": "other", "status": 300 })),
+        (http("200 OK", "", "\u{feff}<html>"), json!({ "kind": "other", "status": 200 })),
+        (
+            http(
+                "401 Unauthorized",
+                "Www-Authenticate: Basic realm=\"x\"\r\nWww-Authenticate: Bearer Realm=https://contosoboot.test/t,service=s\r\n",
+                "",
+            ),
+            json!({ "kind": "challenge", "realm": "https://contosoboot.test/t", "service": "s" }),
+        ),
         ("220 mail.contoso.com ESMTP\r\n".to_owned(), json!({ "kind": "not-http" })),
     ];
     for (answer, expected) in cases {
@@ -286,6 +297,23 @@ fn the_files_of_a_node_are_read_below_its_root_and_nowhere_else() {
     assert_eq!(file(&seen, "credential-provider"), json!({ "kind": "present", "mirrors": mirror }));
     assert_eq!(file(&seen, "provision"), json!({ "kind": "present", "exitCode": 211 }));
     assert_eq!(file(&seen, "localdns")["kind"], "absent");
+    // Without the kubelet's folder one of the files is enough, and no resolver configuration is no fault.
+    fs::remove_dir_all(root.join("var/lib/kubelet")).expect("removed");
+    fs::remove_file(root.join("etc/resolv.conf")).expect("removed");
+    let seen = read();
+    assert_eq!(seen["vantage"], "node");
+    assert_eq!(file(&seen, "hosts-toml")["kind"], "present");
+    assert_eq!(file(&seen, "credential-provider")["kind"], "absent");
+    assert!(outcome(&seen, "resolve", HOST, Some("system"))["kind"] != "not-tried", "{seen}");
+    write(
+        "var/lib/kubelet/credential-provider-config.yaml",
+        "providers:\n- name: acr\n  args: [--registry-mirror, \"mcr.microsoft.com:contosoboot.test/x\"]\n",
+    );
+    write("etc/containerd/certs.d/mcr.microsoft.com/hosts.toml", "host = 5\n");
+    let seen = read();
+    assert_eq!(file(&seen, "hosts-toml")["kind"], "malformed");
+    let mirror = json!(["mcr.microsoft.com:contosoboot.test/x"]);
+    assert_eq!(file(&seen, "credential-provider"), json!({ "kind": "present", "mirrors": mirror }));
     // Hostile files: a link out of the root, a folder, half a file, too much.
     fs::write(folder.path().join("secret"), "[host.\"https://stolen\"]\n").expect("written");
     let hosts = root.join("etc/containerd/certs.d/mcr.microsoft.com/hosts.toml");

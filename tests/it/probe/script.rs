@@ -86,7 +86,7 @@ fn the_script_says_what_the_probe_says() {
         ),
         (Behaviour::Plain, "open", vec!["tls contosoboot.test not-tls"]),
     ];
-    let answer = "#!/bin/sh\nprintf 'Server:\\t\\t10.0.0.4\\nAddress:\\t10.0.0.4#53\\n\\nNon-authoritative answer:\\n'\ncase $1 in contosoboot.test.) printf 'contosoboot.test\\tcanonical name = contosoboot.privatelink.test.\\nName:\\tcontosoboot.privatelink.test\\nAddress: 127.0.0.1\\n';; *) printf '** server can%st find %s: NXDOMAIN\\n' \"'\" \"$1\"; exit 1;; esac\n";
+    let answer = "#!/bin/sh\nprintf 'Server:\\t\\t10.0.0.4\\nAddress:\\t10.0.0.4#53\\n\\nNon-authoritative answer:\\n'\nfor last; do :; done\ncase $last in contosoboot.test.) printf 'contosoboot.test\\tcanonical name = contosoboot.privatelink.test.\\nName:\\tcontosoboot.privatelink.test\\nAddress: 127.0.0.1\\n';; *) printf '** server can%st find %s: NXDOMAIN\\n' \"'\" \"$last\"; exit 1;; esac\n";
     program(folder.path(), "nslookup", answer);
     for (behaviour, connect, expected) in cases {
         let host = Host::start(behaviour);
@@ -101,8 +101,12 @@ fn the_script_says_what_the_probe_says() {
             assert!(has("resolve contosoboot.eastus.data.test nxdomain"), "{shell:?} {own:?}");
             assert!(has(&format!("connect 127.0.0.1:{port} {connect}")), "{shell:?} {own:?}");
             expected.iter().for_each(|wanted| assert!(has(wanted), "{shell:?}: no {wanted} in {own:?}"));
-            let addresses = probe.results[0].outcome.clone();
-            let probe::Outcome::Resolve(resolved) = addresses else { panic!("a resolution comes first") };
+            assert_eq!(probe.results[0].outcome.probe(), "host-file", "what is short and sure comes first");
+            let resolved = probe.results.iter().find_map(|own| match &own.outcome {
+                probe::Outcome::Resolve(resolved) => Some(resolved),
+                _ => None,
+            });
+            let resolved = resolved.expect("a resolution");
             assert_eq!(resolved.addresses(), [std::net::IpAddr::V4(Ipv4Addr::LOCALHOST)]);
         }
         assert!(host.requests().iter().all(|request| request.starts_with("GET /v2/ ")), "{:?}", host.requests());
@@ -122,7 +126,10 @@ fn the_script_tells_bad_answers_apart() {
         ("** server can't find x: REFUSED", "refused"),
         ("*** Can't find x: No answer", "no-data"),
         (";; connection timed out; no servers could be reached", "timed-out"),
+        (";; communications error to 10.0.0.4#53: end of file", "malformed"),
+        ("nslookup: segmentation fault", "not-tried"),
     ];
+    program(folder.path(), "getent", "#!/bin/sh\nexit 2\n");
     for (said, kind) in cases {
         program(folder.path(), "nslookup", &format!("#!/bin/sh\ncat <<'END'\n{said}\nEND\nexit 1\n"));
         for shell in shells() {
@@ -149,6 +156,26 @@ fn the_line_stays_short_whatever_the_answers_are() {
         let probe = run(&shell, &script(&["--login-server", &format!("{NAME}:1")]), folder.path(), folder.path());
         assert!(!probe.results.is_empty());
     }
+    // A name with many addresses, and a machine with long names: the node's files and who answers are still there.
+    let many = "#!/bin/sh\nprintf 'Server: x\\nAddress: 10.0.0.4\\n\\n'\ni=1; while [ $i -lt 60 ]; do printf 'Name: x\\nAddress: 127.0.0.%d\\n' $i; i=$((i+1)); done\n";
+    program(folder.path(), "nslookup", many);
+    let addresses =
+        "#!/bin/sh\ni=1; while [ $i -lt 60 ]; do printf '2001:db8:1111:2222:3333:4444:5555:%d ' $i; i=$((i+1)); done\n";
+    program(folder.path(), "hostname", addresses);
+    let authority = Authority::new("Test");
+    let roots = folder.path().join("roots.pem");
+    fs::write(&roots, authority.pem()).expect("written");
+    let host = Host::start(Behaviour::Answers(
+        authority.server(&[NAME], false),
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+    ));
+    let text = script(&["--login-server", &format!("{NAME}:{}", host.address.port()), "--api-server", "api.test"]);
+    let probe = run(&["sh"], &text, folder.path(), &roots);
+    let own = kinds(&probe);
+    let count = |what: &str| own.iter().filter(|own| own.starts_with(what)).count();
+    assert_eq!(count("host-file"), 5, "{own:?}");
+    assert!(count(&format!("connect 127.0.0.1:{} open", host.address.port())) == 1 && count("connect") <= 8, "{own:?}");
+    assert!(count("tls contosoboot.test") == 1 && count("registry contosoboot.test forbidden") == 1, "{own:?}");
 }
 
 #[test]
@@ -159,6 +186,9 @@ fn a_script_needs_targets_and_real_ones() {
     };
     assert_eq!(code(&["--script"]), Some(2));
     assert_eq!(code(&["--script", "--login-server", "x;reboot"]), Some(2));
+    assert_eq!(code(&["--login-server", NAME, "--host-root", "/not/there"]), Some(2), "a folder that is not there");
+    let text = script(&["--login-server", NAME, "--egress", "proxy.test:8443"]);
+    assert!(text.contains("proxy.test:8443"), "an egress host keeps its port");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("a.json");
     let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
