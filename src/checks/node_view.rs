@@ -11,7 +11,7 @@ use super::judge::{Judge, NotApplicable};
 use super::open::Question;
 use super::rule::{GateRole, Rule, RuleSet};
 use crate::evidence::id::ResourceId;
-use crate::evidence::probe::{HostFile, Outcome};
+use crate::evidence::probe::{HostFile, Outcome, RegistryAnswer};
 use crate::evidence::{Evidence, Gap, Reason, Section};
 use crate::model::api_server::{self, Access};
 use crate::model::endpoints;
@@ -77,8 +77,11 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         return Err(NotApplicable("no probe file was supplied (--probe FILE)".to_owned()));
     }
     judge.is_isolated_or_cached()?;
-    premises(judge);
     let views = node_view::views(evidence);
+    if !views.iter().any(View::counts) {
+        return Err(NotApplicable(format!("no probe file counts: {}", reasons(&views))));
+    }
+    premises(judge);
     let names = node_view::wanted(evidence);
     for view in views.iter().filter(|view| view.counts()) {
         let case = Case { evidence, view, names: &names };
@@ -89,14 +92,17 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
             untried(judge, view);
         }
     }
-    if !views.iter().any(View::counts) {
-        for view in &views {
-            let Standing::Shown(why) = &view.standing else { continue };
-            judge.note(Gap::new(Reason::NotVisible, format!("probe {} does not count: {why}", view.supplied.file)));
-        }
-    }
     settle(judge, &views, &names);
     Ok(())
+}
+
+/// Why files do not count.
+fn reasons(views: &[View<'_>]) -> String {
+    let each = views.iter().filter_map(|view| match &view.standing {
+        Standing::Shown(why) => Some(format!("{}: {why}", view.supplied.file)),
+        _ => None,
+    });
+    text::bounded(&each.collect::<Vec<_>>().join("; "), 1_000)
 }
 
 /// What the judgement of a probe rests on besides the probe.
@@ -129,6 +135,9 @@ fn untried(judge: &mut Judge<'_>, view: &View<'_>) {
             (_, Some(reason)) => format!("was not tried: {reason}"),
             (Outcome::HostFile(HostFile::Refused { reason }), _) => format!("could not be read: {reason}"),
             (Outcome::HostFile(HostFile::Malformed), _) => "could not be understood".to_owned(),
+            (Outcome::Registry(RegistryAnswer::Other { status }), _) if node_view::is_busy(*status) => {
+                format!("was answered with {status}: the registry had too much to do")
+            }
             _ => continue,
         };
         let what = format!("{} {}", result.outcome.probe(), text::bounded(&result.target, 200));

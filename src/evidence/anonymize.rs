@@ -195,7 +195,7 @@ fn walk(value: &mut Value, field: &str, turn: &mut impl FnMut(&str, &str) -> Str
             let mut turned = Map::new();
             for (key, mut value) in std::mem::take(map) {
                 // Whose name it is decides what may stay of it.
-                let qualified = key == "name" || (key == "reason" && field == "outcome");
+                let qualified = key == "name" || (["reason", "actions"].contains(&key.as_str()) && field == "outcome");
                 let below = if qualified { format!("{field}.{key}") } else { key.clone() };
                 walk(&mut value, if named { "" } else { &below }, turn);
                 turned.insert(if named { turn("", &key) } else { key }, value);

@@ -21,6 +21,21 @@ pub use read::{LIMIT, parse};
 pub const SCHEMA_VERSION: &str = "1";
 /// What `via` says of the machine's own resolver.
 pub const SYSTEM: &str = "system";
+/// The actions of a registry's token; another one may name a repository.
+const ACTIONS: [&str; 12] = [
+    "*",
+    "read",
+    "write",
+    "delete",
+    "list",
+    "pull",
+    "push",
+    "content_read",
+    "content_write",
+    "metadata_read",
+    "metadata_write",
+    "deleted_read",
+];
 /// The short names of the node's files.
 pub const HOST_FILES: [&str; 5] = [HOSTS_TOML, CREDENTIAL_PROVIDER, PROVISION, OUTBOUND_SKIPPED, LOCAL_DNS];
 
@@ -343,6 +358,7 @@ pub fn is_word(field: &str, text: &str) -> bool {
     match field {
         "via" => text == SYSTEM,
         "target" => HOST_FILES.contains(&text),
+        "outcome.actions" => ACTIONS.contains(&text),
         "outcome.reason" => distrust.iter().any(|own| own.as_str() == text),
         _ => false,
     }

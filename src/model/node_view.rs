@@ -12,14 +12,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::evidence::Evidence;
 use crate::evidence::id::ResourceId;
-use crate::evidence::probe::{Outcome, Supplied, Vantage};
+use crate::evidence::probe::{HostFile, Outcome, Supplied, Vantage};
+use crate::model::networks::AZURE_DNS;
 pub use last_change::last_change;
 pub use place::Place;
-pub use reading::{Dns, Tcp, Web};
+pub use reading::{Dns, Tcp, Web, is_busy};
 pub use wanted::{Role, Wanted, is_public, wanted};
 
 /// A probe older than this says nothing of the cluster as it is.
 const OLD: SignedDuration = SignedDuration::from_hours(24);
+/// Name servers on the node itself: LocalDNS, and systemd's.
+const STUBS: [&str; 2] = ["169.254.10.10", "127.0.0.53"];
 /// How far the clocks of two machines may be apart.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -79,6 +82,9 @@ fn standing(
     names: &[Wanted],
 ) -> Standing {
     let probe = &supplied.probe;
+    if probe.results.is_empty() {
+        return Standing::Shown("it holds no results".to_owned());
+    }
     if let Some(why) = about_another(supplied, names).or_else(|| place.contradiction.clone()) {
         return Standing::Shown(why);
     }
@@ -119,7 +125,8 @@ fn out_of_time(
     Some(format!("node {} was created at {created}, after the probe was taken ({taken})", place.name))
 }
 
-/// Whether it names registries or API servers, and none of them is this cluster's.
+/// Whether it names registries or API servers, of which none is this cluster's, and holds nothing else that says
+/// something of this cluster: what it says of the others is ignored by itself.
 fn about_another(supplied: &Supplied, names: &[Wanted]) -> Option<String> {
     let named = supplied.probe.results.iter().filter(|result| {
         matches!(result.outcome, Outcome::Resolve(_) | Outcome::Tls(_) | Outcome::Registry(_) | Outcome::Identity(_))
@@ -133,29 +140,50 @@ fn about_another(supplied: &Supplied, names: &[Wanted]) -> Option<String> {
             others.get_or_insert(host);
         }
     }
-    let other = others.filter(|_| !own && !names.is_empty())?;
+    let other = others.filter(|_| !own && !names.is_empty() && !says_something(supplied, names))?;
     let other = crate::text::bounded(other, 100);
     Some(format!("it is about another registry or API server ({other}), not about this cluster's"))
 }
 
-/// Of several files for one place the newest counts.
+/// Whether a file says something beside names: of the node's own files, or of a connection to an endpoint of ours.
+fn says_something(supplied: &Supplied, names: &[Wanted]) -> bool {
+    supplied.probe.results.iter().any(|result| match &result.outcome {
+        Outcome::HostFile(file) => !matches!(file, HostFile::NotTried { .. }),
+        Outcome::Connect(_) => {
+            reading::address_of(&result.target).is_some_and(|own| names.iter().any(|name| name.right.contains(&own)))
+        }
+        _ => false,
+    })
+}
+
+/// Of several files for one place the newest counts; of the same moment all do, unless they are one and the same.
 fn only_the_newest(views: &mut [View<'_>]) {
-    let mut newest: BTreeMap<(bool, String), (Timestamp, String)> = BTreeMap::new();
+    let mut newest: BTreeMap<(bool, String), (Timestamp, Vec<&Supplied>)> = BTreeMap::new();
     let key = |view: &View<'_>| (view.is_node(), view.place.key());
-    for view in views.iter().filter(|view| view.counts()) {
-        let own = (view.supplied.probe.taken_at, view.supplied.file.clone());
-        let known = newest.entry(key(view)).or_insert_with(|| own.clone());
-        *known = own.max(known.clone());
+    for view in views.iter_mut().filter(|view| view.counts()) {
+        let own = view.supplied;
+        let (taken, kept) = newest.entry(key(view)).or_insert_with(|| (own.probe.taken_at, Vec::new()));
+        if *taken < own.probe.taken_at {
+            (*taken, *kept) = (own.probe.taken_at, Vec::new());
+        }
+        if *taken > own.probe.taken_at {
+            continue; // it is told below
+        }
+        match kept.iter().find(|other| other.probe == own.probe) {
+            Some(same) => view.standing = Standing::Shown(format!("it is the same as {}", same.file)),
+            None => kept.push(own),
+        }
     }
     for view in views.iter_mut().filter(|view| view.counts()) {
-        let (_, file) = &newest[&key(view)];
-        if *file != view.supplied.file {
-            view.standing = Standing::Shown(format!("{file} is a newer probe of the same place"));
+        let (taken, kept) = &newest[&key(view)];
+        if *taken > view.supplied.probe.taken_at {
+            view.standing = Standing::Shown(format!("{} is a newer probe of the same place", kept[0].file));
         }
     }
 }
 
-/// Whether nodes of every subnet of a network proved that these names resolve to where they should.
+/// Whether nodes of every subnet of a network proved that these names resolve to where they should. One whose name
+/// servers are not the network's proves nothing of the others, and none does beside one that gets a bad answer.
 pub fn resolves_everywhere(
     evidence: &Evidence,
     views: &[View<'_>],
@@ -163,13 +191,27 @@ pub fn resolves_everywhere(
     are_meant: fn(&Wanted) -> bool,
 ) -> bool {
     let names = wanted(evidence);
+    let needed: Vec<&Wanted> = names.iter().filter(|wanted| are_meant(wanted)).collect();
     let right = |view: &View<'_>| {
-        let mut needed = names.iter().filter(|wanted| are_meant(wanted)).peekable();
-        needed.peek().is_some() && needed.all(|wanted| view.resolves_right(wanted))
+        shares_servers(evidence, network, view) && needed.iter().all(|wanted| view.resolves_right(wanted))
     };
-    everywhere(evidence, Some(network), |subnet| {
-        views.iter().any(|view| view.is_node() && view.place.subnet == Some(subnet) && right(view))
-    })
+    let wrong = |view: &View<'_>| needed.iter().any(|wanted| view.resolves_wrongly(wanted));
+    !needed.is_empty()
+        && everywhere(evidence, Some(network), |subnet| {
+            let own = || views.iter().filter(|view| view.is_node() && view.place.subnet == Some(subnet));
+            own().any(right) && !own().any(wrong)
+        })
+}
+
+/// Whether the name servers that a node asks are those that the network gives its nodes; a stub on the node itself asks
+/// these in its turn.
+fn shares_servers(evidence: &Evidence, network: &ResourceId, view: &View<'_>) -> bool {
+    let Some(network) = evidence.network(network).known().copied() else { return false };
+    let given = network.properties.dhcp_options.iter().flat_map(|options| &options.dns_servers);
+    let given: Vec<&str> = given.map(String::as_str).collect();
+    let own = |server: &str| STUBS.contains(&server) || given.contains(&server);
+    let own = |server: &String| own(server) || (given.is_empty() && server == AZURE_DNS);
+    view.supplied.probe.host.resolvers.iter().all(own)
 }
 
 /// Whether from every node subnet a connection to the registry, or to the API server, was made.
@@ -179,8 +221,9 @@ pub fn reaches_everywhere(evidence: &Evidence, views: &[View<'_>], role: Role) -
     // Where no address is known to be right, a node's own connection by the name counts.
     let by_name = |view: &View<'_>| server.right.is_empty() && view.is_node() && view.tcp(server) == Tcp::Open;
     everywhere(evidence, None, |subnet| {
-        let own = views.iter().filter(|view| view.counts() && view.place.subnet == Some(subnet));
-        own.into_iter().any(|view| view.connects_to_endpoint(server) || by_name(view) && role == Role::ApiServer)
+        let own = || views.iter().filter(|view| view.counts() && view.place.subnet == Some(subnet));
+        let reaches = |view: &View<'_>| view.connects_to_endpoint(server) || by_name(view) && role == Role::ApiServer;
+        own().any(reaches) && !own().any(|view| !reaches(view) && matches!(view.tcp(server), Tcp::Closed(_)))
     })
 }
 

@@ -6,7 +6,7 @@ use crate::checks::judge::Judge;
 use crate::checks::open::Against;
 use crate::checks::remedy::{DOCS_TROUBLESHOOT, remedy};
 use crate::checks::rule::{Rule, RuleSet};
-use crate::checks::{api_server, kubelet_acrpull, private_dns, private_endpoint};
+use crate::checks::{api_server, kubelet_acrpull, node_network, private_dns, private_endpoint};
 use crate::evidence::probe::{Identity, Outcome};
 use crate::model::networks::own_servers;
 use crate::model::node_view::{Dns, Role, Tcp, Wanted, Web};
@@ -49,12 +49,16 @@ const NAMES: [Names; 2] = [
 /// What says that a way is barred, and to what.
 const PATHS: [(Role, &[&Rule]); 2] =
     [(Role::Registry, &[&private_endpoint::PATH_BLOCKED]), (Role::ApiServer, &[&api_server::PATH_BLOCKED])];
+/// What says that no endpoint carries connections.
+const NO_ENDPOINT: &[&Rule] = &[&private_endpoint::MISSING, &private_endpoint::NOT_APPROVED];
 /// What says that the kubelet identity may not pull.
 const ROLES: &[&Rule] =
     &[&kubelet_acrpull::MISSING, &kubelet_acrpull::IGNORED_BY_ABAC, &kubelet_acrpull::REPOSITORY_IGNORED];
 
 pub(super) fn judge(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
     NAMES.iter().for_each(|names| resolution(judge, case, names));
+    queries(judge, case);
+    endpoint(judge, case);
     anonymous(judge, case);
     identity(judge, case);
     PATHS.iter().for_each(|(role, barred)| path(judge, case, *role, barred));
@@ -70,12 +74,6 @@ fn finding(case: &Case<'_, '_>, detail: String, seen: Vec<Observation>) -> Findi
 
 /// Zones and records under Azure's own DNS say what a node must get.
 fn resolution(judge: &mut Judge<'_>, case: &Case<'_, '_>, kind: &'static Names) {
-    let network = case.view.place.subnet.and_then(|subnet| subnet.up_to("virtualNetworks"));
-    let Some(network) = network else { return };
-    let azure = case.evidence.network(&network).known().is_some_and(|network| own_servers(network).is_empty());
-    if !azure {
-        return;
-    }
     let mut others = Vec::new();
     for wanted in case.names.iter().filter(|wanted| (kind.are)(wanted)) {
         let got = match case.view.dns(wanted) {
@@ -95,7 +93,12 @@ fn resolution(judge: &mut Judge<'_>, case: &Case<'_, '_>, kind: &'static Names) 
             kind.what
         );
         judge.contradict(Against::Standing(kind.wrong), finding(case, detail, seen.collect()));
-    } else if !others.is_empty() {
+        return;
+    }
+    let network = case.view.place.subnet.and_then(|subnet| subnet.up_to("virtualNetworks"));
+    let Some(network) = network else { return };
+    let azure = case.evidence.network(&network).known().is_some_and(|network| own_servers(network).is_empty());
+    if azure && !others.is_empty() {
         let each = others.iter().map(|(wanted, got)| format!("{} ({got})", wanted.host));
         let detail = format!(
             "Zone, link and records answer network {} rightly under Azure's DNS. {} gets another answer for {}.",
@@ -106,6 +109,38 @@ fn resolution(judge: &mut Judge<'_>, case: &Case<'_, '_>, kind: &'static Names) 
         let seen = others.iter().map(|(wanted, got)| case.seen(format!("resolve {}", wanted.host), got.as_str()));
         judge.contradict(Against::Passing(kind.right), finding(case, detail, seen.collect()));
     }
+}
+
+/// Name servers answer, although a rule or a route keeps the subnet from them: the only one, so that no other is meant.
+fn queries(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
+    if case.evidence.node_subnets().len() != 1 || case.view.place.subnet.is_none() {
+        return;
+    }
+    let Some(right) = case.names.iter().find(|wanted| case.view.dns(wanted) == Dns::Right) else { return };
+    let detail = format!(
+        "{} resolves {} to its endpoint, although a security rule or a route keeps its subnet from its DNS servers.",
+        case.place(),
+        right.host
+    );
+    let seen = vec![case.seen(format!("resolve {}", right.host), "the endpoint's address")];
+    judge.contradict(Against::Standing(&[&node_network::DNS_BLOCKED]), finding(case, detail, seen));
+}
+
+/// The registry answers at a private address, although Azure knows no endpoint in use.
+fn endpoint(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
+    let Some(server) = case.names.iter().find(|wanted| wanted.role == Role::Registry) else { return };
+    let answers = matches!(case.view.web(server), Web::Right | Web::Anonymous) && case.view.tcp(server) == Tcp::Open;
+    if !answers || !case.view.resolves_right(server) {
+        return;
+    }
+    let detail = format!(
+        "{} gets an answer of the registry from {} at a private address, although no approved private endpoint of it \
+         is known.",
+        case.place(),
+        server.host
+    );
+    let seen = vec![case.seen(format!("registry {}", server.host), "the registry answers")];
+    judge.contradict(Against::Standing(NO_ENDPOINT), finding(case, detail, seen));
 }
 
 /// The registry lets anybody pull, although ARM says that it does not.

@@ -1,12 +1,14 @@
 //! What a probe says of the node's own files: which registry they send it to, and how its bootstrap ended.
 
 use super::{Case, MIRROR_STALE};
-use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind};
+use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
 use crate::checks::judge::Judge;
 use crate::checks::node_bootstrap;
 use crate::checks::remedy::{self, DOCS_NODE_IMAGE, remedy};
 use crate::checks::rule::Severity;
+use crate::evidence::pools::AgentPool;
 use crate::evidence::probe::{CREDENTIAL_PROVIDER, HOSTS_TOML, HostFile, Outcome, PROVISION, Read};
+use crate::model::cluster::is;
 use crate::text;
 
 pub(super) fn judge(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
@@ -90,16 +92,32 @@ fn reimage(case: &Case<'_, '_>) -> Remediation {
     remedy(RemediationKind::Reimage, summary, commands, DOCS_NODE_IMAGE)
 }
 
-/// A code in the node's own report of its bootstrap is a finding of that check, where ARM shows none.
+/// A code in the node's own report of its bootstrap is a finding of that check, where ARM shows none. It is the pool's
+/// where only one pool can be meant, else the node's.
 fn bootstrap(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
     let Some(HostFile::Present(Read { exit_code: Some(code), .. })) = file(case, PROVISION) else { return };
-    let Some(pool) = case.view.place.pools.first().filter(|_| *code != 0) else { return };
+    if *code == 0 {
+        return;
+    }
+    let place = &case.view.place;
     let pools = case.evidence.pools.agent_pools.known().into_iter().flatten();
-    let windows = pools
-        .into_iter()
-        .any(|own| own.name.eq_ignore_ascii_case(pool) && crate::model::cluster::is(own.os_type.as_ref(), "Windows"));
+    let own: Vec<&AgentPool> =
+        pools.filter(|pool| place.pools.iter().any(|name| name.eq_ignore_ascii_case(&pool.name))).collect();
+    let windows = !own.is_empty() && own.iter().all(|pool| is(pool.os_type.as_ref(), "Windows"));
     let seen = case.seen(format!("host-file {PROVISION}"), format!("exit status={code}"));
-    let mut finding = node_bootstrap::bootstrap_failed(case.evidence, pool, windows, *code, seen);
-    finding.facts.nodes.insert(case.view.place.name.clone());
+    let failed = |name: &str| node_bootstrap::bootstrap_failed(case.evidence, name, windows, *code, seen);
+    let mut finding = match own.as_slice() {
+        [pool] => failed(&pool.name),
+        _ => of_node(case, failed(&place.name)),
+    };
+    finding.facts.nodes.insert(place.name.clone());
     judge.hand(&node_bootstrap::CHECK.about, finding);
+}
+
+/// The same about the node alone: which pool's it is, nothing says.
+fn of_node(case: &Case<'_, '_>, finding: Finding) -> Finding {
+    let name = &case.view.place.name;
+    let detail = finding.detail.replace(&format!("Nodes of pool {name} fail"), &format!("Node {name} failed"));
+    let remediation = Remediation { commands: Vec::new(), ..finding.remediation };
+    Finding { subject: Subject::node(&case.evidence.cluster.id, name), detail, remediation, ..finding }
 }

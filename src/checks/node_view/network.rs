@@ -47,12 +47,12 @@ fn resolution(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
     }
     if !public.is_empty() {
         let why = "The name servers that it asks do not know the private zone: the connection leaves for the \
-                   internet, which drops it, or the registry's firewall refuses it.";
+                   internet, where it is dropped or refused.";
         report_resolution(judge, case, &RESOLVES_PUBLIC, &public, "a public address", why);
     }
     if !wrong.is_empty() {
         let why = "What answers there is another endpoint, a left-over of an earlier one, or nothing.";
-        report_resolution(judge, case, &RESOLVES_WRONG, &wrong, "no address of the registry's endpoint", why);
+        report_resolution(judge, case, &RESOLVES_WRONG, &wrong, "no address of its private endpoint", why);
     }
 }
 

@@ -64,6 +64,12 @@ impl View<'_> {
         self.supplied.probe.results.iter().map(|result| (result.target.as_str(), &result.outcome))
     }
 
+    /// What was reached by the machine's own resolver: an address that another gave is not where the node goes.
+    fn own_outcomes(&self) -> impl Iterator<Item = (&str, &Outcome)> {
+        let own = self.supplied.probe.results.iter().filter(|result| result.by_system());
+        own.map(|result| (result.target.as_str(), &result.outcome))
+    }
+
     /// What the machine's own resolver says of a name, address families together.
     fn resolved<'v>(&'v self, wanted: &Wanted) -> Vec<&'v Resolved> {
         let own = self.supplied.probe.results.iter().filter(|result| result.by_system());
@@ -132,7 +138,7 @@ impl View<'_> {
     /// Who answers at a name there.
     pub fn web(&self, wanted: &Wanted) -> Web {
         let mut said = Web::Unasked;
-        for (target, outcome) in self.outcomes().filter(|(target, _)| wanted.is(host_of(target))) {
+        for (target, outcome) in self.own_outcomes().filter(|(target, _)| wanted.is(host_of(target))) {
             let own = match outcome {
                 Outcome::Tls(handshake) => of_handshake(handshake, wanted.role),
                 Outcome::Registry(answer) if wanted.role == Role::Registry => of_registry(answer, target),
@@ -156,10 +162,15 @@ impl View<'_> {
             _ => false,
         }
     }
+
+    /// Whether the machine's resolver gives a name an answer that is certainly not the right one.
+    pub fn resolves_wrongly(&self, wanted: &Wanted) -> bool {
+        matches!(self.dns(wanted), Dns::Public(_) | Dns::Wrong(_) | Dns::None(_))
+    }
 }
 
 /// The address of `address:port`, or of an address alone.
-fn address_of(target: &str) -> Option<IpAddr> {
+pub(super) fn address_of(target: &str) -> Option<IpAddr> {
     let socket = target.parse::<SocketAddr>().map(|socket| socket.ip());
     socket.or_else(|_| target.trim_matches(['[', ']']).parse()).ok()
 }
@@ -205,6 +216,11 @@ fn of_handshake(handshake: &Handshake, role: Role) -> Web {
     }
 }
 
+/// Whether a registry answers so when it has too much to do.
+pub fn is_busy(status: u16) -> bool {
+    matches!(status, 429 | 503)
+}
+
 fn of_registry(answer: &RegistryAnswer, target: &str) -> Web {
     match answer {
         RegistryAnswer::Challenge { realm, .. } => {
@@ -222,6 +238,8 @@ fn of_registry(answer: &RegistryAnswer, target: &str) -> Web {
             let host = host.as_deref().unwrap_or("another host");
             Web::Failed(format!("it redirects to {}", crate::text::bounded(host, 100)))
         }
+        // It is there, and busy: what it would say is not known.
+        RegistryAnswer::Other { status } if is_busy(*status) => Web::Unasked,
         RegistryAnswer::Other { status } => Web::Failed(format!("it answers {status}, which no registry does")),
         RegistryAnswer::NotHttp => Web::Failed("what answers there does not speak HTTP".to_owned()),
         RegistryAnswer::TimedOut => Web::Failed("it does not answer GET /v2/ in time".to_owned()),

@@ -63,6 +63,10 @@ fn a_file_that_cannot_be_used_ends_the_run_with_its_name() {
         ("no list", with("/results", json!({}))),
         ("an unknown kind", with("/results/0/outcome/kind", json!("perhaps"))),
         ("no address", with("/results/0/outcome/addresses/0", json!("10.1.2"))),
+        ("a number for mirrors", with("/results/12/outcome/mirrors", json!(5))),
+        ("a number in mirrors", with("/results/12/outcome/mirrors", json!([5]))),
+        ("an object for a code", with("/results/14/outcome/exitCode", json!({}))),
+        ("a code below zero", with("/results/14/outcome/exitCode", json!(-1))),
         ("too large", [whole.as_bytes(), &vec![b' '; 1 << 20]].concat()),
         ("no text", vec![0xff, 0xfe, 0]),
     ];
@@ -84,6 +88,50 @@ fn a_file_that_cannot_be_used_ends_the_run_with_its_name() {
         let (code, _, error) = run(&pipe, &folder);
         assert_eq!(code, 2, "a pipe is not waited for: {error}");
     }
+}
+
+#[test]
+fn a_file_without_results_counts_for_nothing() {
+    for change in [|probe: &mut Value| drop(probe["results"].take()), |probe: &mut Value| probe["results"] = json!([])]
+    {
+        let mut probe = good();
+        change(&mut probe);
+        if probe["results"].is_null() {
+            probe.as_object_mut().expect("an object").remove("results");
+        }
+        let (_, report, _) = diagnose(probe.to_string().as_bytes());
+        let report: Value = serde_json::from_str(&report).expect("JSON");
+        assert_eq!(report["probes"][0]["used"], false);
+        assert_eq!(report["probes"][0]["reason"], "it holds no results");
+        let checks = report["checks"].as_array().expect("checks");
+        let own = checks.iter().find(|own| own["id"] == "node-view").expect("the check");
+        assert_eq!(own["status"], "not-applicable", "{own}");
+    }
+}
+
+/// An action of a registry's token stays a word; what is none may name a repository.
+#[test]
+fn actions_that_are_no_words_become_pseudonyms() {
+    use aksiso::evidence::anonymize::{Pseudonyms, anonymize};
+    let mut snapshot = fixtures::named("cases/probe-identity-contradicts");
+    let results = snapshot["evidence"]["probes"][0]["probe"]["results"].as_array_mut().expect("results");
+    let own = results.iter_mut().find(|own| own["probe"] == "identity").expect("an identity");
+    own["outcome"]["actions"] = json!(["metadata_read", "repository:contoso-secret-app:pull"]);
+    let evidence = anonymize(&fixtures::evidence(&snapshot), &mut Pseudonyms::default()).expect("JSON");
+    let text = serde_json::to_string(&evidence.probes).expect("JSON");
+    assert!(text.contains("metadata_read") && !text.contains("secret-app"), "{text}");
+}
+
+/// What a machine calls itself is escaped, and the first lines fit the screen as the others do.
+#[test]
+fn the_table_begins_with_clean_lines_that_fit() {
+    let mut probe = probe::parse(good().to_string().as_bytes(), "it").expect("a probe");
+    probe.host.name = "aks\u{1b}[2J\u{202e}\r\nevil".to_owned();
+    probe.host.resolvers = (1..8).map(|at| format!("10.0.0.{at}\u{7}")).collect();
+    let table = aksiso::report::probe::table(&probe, &[], 80);
+    assert!(!table.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{table}");
+    let head = table.split("\n\n").next().expect("a head");
+    assert!(head.lines().count() > 1 && head.lines().all(|line| line.chars().count() <= 80), "{head}");
 }
 
 #[test]
