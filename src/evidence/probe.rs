@@ -21,6 +21,10 @@ pub use read::{LIMIT, parse};
 pub const SCHEMA_VERSION: &str = "1";
 /// What `via` says of the machine's own resolver.
 pub const SYSTEM: &str = "system";
+/// Name servers on a node itself, which ask the network's in their turn: LocalDNS, and systemd's.
+pub const STUBS: [&str; 2] = [LOCAL_DNS_ADDRESS, "127.0.0.53"];
+/// The address at which LocalDNS answers on a node.
+pub const LOCAL_DNS_ADDRESS: &str = "169.254.10.10";
 /// The actions of a registry's token; another one may name a repository.
 const ACTIONS: [&str; 12] = [
     "*",
@@ -357,6 +361,7 @@ pub fn is_word(field: &str, text: &str) -> bool {
     let distrust = [Distrust::UnknownIssuer, Distrust::Expired, Distrust::WrongName, Distrust::Other];
     match field {
         "via" => text == SYSTEM,
+        "resolvers" => STUBS.contains(&text),
         "target" => HOST_FILES.contains(&text),
         "outcome.actions" => ACTIONS.contains(&text),
         "outcome.reason" => distrust.iter().any(|own| own.as_str() == text),

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::evidence::Evidence;
 use crate::evidence::id::ResourceId;
-use crate::evidence::probe::{HostFile, Outcome, Supplied, Vantage};
+use crate::evidence::probe::{HostFile, Outcome, STUBS, Supplied, Vantage};
 use crate::model::networks::AZURE_DNS;
 pub use last_change::last_change;
 pub use place::Place;
@@ -21,8 +21,6 @@ pub use wanted::{Role, Wanted, is_public, wanted};
 
 /// A probe older than this says nothing of the cluster as it is.
 const OLD: SignedDuration = SignedDuration::from_hours(24);
-/// Name servers on the node itself: LocalDNS, and systemd's.
-const STUBS: [&str; 2] = ["169.254.10.10", "127.0.0.53"];
 /// How far the clocks of two machines may be apart.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -205,7 +203,7 @@ pub fn resolves_everywhere(
 
 /// Whether the name servers that a node asks are those that the network gives its nodes; a stub on the node itself asks
 /// these in its turn.
-fn shares_servers(evidence: &Evidence, network: &ResourceId, view: &View<'_>) -> bool {
+pub fn shares_servers(evidence: &Evidence, network: &ResourceId, view: &View<'_>) -> bool {
     let Some(network) = evidence.network(network).known().copied() else { return false };
     let given = network.properties.dhcp_options.iter().flat_map(|options| &options.dns_servers);
     let given: Vec<&str> = given.map(String::as_str).collect();

@@ -9,7 +9,7 @@ use crate::checks::rule::{Rule, RuleSet};
 use crate::checks::{api_server, kubelet_acrpull, node_network, private_dns, private_endpoint};
 use crate::evidence::probe::{Identity, Outcome};
 use crate::model::networks::own_servers;
-use crate::model::node_view::{Dns, Role, Tcp, Wanted, Web};
+use crate::model::node_view::{self, Dns, Role, Tcp, Wanted, Web};
 use crate::text;
 
 /// Names of one kind, and what Azure's configuration says of them.
@@ -113,7 +113,9 @@ fn resolution(judge: &mut Judge<'_>, case: &Case<'_, '_>, kind: &'static Names) 
 
 /// Name servers answer, although a rule or a route keeps the subnet from them: the only one, so that no other is meant.
 fn queries(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
-    if case.evidence.node_subnets().len() != 1 || case.view.place.subnet.is_none() {
+    let network = case.view.place.subnet.and_then(|subnet| subnet.up_to("virtualNetworks"));
+    let shares = network.is_some_and(|network| node_view::shares_servers(case.evidence, &network, case.view));
+    if !shares || case.evidence.node_subnets().len() != 1 {
         return;
     }
     let Some(right) = case.names.iter().find(|wanted| case.view.dns(wanted) == Dns::Right) else { return };

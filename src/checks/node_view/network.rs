@@ -13,13 +13,11 @@ use crate::checks::judge::Judge;
 use crate::checks::registry;
 use crate::checks::remedy::{DOCS_ISOLATED, DOCS_PRIVATE_LINK, DOCS_TROUBLESHOOT, remedy};
 use crate::checks::rule::Rule;
-use crate::evidence::probe::{Connected, Distrust, Outcome};
+use crate::evidence::probe::{Connected, Distrust, LOCAL_DNS_ADDRESS, Outcome};
 use crate::model::networks::AZURE_DNS;
 use crate::model::node_view::{Dns, Role, Tcp, Wanted, Web};
 use crate::text;
 
-/// The address at which LocalDNS answers on a node.
-const LOCAL_DNS: &str = "169.254.10.10";
 const DOCS_PRIVATE_CLUSTER: &str = "https://learn.microsoft.com/azure/aks/private-clusters";
 
 pub(super) fn judge(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
@@ -79,7 +77,7 @@ fn report_resolution(
 
 /// What may be an old answer.
 fn stale(case: &Case<'_, '_>) -> &'static str {
-    if case.view.supplied.probe.host.resolvers.iter().any(|own| own == LOCAL_DNS) {
+    if case.view.supplied.probe.host.resolvers.iter().any(|own| own == LOCAL_DNS_ADDRESS) {
         " It asks LocalDNS, which may serve an old answer for up to an hour after a repair."
     } else {
         ""
