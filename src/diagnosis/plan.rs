@@ -73,8 +73,12 @@ const NODES_ROLL: &str = "cordons, drains and replaces nodes; pods move, disrupt
 /// What a step disturbs: by its kind, and where its commands do worse than the kind says, by these.
 fn disturbs(kind: RemediationKind, impact: Impact) -> &'static str {
     match kind {
-        RemediationKind::Reimage | RemediationKind::UpgradeNodeImage | RemediationKind::DeleteRegistryAndReconcile => {}
-        RemediationKind::RecreateCacheRule | RemediationKind::UpdateRegistry | RemediationKind::RewriteImage => {}
+        RemediationKind::Reimage
+        | RemediationKind::UpgradeNodeImage
+        | RemediationKind::DeleteRegistryAndReconcile
+        | RemediationKind::RecreateCacheRule
+        | RemediationKind::UpdateRegistry
+        | RemediationKind::RewriteImage => {}
         _ => match impact {
             Impact::RollsNodes => return NODES_ROLL,
             Impact::Deletes => return "what it deletes is gone until it is created again",
