@@ -33,7 +33,7 @@ fuzz_target!(|text: &str| {
     let plan = Plan::of(&ruling.diagnosis);
     let results = Results { ruling: &ruling, plan: &plan, preflight: Some(&preflight), effect: None };
     let report = Report::of(&results, Shell::Posix);
-    let options = Options { width: 100, previous: None, links: false };
+    let options = Options { width: 100, ..Options::default() };
     let table = report::render(&report, Format::Table, &options).expect("a table");
     let shown = anstream_free(&table);
     assert!(!shown.chars().any(|c| c != '\n' && text::is_hostile(c)), "{shown:?}");

@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     let json = json::render(&report).expect("a report");
     let harmless = |report: &str| !report.chars().any(|c| c != '\n' && text::is_hostile(c));
     assert!(harmless(&json) && harmless(&script));
-    let options = Options { width: 80, previous: None, links: false };
+    let options = Options { width: 80, ..Options::default() };
     assert!(report::render(&report, Format::Table, &options).expect("a table").len() < 50_000_000);
     let mut names = Pseudonyms::default();
     let other = anonymize::anonymize(&evidence, &mut names).expect("pseudonyms");
