@@ -80,34 +80,36 @@ pub enum ListFormat {
 
 /// `--output FORMAT` or `--output FORMAT=FILE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct Output<F = Format> {
     /// The format.
-    pub format: Format,
+    pub format: F,
     /// Where it goes; `None` is standard output.
     pub file: Option<PathBuf>,
 }
 
-impl FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        destination(text).map(|(format, file)| Self { format, file })
+impl<F: ValueEnum> Output<F> {
+    /// The format's name on the command line.
+    pub fn name(&self) -> String {
+        self.format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
-/// Reads `FORMAT` or `FORMAT=FILE`.
-fn destination<F: ValueEnum>(text: &str) -> Result<(F, Option<PathBuf>), String> {
-    let (word, file) = text.split_once('=').map_or((text, None), |(word, file)| (word, Some(file)));
-    let names = || F::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-    let format = F::from_str(word, false).map_err(|_| {
-        let known: Vec<String> = names().map(|value| value.get_name().to_owned()).collect();
-        let near = crate::text::nearest(word, known.iter().map(String::as_str));
-        let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-        format!("there is no such format, expected one of {}{near}", known.join(", "))
-    })?;
-    match file {
-        Some("") => Err("expected a file after =".to_owned()),
-        file => Ok((format, file.map(PathBuf::from))),
+impl<F: ValueEnum> FromStr for Output<F> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (word, file) = text.split_once('=').map_or((text, None), |(word, file)| (word, Some(file)));
+        let names = || F::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let format = F::from_str(word, false).map_err(|_| {
+            let known: Vec<String> = names().map(|value| value.get_name().to_owned()).collect();
+            let near = crate::text::nearest(word, known.iter().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            format!("there is no such format, expected one of {}{near}", known.join(", "))
+        })?;
+        match file {
+            Some("") => Err("expected a file after =".to_owned()),
+            file => Ok(Self { format, file: file.map(PathBuf::from) }),
+        }
     }
 }
 

@@ -230,8 +230,7 @@ fn is_at(finding: &Finding, place: Place, evidence: &Evidence) -> bool {
 
 /// Whether a node's view is about the API server's name alone.
 fn of_api_server(finding: &Finding, evidence: &Evidence) -> bool {
-    let names = [&evidence.cluster.properties.private_fqdn, &evidence.cluster.properties.fqdn];
-    let own = |host: &String| names.iter().copied().flatten().any(|name| name.eq_ignore_ascii_case(host));
+    let own = |host: &String| evidence.cluster.properties.is_api_server(host);
     finding.check == &node_view::CHECK.about && !finding.facts.hosts.is_empty() && finding.facts.hosts.iter().all(own)
 }
 

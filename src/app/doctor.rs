@@ -181,8 +181,7 @@ impl Visit<'_> {
     fn kubeconfig(&mut self, wish: &Wish, cluster: &ManagedCluster) -> bool {
         let args = self.session.args;
         let contexts = Contexts::read(args.kubeconfig.as_ref());
-        let hosts = [cluster.properties.fqdn.as_deref(), cluster.properties.private_fqdn.as_deref()];
-        let hosts: Vec<&str> = hosts.into_iter().flatten().collect();
+        let hosts: Vec<&str> = cluster.properties.api_server_names().collect();
         let (id, title) = ("kubeconfig", "Kubeconfig");
         let (step, found) = if wish.skip {
             (Step::new(id, title, State::Skipped, "not used (--no-kubernetes)"), None)

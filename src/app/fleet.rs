@@ -17,7 +17,7 @@ use crate::answers::fleet::{self as answers, Judged, Projector, Terms};
 use crate::diagnosis::policy::Baseline;
 use crate::evidence::fleet::{Fleet, file};
 use crate::report::fleet::model::{FleetReport, FleetResults};
-use crate::report::fleet::{self, FleetOptions, FleetOutput};
+use crate::report::fleet::{self, FleetOptions};
 use crate::sources::progress::Progress;
 use crate::text::{self, problem::Problem};
 use effect::Changes;
@@ -25,7 +25,7 @@ use gather::{Gathered, Gone};
 
 pub(super) async fn fleet(args: &FleetArgs, progress: &Progress, interruption: Interruption) -> anyhow::Result<Exit> {
     // Whatever is wrong with a file is said before anything is asked.
-    distinct(&args.report.output)?;
+    output::distinct(&args.report.output)?;
     let changes = Changes::read(&args.what_if)?;
     let policy = files::policy(&args.report.policy)?;
     let previous = args.report.previous.as_deref().map(read_report).transpose()?;
@@ -87,19 +87,6 @@ fn write(report: &FleetReport, args: &FleetArgs, previous: Option<&FleetReport>)
     }
     for wanted in printed {
         output::print(&fleet::render(report, wanted.format, &options)?)?;
-    }
-    Ok(())
-}
-
-/// Several formats cannot share standard output, nor a file.
-fn distinct(wanted: &[FleetOutput]) -> anyhow::Result<()> {
-    for (at, output) in wanted.iter().enumerate() {
-        if wanted[..at].iter().any(|other| other.file == output.file) {
-            let place =
-                output.file.as_ref().map_or_else(|| "standard output".to_owned(), |file| file.display().to_string());
-            let message = format!("two formats would both go to {}", text::clean(&place));
-            return Err(Problem::new(message, "give each a file of its own: --output FORMAT=FILE").into());
-        }
     }
     Ok(())
 }

@@ -7,16 +7,38 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use tokio::sync::watch;
 
 use crate::app::exit::Exit;
+use crate::report::Output;
 use crate::sources::progress::Progress;
+use crate::text::{self, problem::Problem};
 
 /// The file that is being written under another name, if any: an interruption takes it away.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// How long a run may take to end by itself after an interruption.
 const GRACE: Duration = Duration::from_millis(400);
+
+/// Several formats cannot share standard output, nor a file.
+///
+/// # Errors
+/// Which two would.
+pub fn distinct<F: ValueEnum>(wanted: &[Output<F>]) -> Result<(), Problem> {
+    for (at, output) in wanted.iter().enumerate() {
+        if let Some(other) = wanted[..at].iter().find(|other| other.file == output.file) {
+            let place =
+                output.file.as_ref().map_or_else(|| "standard output".to_owned(), |file| file.display().to_string());
+            let (one, two) = (other.name(), output.name());
+            return Err(Problem::new(
+                format!("{one} and {two} would both go to {}", text::clean(&place)),
+                format!("give one of them a file of its own: --output {two}=FILE"),
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// Writes to standard output. A reader that has seen enough (`| head`) is no failure.
 ///

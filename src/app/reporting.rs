@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Instant;
 
-use clap::ValueEnum as _;
-
 use super::cli::ReportArgs;
 use super::exit::Exit;
 use super::{files, output, width};
@@ -12,8 +10,8 @@ use crate::answers::whatif::Effect;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::policy::{Baseline, Policy, Ruling};
 use crate::report::model::{Report, Results};
-use crate::report::{self, Format, Options, Output, json};
-use crate::text::{self, problem::Problem};
+use crate::report::{self, Format, Options, json};
+use crate::text::problem::Problem;
 
 /// What reports are made with; whatever is wrong with a file is said before anything is asked.
 pub(super) struct Reporting<'a> {
@@ -30,7 +28,7 @@ pub(super) struct Reporting<'a> {
 impl<'a> Reporting<'a> {
     /// Reads the files that the arguments name.
     pub(super) fn prepare(args: &'a ReportArgs) -> anyhow::Result<Self> {
-        distinct(&args.output)?;
+        output::distinct(&args.output)?;
         let former = args.baseline.as_deref().filter(|file| args.update_baseline && file.exists());
         Ok(Self {
             args,
@@ -100,24 +98,6 @@ impl<'a> Reporting<'a> {
         }
         Ok(exit)
     }
-}
-
-/// Several formats cannot share standard output, nor a file.
-fn distinct(wanted: &[Output]) -> anyhow::Result<()> {
-    for (at, output) in wanted.iter().enumerate() {
-        if let Some(other) = wanted[..at].iter().find(|other| other.file == output.file) {
-            let name = |output: &Output| output.format.to_possible_value().map(|value| value.get_name().to_owned());
-            let place =
-                output.file.as_ref().map_or_else(|| "standard output".to_owned(), |file| file.display().to_string());
-            let (one, two) = (name(other).unwrap_or_default(), name(output).unwrap_or_default());
-            return Err(Problem::new(
-                format!("{one} and {two} would both go to {}", text::clean(&place)),
-                format!("give one of them a file of its own: --output {two}=FILE"),
-            )
-            .into());
-        }
-    }
-    Ok(())
 }
 
 /// The former report, which only one format makes use of.

@@ -136,11 +136,7 @@ fn link_holds(link: Link, cause: &Finding, symptom: &Finding, evidence: &Evidenc
             };
             symptom.facts.hosts.iter().any(own)
         }
-        Link::ApiServerHost => {
-            let names = [&evidence.cluster.properties.private_fqdn, &evidence.cluster.properties.fqdn];
-            let own = |host: &String| names.iter().copied().flatten().any(|name| name.eq_ignore_ascii_case(host));
-            symptom.facts.hosts.iter().any(own)
-        }
+        Link::ApiServerHost => symptom.facts.hosts.iter().any(|host| evidence.cluster.properties.is_api_server(host)),
         Link::NodePull => {
             let elsewhere = origin(symptom, evidence) == Some(Origin::Elsewhere) || other_mirror(symptom, evidence);
             !elsewhere && sees(cause, Some(HostKind::Server), evidence) && same_node(cause, symptom)

@@ -70,6 +70,18 @@ pub struct ClusterProperties {
     pub agent_pool_profiles: Option<Vec<AgentPool>>,
 }
 
+impl ClusterProperties {
+    /// The API server's names, the private one first.
+    pub fn api_server_names(&self) -> impl Iterator<Item = &str> {
+        [&self.private_fqdn, &self.fqdn].into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether a host is the API server.
+    pub fn is_api_server(&self, host: &str) -> bool {
+        self.api_server_names().any(|name| name.eq_ignore_ascii_case(host))
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ServiceAccountImagePull {

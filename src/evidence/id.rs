@@ -146,6 +146,10 @@ pub fn is_subscription(text: &str) -> bool {
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
+        // Two ids mostly differ in length already.
+        if self.0.is_ascii() && other.0.is_ascii() {
+            return self.0.eq_ignore_ascii_case(&other.0);
+        }
         self.cmp(other) == Ordering::Equal
     }
 }
@@ -159,9 +163,13 @@ impl PartialOrd for ResourceId {
 }
 
 impl Ord for ResourceId {
+    /// Ids are compared more often than anything else, so the usual ones are not copied for it.
     fn cmp(&self, other: &Self) -> Ordering {
-        let lower = |id: &Self| id.0.chars().flat_map(char::to_lowercase).collect::<String>();
-        lower(self).cmp(&lower(other))
+        if self.0.is_ascii() && other.0.is_ascii() {
+            let (own, others) = (self.0.bytes(), other.0.bytes());
+            return own.map(|byte| byte.to_ascii_lowercase()).cmp(others.map(|byte| byte.to_ascii_lowercase()));
+        }
+        self.normalized().cmp(&other.normalized())
     }
 }
 

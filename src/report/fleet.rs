@@ -12,12 +12,10 @@ mod trend;
 mod words;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::ValueEnum;
 
-use super::{json, sarif, servicenow};
+use super::{Output, json, sarif, servicenow};
 use crate::text;
 use model::{CauseEntry, FleetReport};
 
@@ -60,20 +58,7 @@ pub enum GroupBy {
 }
 
 /// `--output FORMAT` or `--output FORMAT=FILE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FleetOutput {
-    pub format: FleetFormat,
-    /// Where it goes; `None` is standard output.
-    pub file: Option<PathBuf>,
-}
-
-impl FromStr for FleetOutput {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        super::destination(text).map(|(format, file)| Self { format, file })
-    }
-}
+pub type FleetOutput = Output<FleetFormat>;
 
 /// What the formats need besides the report.
 #[derive(Debug)]

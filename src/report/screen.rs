@@ -35,7 +35,8 @@ pub fn render(report: &Report, options: &Options<'_>) -> String {
         page.line("");
     }
     // With many root causes each takes fewer lines, so that all of them are on one screen.
-    let room = match roots.causes.len() + remedies(report).len().min(LISTED) {
+    let by_remedy = remedies(report);
+    let room = match roots.causes.len() + by_remedy.len().min(LISTED) {
         0..=1 => 4,
         2..=3 => 3,
         4 => 2,
@@ -47,7 +48,7 @@ pub fn render(report: &Report, options: &Options<'_>) -> String {
             block(&mut page, report, root, room);
         }
     }
-    unseen(&mut page, report);
+    unseen(&mut page, &by_remedy);
     let accepted = !report.policy.is_empty() || (1..=LISTED).contains(&report.suppressed.len());
     if accepted {
         page.suppressed(report);
@@ -121,9 +122,12 @@ fn first_sentence(text: &str) -> &str {
     text.find(". ").map_or(text, |end| &text[..=end])
 }
 
+/// What to do, and what was not seen for want of it.
+type Remedy<'r> = (Option<&'r String>, Vec<String>);
+
 /// What was not seen, by what to do about it.
-fn remedies(report: &Report) -> Vec<(Option<&String>, Vec<String>)> {
-    let mut by_remedy: Vec<(Option<&String>, Vec<String>)> = Vec::new();
+fn remedies(report: &Report) -> Vec<Remedy<'_>> {
+    let mut by_remedy: Vec<Remedy<'_>> = Vec::new();
     for (gap, checks) in report.unseen() {
         let what = text::clean(&format!("could not check {}: {}", checks.join(", "), gap.detail));
         match by_remedy.iter_mut().find(|(remedy, _)| *remedy == gap.remedy.as_ref()) {
@@ -135,8 +139,7 @@ fn remedies(report: &Report) -> Vec<(Option<&String>, Vec<String>)> {
 }
 
 /// What was not seen, each with what to do about it; what has the same remedy stands together.
-fn unseen(page: &mut Page, report: &Report) {
-    let by_remedy = remedies(report);
+fn unseen(page: &mut Page, by_remedy: &[Remedy<'_>]) {
     let first = format!("   {} ", coloured(LinkState::Unseen));
     let indent = " ".repeat(INDENT);
     for (remedy, gaps) in by_remedy.iter().take(LISTED) {

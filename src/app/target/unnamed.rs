@@ -54,10 +54,7 @@ async fn by_context(session: &Session<'_>, current: Current) -> anyhow::Result<R
             Err(failure) => Listed { clusters: Vec::new(), subscriptions: 0, failures: vec![failure] },
         },
     };
-    let leads = |cluster: &&ManagedCluster| {
-        let own = [&cluster.properties.fqdn, &cluster.properties.private_fqdn];
-        own.into_iter().flatten().any(|host| host.eq_ignore_ascii_case(&current.host))
-    };
+    let leads = |cluster: &&ManagedCluster| cluster.properties.is_api_server(&current.host);
     let Current { context, host } = &current;
     if let Some(cluster) = listed.clusters.iter().find(leads) {
         let why = Why::Context { context: context.clone(), host: host.clone() };

@@ -92,8 +92,7 @@ impl Connector<'_> {
             self.progress.log(1, &format!("Kubernetes API: {why}"));
             Kubeconfig::default()
         });
-        let hosts = [cluster.properties.fqdn.as_deref(), cluster.properties.private_fqdn.as_deref()];
-        let hosts: Vec<&str> = hosts.into_iter().flatten().collect();
+        let hosts: Vec<&str> = cluster.properties.api_server_names().collect();
         let mut own = None;
         if let Some(context) = kubeconfig::contexts_of(&local, &hosts).first() {
             self.progress.log(1, &format!("Kubernetes API: context {context}"));

@@ -1,7 +1,8 @@
 //! Causes by reach, and everything that is made from them: formats, tickets, trends, exported snapshots, what-if.
 
 use std::collections::BTreeSet;
-use std::process::Output;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -311,27 +312,35 @@ fn a_baseline_accepts_and_a_previous_report_shows_the_trend() {
     assert_eq!(cleared, 0, "the second cluster may still have it");
 }
 
+/// A run that saves what it gathers.
+fn saving(site: &Site, depth: &str, saved: &Path) -> Child {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("aksiso"));
+    command.env_clear().env("SSL_CERT_FILE", site.path("ca.pem")).env("AZURE_AUTHORITY_HOST", site.server.url());
+    command.env("AKSISO_ARM_ENDPOINT", site.server.url()).env("AZURE_CLIENT_SECRET", crate::server::SECRET);
+    command.env("AZURE_TENANT_ID", "00000000-aaaa-bbbb-cccc-000000000000").env("AZURE_CLIENT_ID", "x");
+    command.args(["fleet", "--depth", depth, "--save"]).arg(saved);
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts")
+}
+
+/// Presses Ctrl-C and waits for the end.
+fn interrupt(child: &mut Child) {
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    assert_eq!(ended(child).code(), Some(130));
+}
+
 /// Runs until nothing new is asked any more because of something that never answers, then stops it with Ctrl-C.
 fn interrupted(site: &Site, depth: &str, hangs: &str) -> Value {
     site.server.fault(hangs, Fault::NoAnswer);
     let saved = site.path("fleet.state");
-    let binary = assert_cmd::cargo::cargo_bin("aksiso");
-    let mut command = std::process::Command::new(binary);
-    command.env_clear().env("SSL_CERT_FILE", site.path("ca.pem")).env("AZURE_AUTHORITY_HOST", site.server.url());
-    command.env("AKSISO_ARM_ENDPOINT", site.server.url()).env("AZURE_CLIENT_SECRET", crate::server::SECRET);
-    command.env("AZURE_TENANT_ID", "00000000-aaaa-bbbb-cccc-000000000000").env("AZURE_CLIENT_ID", "x");
-    command.args(["fleet", "--depth", depth, "--save"]).arg(&saved);
-    let mut child =
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut child = saving(site, depth, &saved);
     let hung = |(_, path): &(String, String)| path.to_lowercase().contains(&hangs.to_lowercase());
     let mut asked = 0;
     while !site.server.requests().iter().any(hung) || site.server.requests().len() > asked {
         asked = site.server.requests().len();
         std::thread::sleep(std::time::Duration::from_secs(1));
     }
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
-    assert!(sent.success());
-    assert_eq!(ended(&mut child).code(), Some(130));
+    interrupt(&mut child);
     serde_json::from_slice(&std::fs::read(saved).expect("a file")).expect("JSON")
 }
 
@@ -353,20 +362,11 @@ fn ctrl_c_keeps_what_was_gathered() {
     let (site, _) = sharing(1..=2);
     site.server.fault(&format!("{}/cacheRules", registry()), Fault::NoAnswer);
     let saved = site.path("fleet.state");
-    let binary = assert_cmd::cargo::cargo_bin("aksiso");
-    let mut command = std::process::Command::new(binary);
-    command.env_clear().env("SSL_CERT_FILE", site.path("ca.pem")).env("AZURE_AUTHORITY_HOST", site.server.url());
-    command.env("AKSISO_ARM_ENDPOINT", site.server.url()).env("AZURE_CLIENT_SECRET", crate::server::SECRET);
-    command.env("AZURE_TENANT_ID", "00000000-aaaa-bbbb-cccc-000000000000").env("AZURE_CLIENT_ID", "x");
-    command.args(["fleet", "--depth", "graph", "--save"]).arg(&saved);
-    let mut child =
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut child = saving(&site, "graph", &saved);
     while !site.server.requests().iter().any(|(_, path)| path.contains("/cacheRules")) {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
-    assert!(sent.success());
-    assert_eq!(ended(&mut child).code(), Some(130));
+    interrupt(&mut child);
     let output = fleet(&site, &["--output", "json", "--from", &saved.display().to_string()]);
     let kept = report(&output);
     assert_eq!(output.status.code(), Some(3), "what was not asked is unknown: {kept}");
