@@ -1,6 +1,7 @@
 //! From outcomes to a diagnosis: causes and their symptoms, statuses and the verdict.
 
 pub mod causes;
+mod drains;
 pub mod gaps;
 pub mod links;
 mod node_problems;
@@ -111,6 +112,7 @@ impl<'e> Diagnosis<'e> {
 
     pub fn from_outcomes(evidence: &'e Evidence, mut outcomes: Vec<Outcome>) -> Self {
         severity::confirm(&mut outcomes);
+        drains::judge(&mut outcomes, evidence);
         let open = outcomes.iter().filter(|outcome| !outcome.open.is_empty() || !outcome.suspicions.is_empty());
         let answerable = open.map(|outcome| outcome.check).collect();
         let mut findings: Vec<Finding> = outcomes.iter().flat_map(|outcome| outcome.findings.clone()).collect();

@@ -275,8 +275,11 @@ impl<'e> Case<'e> {
     }
 
     fn conflict(&self, rule: &CacheRule) -> Option<Finding> {
-        let delete = || vec![self.delete(rule)];
-        let drop = |summary: &str| remedy(RemediationKind::RecreateCacheRule, summary, delete(), DOCS_CACHE);
+        let drop = |summary: &str| {
+            self.by_aks(RemediationKind::RecreateCacheRule).unwrap_or_else(|| {
+                remedy(RemediationKind::RecreateCacheRule, summary, vec![self.delete(rule)], DOCS_CACHE)
+            })
+        };
         if target(rule) == "*" {
             let detail = format!(
                 "Rule {} maps \"{}\" to \"*\" and takes over every repository, the managed ones included.",
@@ -324,11 +327,14 @@ impl<'e> Case<'e> {
 
     fn failure(&self, rule: &CacheRule) -> Finding {
         let main = self.role(rule) != Role::Other;
+        let again = || {
+            let commands = vec![self.delete(rule), remedy::create_cache_rule(&self.registry.id, &words(rule))];
+            remedy(RemediationKind::RecreateCacheRule, "Delete the rule and create it again.", commands, DOCS_CACHE)
+        };
         let remediation = if main {
             self.recreate(Some(rule))
         } else {
-            let commands = vec![self.delete(rule), remedy::create_cache_rule(&self.registry.id, &words(rule))];
-            remedy(RemediationKind::RecreateCacheRule, "Delete the rule and create it again.", commands, DOCS_CACHE)
+            self.by_aks(RemediationKind::DeleteRegistryAndReconcile).unwrap_or_else(again)
         };
         let mut finding = self.on_rule(
             rule,
@@ -345,6 +351,17 @@ impl<'e> Case<'e> {
             "Failed",
         ));
         finding
+    }
+
+    /// A rule of the operator's on a registry that AKS made: AKS documents no change to it, only how it is made again.
+    fn by_aks(&self, kind: RemediationKind) -> Option<Remediation> {
+        (self.evidence.ownership() == Ownership::Managed).then(|| {
+            let mut remediation = remedy::delete_registry_and_reconcile(self.evidence, &self.registry.id);
+            let first = "AKS manages this registry and its rules, and this rule is not one of AKS's. Leave it until a \
+                         maintenance window unless pulls fail by it. ";
+            remediation.summary.insert_str(0, first);
+            Remediation { kind, ..remediation }
+        })
     }
 
     fn delete(&self, rule: &CacheRule) -> Command {

@@ -309,13 +309,27 @@ impl Case<'_> {
         ]
     }
 
+    /// What AKS does for a registry of its own, under the kind of what is repaired.
+    fn by_aks(&self) -> Option<Remediation> {
+        (self.evidence.ownership() == Ownership::Managed).then(|| {
+            let why = "AKS assigns the role on its registry again.";
+            remedy::reconcile_as(RemediationKind::AssignRole, self.evidence, why)
+        })
+    }
+
     fn assign(&self, role: &str) -> Remediation {
+        if let Some(own) = self.by_aks() {
+            return own;
+        }
         let summary =
             "Assign the role. It takes minutes to propagate, and the kubelet keeps a refused sign-in for up to ten.";
         remedy(RemediationKind::AssignRole, summary, vec![self.assignment(role)], DOCS_ROLES)
     }
 
     fn assign_repository(&self, replace: bool) -> Remediation {
+        if let Some(own) = self.by_aks() {
+            return own;
+        }
         let first = if replace {
             "Replace the assignment by one without a condition, or by one whose condition allows \
              aks-managed-repository/ (with the slash). "

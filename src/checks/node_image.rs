@@ -84,13 +84,12 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         predates_fixes(judge, group);
         systems::bad_image(judge, group);
         systems::retired_system(judge, group);
-        drains::judge(judge, group);
     }
     Ok(())
 }
 
 /// The pool or NodePool.
-fn subject(group: &Group<'_>, evidence: &Evidence) -> Subject {
+pub fn subject(group: &Group<'_>, evidence: &Evidence) -> Subject {
     let cluster = &evidence.cluster.id;
     if group.pool.is_some() { Subject::pool(cluster, group.name) } else { Subject::node_pool(cluster, group.name) }
 }

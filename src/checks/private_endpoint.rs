@@ -327,5 +327,8 @@ fn elsewhere(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>
         home.name(),
         names.join(", ")
     );
-    on_endpoint(&OTHER_NETWORK, id, detail, seen, create::endpoint(evidence, registry, Vec::new()))
+    // The contract names this kind for managed registries too: an endpoint is what the nodes need.
+    let remediation =
+        Remediation { kind: RemediationKind::CreatePrivateEndpoint, ..create::create(evidence, registry, Vec::new()) };
+    on_endpoint(&OTHER_NETWORK, id, detail, seen, remediation)
 }

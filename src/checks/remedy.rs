@@ -113,6 +113,11 @@ pub fn reconcile(evidence: &Evidence, why: &str) -> Remediation {
     Remediation { kind: RemediationKind::Reconcile, summary, commands, script, docs: DOCS_TROUBLESHOOT }
 }
 
+/// The same for a finding whose kind names what is repaired, whoever does it.
+pub fn reconcile_as(kind: RemediationKind, evidence: &Evidence, why: &str) -> Remediation {
+    Remediation { kind, ..reconcile(evidence, why) }
+}
+
 /// A managed registry that lost its rule: delete it, and AKS recreates it.
 pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId) -> Remediation {
     let mut summary = "Delete the managed registry, then reconcile: AKS creates it again with its rule. Between the \

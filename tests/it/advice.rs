@@ -11,6 +11,7 @@ use aksiso::checks::impact::Impact;
 use aksiso::checks::private_dns;
 use aksiso::diagnosis::plan::{Phase, Plan};
 use aksiso::evidence::Evidence;
+use aksiso::evidence::id::ResourceId;
 use serde_json::{Value, json};
 
 use crate::judged::diagnose;
@@ -85,6 +86,36 @@ fn every_command_says_what_it_does() {
     }
     let usual = [Impact::None, Impact::Access, Impact::RollsNodes, Impact::CutsTraffic, Impact::Deletes];
     assert!(usual.iter().all(|impact| seen.contains(impact)), "{seen:?}");
+}
+
+/// Whether a command writes to the registry, or to what stands in a group.
+fn writes_to(command: &Command, registry: &ResourceId, group: &str) -> bool {
+    let line = command.posix();
+    let own = |id: &ResourceId| id.resource_group().is_some_and(|own| own.eq_ignore_ascii_case(group));
+    let target = command.change().is_some_and(|change| own(&change.target));
+    command.impact() != Impact::None && (target || line.contains(registry.as_str()))
+}
+
+/// A managed registry with all that belongs to it is AKS's to repair: it is reconciled, or deleted and reconciled.
+#[test]
+fn what_aks_owns_is_left_to_aks() {
+    let mut seen = BTreeSet::new();
+    for (name, snapshot) in fixtures::all() {
+        let mut evidence = fixtures::evidence(&snapshot);
+        let Some(registry) = evidence.registry_id() else { continue };
+        // As it is, or as it would be if AKS had made the registry.
+        evidence.cluster.properties.node_resource_group = registry.resource_group().map(str::to_owned);
+        let group = registry.resource_group().unwrap_or_default();
+        for (rule, command) in commands(&evidence) {
+            let line = command.posix();
+            let cluster = command.change().is_some_and(|change| evidence.cluster.id.covers(&change.target));
+            let mut exempt = ["az acr delete ", "az network private-dns link vnet create "].into_iter();
+            let allowed = cluster || exempt.any(|words| line.starts_with(words));
+            assert!(allowed || !writes_to(&command, &registry, group), "{name}: {rule} prints {line}");
+            seen.insert(rule);
+        }
+    }
+    assert!(seen.len() > 30, "only {seen:?}");
 }
 
 #[test]

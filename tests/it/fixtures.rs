@@ -6,6 +6,7 @@ mod patch;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use aksiso::evidence::Evidence;
 use aksiso::evidence::id::ResourceId;
@@ -139,10 +140,13 @@ pub fn named(name: &str) -> Value {
     }
 }
 
-/// Every fixture: healthy ones, cases and stages.
+/// Every fixture: healthy ones, cases and stages. They are read once.
 pub fn all() -> BTreeMap<String, Value> {
-    let names = |kind: &'static str| files(kind).into_keys().map(move |name| format!("{kind}/{name}"));
-    ["healthy", "cases", "cutover"].into_iter().flat_map(names).map(|name| (name.clone(), named(&name))).collect()
+    static ALL: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
+        let names = |kind: &'static str| files(kind).into_keys().map(move |name| format!("{kind}/{name}"));
+        ["healthy", "cases", "cutover"].into_iter().flat_map(names).map(|name| (name.clone(), named(&name))).collect()
+    });
+    ALL.clone()
 }
 
 /// Writes every fixture as a whole snapshot, to be read with the tool itself; gives the number of files.

@@ -109,16 +109,17 @@ fn at<'v>(value: &'v mut Value, path: &[String]) -> &'v mut Value {
 }
 
 /// What a leaf could be instead: another value of its kind, or nothing.
-fn others(leaf: &Value) -> Vec<Value> {
-    let other = match leaf {
+const OTHERS: [fn(&Value) -> Value; 2] = [another, |_| Value::Null];
+
+fn another(leaf: &Value) -> Value {
+    match leaf {
         Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => "2020-01-01T00:00:00Z".into(),
         Value::String(text) if text.starts_with('/') => format!("{text}x").into(),
         Value::String(_) => "other".into(),
         Value::Bool(value) => (!value).into(),
         Value::Number(_) => 4_000_000.into(),
         _ => Value::Null,
-    };
-    vec![other, Value::Null]
+    }
 }
 
 /// How many fields of one pattern are changed in one fixture.
@@ -150,7 +151,6 @@ fn look(
 ) {
     // As collect would write it: fields that the types do not know are gone.
     let evidence = serde_json::to_value(fixtures::evidence(snapshot)).expect("JSON");
-    let whole = std::cell::LazyCell::new(|| said(&evidence));
     let mut found = Vec::new();
     leaves(&evidence, &mut Vec::new(), &mut Vec::new(), &mut found);
     // Another registry has the types of the bootstrap registry, and is judged by the same checks.
@@ -158,27 +158,50 @@ fn look(
         pattern.drain(..2);
     }
     let mut tried: BTreeMap<Pattern, usize> = BTreeMap::new();
-    for (pattern, path) in found {
+    found.retain(|(pattern, _)| {
         // What a few nodes, pods or rules of one cluster leave unread, the others of its kind would leave unread, too.
         let times = tried.entry(pattern.clone()).or_default();
         *times += 1;
-        if *times > MOST_ALIKE {
-            continue;
-        }
-        if read.contains(&pattern) || EXCEPTIONS.iter().any(|(end, _)| pattern.join("/").ends_with(end)) {
-            continue;
-        }
-        let mut changed = evidence.clone();
-        let leaf = at(&mut changed, &path).clone();
-        let matters = others(&leaf).into_iter().any(|other| {
-            *at(&mut changed, &path) = other;
-            said(&changed) != *whole
-        });
-        if matters {
-            unread.remove(&pattern);
-            read.insert(pattern);
-        } else {
-            unread.insert(pattern);
-        }
+        let excepted = || EXCEPTIONS.iter().any(|(end, _)| pattern.join("/").ends_with(end));
+        *times <= MOST_ALIKE && !read.contains(pattern) && !excepted()
+    });
+    if found.is_empty() {
+        return;
     }
+    unread.extend(found.iter().map(|(pattern, _)| pattern.clone()));
+    let whole = said(&evidence);
+    for other in OTHERS {
+        found.retain(|(pattern, _)| !read.contains(pattern));
+        matter(&evidence, &found, &|changed| said(changed) != whole, other, read);
+    }
+    unread.retain(|pattern| !read.contains(pattern));
+}
+
+/// Finds those of the fields whose change matters. Most do not, so they are changed together first, and apart where
+/// that matters.
+fn matter(
+    evidence: &Value,
+    fields: &[(Pattern, Vec<String>)],
+    differs: &dyn Fn(&Value) -> bool,
+    other: fn(&Value) -> Value,
+    read: &mut BTreeSet<Pattern>,
+) {
+    if fields.iter().all(|(pattern, _)| read.contains(pattern)) {
+        return;
+    }
+    let mut changed = evidence.clone();
+    for (_, path) in fields {
+        let leaf = at(&mut changed, path);
+        *leaf = other(leaf);
+    }
+    if !differs(&changed) {
+        return;
+    }
+    if let [(pattern, _)] = fields {
+        read.insert(pattern.clone());
+        return;
+    }
+    let (some, rest) = fields.split_at(fields.len() / 2);
+    matter(evidence, some, differs, other, read);
+    matter(evidence, rest, differs, other, read);
 }

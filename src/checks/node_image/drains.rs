@@ -3,10 +3,8 @@
 use super::{DRAIN_BLOCKED, subject};
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, RemediationKind};
-use crate::checks::judge::Judge;
 use crate::checks::observe::observe_nodes;
 use crate::checks::remedy::remedy;
-use crate::checks::rule::Severity;
 use crate::evidence::calls::kubernetes::KubernetesCall;
 use crate::evidence::workloads::{BlockingBudget, CoveredPod};
 use crate::evidence::{Evidence, Gap};
@@ -18,25 +16,8 @@ const DOCS_UPGRADE: &str = "https://learn.microsoft.com/azure/aks/upgrade-option
 /// Most budgets whose commands are printed.
 const COMMANDS: usize = 5;
 
-/// Judges a group whose nodes some finding wants reimaged. As information where that finding is no more.
-pub(super) fn judge(judge: &mut Judge<'_>, group: &Group<'_>) {
-    let evidence = judge.evidence;
-    let own = subject(group, evidence);
-    let renews = |finding: &&Finding| {
-        let kind = finding.remediation.kind;
-        finding.subject.id == own.id && matches!(kind, RemediationKind::Reimage | RemediationKind::UpgradeNodeImage)
-    };
-    let Some(wanted) = judge.findings().iter().filter(renews).map(|finding| finding.severity).max() else { return };
-    let (finding, gap) = finding(evidence, group);
-    if let Some(gap) = gap.filter(|_| wanted > Severity::Info) {
-        judge.note(gap);
-    }
-    if let Some(finding) = finding {
-        judge.report(finding.with_severity(wanted.min(Severity::Warning)));
-    }
-}
-
-/// What would hold up a reimage of the group, and what of it could not be seen: for whoever reimages.
+/// What would hold up a reimage of the group, and what of it could not be seen: for whoever reimages. Which groups a
+/// finding of any check wants reimaged, the diagnosis knows.
 pub fn finding(evidence: &Evidence, group: &Group<'_>) -> (Option<Finding>, Option<Gap>) {
     let (blocked, gap) = blocked(evidence, group);
     let gap = gap.map(|gap| gap.clone().about("disruption budgets"));

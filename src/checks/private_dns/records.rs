@@ -42,11 +42,11 @@ pub(super) fn judge<'e>(
     let question = Question::Resolution(network.clone());
     for (name, addresses) in wanted(judge, registry, names) {
         let fitting = answering.fitting(names, &name);
-        if fitting.is_empty() || !wanting(judge, &fitting, names, (&name, &addresses), &question) {
+        if !wanting(judge, &fitting, names, (&name, &addresses), &question) {
             continue;
         }
         // What one of several zones holds is no finding, and what none holds may still come from elsewhere.
-        let sure = answering.certain && fitting.len() == 1;
+        let sure = answering.certain && fitting.len() <= 1;
         let zone = if let [zone] = fitting[..] { Some(zone) } else { chain.zone(&fitting) };
         // A network is linked to one zone of a name: of two, only one can be meant.
         let other = |own: &&ResourceId, zone: Zone<'_>| zone.id != *own && zone.name().eq_ignore_ascii_case(own.name());
@@ -54,6 +54,7 @@ pub(super) fn judge<'e>(
         let case = Case { evidence, names, name: &name, addresses, sure, rival };
         let mut finding = match zone {
             Some(zone) => case.problem(zone),
+            None if fitting.is_empty() => case.unanswered(answering),
             None => case.in_none(answering.network, &fitting),
         };
         match case.relevance(judge) {
@@ -242,6 +243,32 @@ impl<'e> Case<'_, 'e> {
         let subject = Subject::new("Microsoft.Network/privateDnsZones/A", id).named(self.name);
         let facts = Facts { data_endpoint: Some(self.names.region_of(self.name).is_some()), ..Facts::default() };
         Finding::new(rule, subject, detail).with_facts(facts)
+    }
+
+    /// No zone answers for the name: those that are linked hold other names of the registry.
+    fn unanswered(&self, answering: &Answering<'_, 'e>) -> Finding {
+        let linked: Vec<&str> = answering.zones.iter().map(|zone| zone.name()).collect();
+        let detail = format!(
+            "None of the zones that answer the nodes ({}) is one for {}: the name resolves to the registry's public \
+             address.",
+            linked.join(", "),
+            self.name
+        );
+        let seen = answering.zones.iter().map(|zone| {
+            Observation::new(format!("GET {}", zone.id), "name", format!("{}: not a suffix of it", zone.name()))
+        });
+        let remediation = if self.evidence.ownership() == Ownership::Managed {
+            remedy::reconcile(self.evidence, RECONCILED)
+        } else {
+            let summary = format!(
+                "Link a zone that has a record for this name to the network too: usually {}, which the endpoint's DNS \
+                 zone group fills with every name of the registry. {LOCAL_DNS}",
+                format_args!("privatelink.{}", self.names.suffix)
+            );
+            remedy::remedy(RemediationKind::CreateDnsRecord, summary, Vec::new(), DOCS_PRIVATE_LINK)
+        };
+        let id = answering.network.child(&format!("A/{}", self.name));
+        self.about(&RECORD_MISSING, &id, detail).seen(seen.collect()).with_remediation(remediation)
     }
 
     /// None of several zones has the name right, and the chain leads to none of them in particular.
