@@ -7,7 +7,7 @@ use std::process::Command;
 use aksiso::report::html;
 use serde_json::Value;
 
-use crate::{fixtures, judged};
+use crate::{fixtures, judged, snapshots};
 
 const NAMES: [&str; 5] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome-headless-shell"];
@@ -97,4 +97,36 @@ fn the_page_shows_the_broken_link_on_a_screen_and_on_a_phone() {
         papers.push(frames[0]["paper"].clone());
     }
     assert_ne!(papers[0], papers[1], "light and dark");
+}
+
+/// The picture of the page in the README is taken of `docs/report.html`, which is the page as it is. With
+/// `AKSISO_UPDATE` both are written, which takes a browser.
+#[test]
+fn the_picture_of_the_page_is_of_the_page_as_it_is() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let (page, picture) = (docs.join("report.html"), docs.join("report.png"));
+    let evidence = aksiso::app::files::read_snapshot(&snapshots::example()).expect("a snapshot");
+    let drawn = html::render(&judged::report(&evidence));
+    if std::env::var_os("AKSISO_UPDATE").is_some() {
+        std::fs::write(&page, &drawn).expect("written");
+        photograph(&browser().expect("a browser takes docs/report.png"), &page, &picture);
+    }
+    let shipped = std::fs::read_to_string(&page).unwrap_or_default().replace("\r\n", "\n");
+    assert!(shipped == drawn, "docs/report.html is old: AKSISO_UPDATE=1 cargo test --test it browser::");
+    let picture = std::fs::read(&picture).expect("docs/report.png");
+    assert!(picture.starts_with(b"\x89PNG\r\n") && picture.len() < 200_000, "{} bytes", picture.len());
+}
+
+/// The upper part of a page, as a window shows it.
+fn photograph(program: &Path, page: &Path, picture: &Path) {
+    let profile = tempfile::tempdir().expect("a folder");
+    let taken = Command::new(program)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+        .args(["--hide-scrollbars", "--window-size=1100,620", "--blink-settings=preferredColorScheme=1"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("--screenshot={}", picture.display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .expect("the browser runs");
+    assert!(taken.status.success() && picture.is_file(), "{}", String::from_utf8_lossy(&taken.stderr));
 }
