@@ -131,10 +131,16 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
         let (kind, docs) = (RemediationKind::DeleteRegistryAndReconcile, DOCS_TROUBLESHOOT);
         return Remediation { kind, summary, commands: Vec::new(), script: Vec::new(), docs };
     }
+    let mut relock = None;
     if evidence.node_group_locked() {
-        summary.push_str(" The node resource group is locked (ReadOnly): the first command unlocks it.");
+        summary.push_str(
+            " The node resource group is locked (ReadOnly): the first command unlocks it, and the last one locks it \
+             again.",
+        );
         let lockdown = |level| aks_update(evidence, &[("--nrg-lockdown-restriction-level", level)]);
-        steps.push(lockdown("Unrestricted").changing(Impact::Access, &evidence.cluster.id, lockdown("ReadOnly")));
+        let change = |level, back| lockdown(level).changing(Impact::Access, &evidence.cluster.id, lockdown(back));
+        steps.push(change("Unrestricted", "ReadOnly"));
+        relock = Some(change("ReadOnly", "Unrestricted"));
     }
     let delete = in_group(Command::new("az acr delete").with("-n", registry.name()), registry).word("--yes");
     let undo = "not possible; the reconcile creates the registry again";
@@ -142,7 +148,8 @@ pub fn delete_registry_and_reconcile(evidence: &Evidence, registry: &ResourceId)
     let (person, script) = reconcile_commands(evidence);
     let show = in_subscription(addressed(Command::new("az aks show"), &evidence.cluster.id), &evidence.cluster.id)
         .with("--query", "bootstrapProfile.containerRegistryId");
-    let whole = |reconcile: Vec<Command>| steps.iter().cloned().chain(reconcile).chain([show.clone()]).collect();
+    let last = [show].into_iter().chain(relock);
+    let whole = |reconcile: Vec<Command>| steps.iter().cloned().chain(reconcile).chain(last.clone()).collect();
     Remediation {
         kind: RemediationKind::DeleteRegistryAndReconcile,
         summary,

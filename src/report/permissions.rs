@@ -10,6 +10,7 @@ use crate::checks::catalogue;
 use crate::checks::check::Check;
 use crate::evidence::calls::azure::{self as api, Api};
 use crate::evidence::calls::kubernetes::KubernetesCall;
+use crate::evidence::fleet::table;
 use crate::evidence::{Section, calls};
 
 /// What some checks need.
@@ -49,6 +50,16 @@ impl Permissions {
         let covered: Vec<&'static Check> = checks.iter().copied().filter(|check| fleet::covers(check)).collect();
         let all = || covered.iter().map(|check| check.about.id).collect::<Vec<_>>();
         let mut needed = Self::of(&covered).azure;
+        // What is asked for snapshots alone, which a diagnosis judges.
+        let known: Vec<&str> = needed.iter().map(|(api, _)| api.action).collect();
+        let further = table::ALL.iter().filter(|query| !known.contains(&query.api.action));
+        let further: Vec<_> = further
+            .map(|query| {
+                let fed = checks.iter().filter(|check| fleet::feeds(query, check));
+                (query.api, fed.map(|check| check.about.id).collect())
+            })
+            .collect();
+        needed.extend(further);
         // Nobody asks for the cluster's credential: the Kubernetes API is left alone.
         needed.retain(|(api, _)| **api != api::CLUSTER_USER_CREDENTIAL);
         // The list of subscriptions is needed by all of them here, and is still one permission.
