@@ -1,7 +1,7 @@
 //! From outcomes to a diagnosis: causes and their symptoms, statuses and the verdict.
 
 pub mod causes;
-mod drains;
+pub mod drains;
 pub mod gaps;
 pub mod links;
 mod node_problems;

@@ -23,7 +23,7 @@ use crate::text;
 
 pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow::Result<Exit> {
     // Whatever is wrong with a file is said before anything is asked.
-    let reporting = Reporting::prepare(&args.report)?.live(args.from.is_none());
+    let reporting = Reporting::prepare(&args.report)?.assuming(&args.what_if)?.live(args.from.is_none());
     let changes = Changes::read(&args.what_if)?;
     let probes = files::read_probes(&args.probe)?;
     let checks = chosen(&args.checks);

@@ -4,7 +4,7 @@ mod effect;
 mod export;
 mod gather;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
@@ -14,6 +14,7 @@ use super::exit::Exit;
 use super::output::{self, Interruption};
 use super::{chosen, files, width};
 use crate::answers::fleet::{self as answers, Judged, Projector, Terms};
+use crate::checks::rule::Severity;
 use crate::diagnosis::policy::Baseline;
 use crate::evidence::fleet::{Fleet, file};
 use crate::report::fleet::model::{FleetReport, FleetResults};
@@ -99,7 +100,8 @@ fn read_report(path: &Path) -> Result<FleetReport, Problem> {
 fn baseline(path: &Path) -> anyhow::Result<BTreeMap<String, Baseline>> {
     let (report, name) = (read_report(path)?, path.display().to_string());
     let known = report.clusters.into_iter().map(|cluster| {
-        let prints: BTreeSet<String> = cluster.findings.into_iter().chain(cluster.suppressed).collect();
+        // A cluster's line has no severities: what it had is known, however bad it is by now.
+        let prints = cluster.findings.into_iter().chain(cluster.suppressed).map(|print| (print, Severity::Error));
         (cluster.id.to_lowercase(), Baseline::new(&name, prints))
     });
     Ok(known.collect())

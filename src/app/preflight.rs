@@ -22,7 +22,7 @@ use crate::text::{self, problem::Problem};
 
 pub(super) async fn preflight(args: &PreflightArgs, progress: &Progress) -> anyhow::Result<Exit> {
     // Manifests are read first: what is wrong with them is said before anything is asked.
-    let reporting = Reporting::prepare(&args.report)?;
+    let reporting = Reporting::prepare(&args.report)?.assuming(&args.what_if)?;
     let changes = Changes::read(&args.what_if)?;
     if args.from.as_ref().is_some_and(|from| from.as_os_str() == "-") {
         let hint = "give the snapshot as a file: --from FILE";

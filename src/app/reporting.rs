@@ -10,8 +10,8 @@ use crate::answers::whatif::Effect;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::policy::{Baseline, Policy, Ruling};
 use crate::report::model::{Report, Results};
-use crate::report::{self, Format, Options, json};
-use crate::text::problem::Problem;
+use crate::report::{self, Format, Options, Output, json};
+use crate::text::{self, problem::Problem};
 
 /// What reports are made with; whatever is wrong with a file is said before anything is asked.
 pub(super) struct Reporting<'a> {
@@ -38,6 +38,22 @@ impl<'a> Reporting<'a> {
             former: former.map(files::read_report).transpose()?,
             started: None,
         })
+    }
+
+    /// Refuses what would take an assumption for the truth: what a baseline accepts, tickets and alerts.
+    pub(super) fn assuming(self, what_if: &[String]) -> Result<Self, Problem> {
+        let acts = |format| matches!(format, Format::Servicenow | Format::Openmetrics);
+        let acting = self.args.output.iter().find(|output| acts(output.format)).map(Output::name);
+        let refused = acting
+            .map(|name| format!("--output {name}"))
+            .or_else(|| self.args.update_baseline.then(|| "--update-baseline".to_owned()));
+        match refused.filter(|_| !what_if.is_empty()) {
+            Some(refused) => Err(Problem::new(
+                format!("{refused} would take the changes of --what-if for what is"),
+                "run it without --what-if, or ask for another format",
+            )),
+            None => Ok(self),
+        }
     }
 
     /// The same for a live run, whose time is told.
@@ -67,6 +83,15 @@ impl<'a> Reporting<'a> {
         let args = self.args;
         let exit = self.exit(&results.ruling.diagnosis, results.effect);
         let report = Report::of(results, args.verdict.shell);
+        if let Some(other) =
+            self.previous.as_ref().filter(|former| !former.cluster.id.eq_ignore_ascii_case(&report.cluster.id))
+        {
+            return Err(Problem::new(
+                format!("--previous is a report on another cluster, {}", text::clean(&other.cluster.id)),
+                "name the former report on this cluster: what it had would be cleared as fixed",
+            )
+            .into());
+        }
         // A file shows everything that a terminal may not, and nothing that differs from run to run.
         let to_file = Options {
             width: width(),
@@ -116,8 +141,7 @@ fn previous(args: &ReportArgs) -> anyhow::Result<Option<Report>> {
 /// With --update-baseline the report is whole, and becomes the baseline.
 fn baseline(args: &ReportArgs) -> anyhow::Result<Option<Baseline>> {
     let file = args.baseline.as_deref().filter(|_| !args.update_baseline);
-    let read = |file: &Path| {
-        files::read_report(file).map(|report| Baseline::new(&file.display().to_string(), report.fingerprints()))
-    };
+    let read =
+        |file: &Path| files::read_report(file).map(|report| Baseline::new(&file.display().to_string(), report.known()));
     Ok(file.map(read).transpose()?)
 }

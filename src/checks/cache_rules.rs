@@ -10,7 +10,7 @@ use super::remedy::{self, DOCS_CACHE, RuleWords, remedy};
 use super::rule::RuleSet;
 use crate::checks::command::Command;
 use crate::checks::finding::{Facts, Finding, Observation, Remediation, RemediationKind, Subject};
-use crate::checks::rule::{Rule, Severity};
+use crate::checks::rule::{GateRole, Rule, Severity};
 use crate::evidence::cloud::is_registry;
 use crate::evidence::id::ResourceId;
 use crate::evidence::registry::{CacheRule, Registry};
@@ -22,7 +22,8 @@ use crate::model::cluster::is;
 pub const MISSING: Rule = Rule::error("cache-rule-missing", "No cache rule covers Microsoft's registry");
 pub const MISMATCH: Rule =
     Rule::error("cache-rule-mismatch", "The cache rule for Microsoft's registry has the wrong source or target");
-pub const LEGACY: Rule = Rule::warning("cache-rule-legacy-target", "The cache rule still has the preview's target *");
+pub const LEGACY: Rule = Rule::warning("cache-rule-legacy-target", "The cache rule still has the preview's target *")
+    .gate(GateRole::Closing);
 pub const CONFLICT: Rule =
     Rule::error("cache-rule-conflict", "Another cache rule takes over a part of the managed target");
 pub const RENAMED: Rule = Rule::info("cache-rule-renamed", "The cache rule has another name than documented");
@@ -43,7 +44,7 @@ pub const CHECK: Check = Check {
 
 /// Where nodes look for images of Microsoft's registry.
 const TARGET: &str = "aks-managed-repository/*";
-const TARGET_PREFIX: &str = "aks-managed-repository/";
+pub const TARGET_PREFIX: &str = "aks-managed-repository/";
 const NAME: &str = "aks-managed-mcr";
 
 /// What a rule is for, as far as Microsoft's registry is concerned.
@@ -226,10 +227,13 @@ impl<'e> Case<'e> {
         if reimages.is_empty() {
             reimages.push(remedy::upgrade_all_pools(self.evidence));
         }
+        // Without a command that makes the rule right (AKS Automatic), a reimage by itself would break the nodes.
         if !remediation.script.is_empty() {
             remediation.script.extend(reimages.clone());
         }
-        remediation.commands.extend(reimages);
+        if !remediation.commands.is_empty() {
+            remediation.commands.extend(reimages);
+        }
         // The contract names this kind for managed registries too: the rule is what must be recreated.
         remediation.kind = RemediationKind::RecreateCacheRule;
         let mut finding = self.on_rule(
@@ -326,7 +330,9 @@ impl<'e> Case<'e> {
     }
 
     fn failure(&self, rule: &CacheRule) -> Finding {
-        let main = self.role(rule) != Role::Other;
+        // Beside the right rule none of the others is what nodes rest on, whatever it caches.
+        let right = self.with_role(Role::Right).next().is_some();
+        let main = if right { self.role(rule) == Role::Right } else { self.role(rule) != Role::Other };
         let again = || {
             let commands = vec![self.delete(rule), remedy::create_cache_rule(&self.registry.id, &words(rule))];
             remedy(RemediationKind::RecreateCacheRule, "Delete the rule and create it again.", commands, DOCS_CACHE)
@@ -344,6 +350,7 @@ impl<'e> Case<'e> {
         );
         if !main {
             finding.severity = Severity::Warning;
+            finding.facts.repository = Some(target(rule).to_owned());
         }
         finding.evidence.push(Observation::new(
             self.list(),

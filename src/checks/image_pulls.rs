@@ -141,7 +141,7 @@ impl<'e> Case<'e> {
             Kind::Throttled => &THROTTLED,
             Kind::Tls => &TLS_FAILURE,
             Kind::FirewallDenied => &FORBIDDEN,
-            _ if layers && reading.kind != Kind::Other => &LAYER_FAILED,
+            _ if layers => &LAYER_FAILED,
             _ if unreachable && image::is_public(&registry) => &NOT_CACHED,
             _ if unreachable && reading.host == Host::Microsoft => &BYPASSES_CACHE,
             Kind::Unauthorized => &UNAUTHORIZED,

@@ -28,7 +28,8 @@ pub const DRIFT: Rule =
 pub const PREDATES_FIXES: Rule =
     Rule::warning("node-image-predates-fixes", "The node image is older than the fixes for network isolated bootstrap");
 pub const KNOWN_BAD: Rule =
-    Rule::warning("node-image-known-bad", "The node image is known to break network isolated clusters");
+    Rule::warning("node-image-known-bad", "The node image is known to break network isolated clusters")
+        .gate(GateRole::Closing);
 pub const OS_RETIRED: Rule =
     Rule::warning("node-os-retired", "The nodes' operating system is retired").gate(GateRole::Aside);
 /// Whoever reimages asks for it by himself: closing egress drains nothing.

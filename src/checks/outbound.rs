@@ -31,8 +31,9 @@ pub const DEFAULT_OUTBOUND: Rule =
     Rule::warning("subnet-default-outbound", "A node subnet still has Azure's default outbound access")
         .hardening(PULLS);
 pub const PUBLIC_IP: Rule = Rule::warning("node-public-ip", "A pool's nodes have public addresses").hardening(PULLS);
-pub const PROXY: Rule =
-    Rule::warning("proxy-covers-registry", "The nodes' proxy gets the traffic to the registry").risking_pulls();
+pub const PROXY: Rule = Rule::warning("proxy-covers-registry", "The nodes' proxy gets the traffic to the registry")
+    .risking_pulls()
+    .gate(GateRole::Closing);
 pub const PUBLIC_API: Rule =
     Rule::info("api-server-public", "The API server has a public address").gate(GateRole::Aside);
 

@@ -113,10 +113,11 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     }
     // An endpoint of another tenant or of a Microsoft service cannot be read and is ignored, as long as there is
     // another one to judge; one in a subscription of the cluster's own could be the one that serves the nodes.
-    let ours = [evidence.cluster.id.subscription(), registry.id.subscription()];
+    let near = endpoints::near_subscriptions(evidence, registry);
+    let ours = |id: &ResourceId| id.subscription().is_some_and(|own| near.contains(&own.to_lowercase()));
     let nothing_else = findings.is_empty() && candidates.is_empty();
     let foreign = |gap: &Gap| matches!(gap.reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotFound);
-    unreadable.retain(|(id, gap)| nothing_else || !foreign(gap) || ours.contains(&id.subscription()));
+    unreadable.retain(|(id, gap)| nothing_else || !foreign(gap) || ours(id));
     gaps.extend(unreadable.into_iter().map(|(_, gap)| gap));
     if nothing_else && gaps.is_empty() && hidden.is_empty() && suspicions.is_empty() {
         findings.push(missing(evidence, registry));

@@ -10,7 +10,7 @@ use super::{kubelet_acrpull, private_dns, private_endpoint};
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind, Subject};
 use crate::checks::impact::Impact;
-use crate::checks::rule::{Rule, Severity};
+use crate::checks::rule::{GateRole, Rule, Severity};
 use crate::evidence::registry::{PolicyStatus, Registry, RegistryProperties};
 use crate::evidence::{Evidence, Section};
 use crate::model::cluster::is;
@@ -37,7 +37,8 @@ pub const TRUSTED_SERVICES: Rule = Rule::warning(
     "The registry's firewall keeps its own cache from being filled",
 )
 .breaking_pulls()
-.risking_pulls();
+.risking_pulls()
+.gate(GateRole::Closing);
 pub const SOFT_DELETE: Rule =
     Rule::warning("registry-soft-delete-unsupported", "Soft delete is on, which the artifact cache does not support")
         .breaking_pulls();

@@ -171,6 +171,18 @@ pub fn upgrade_pool(evidence: &Evidence, pool: &str) -> Command {
     in_subscription(command, &evidence.cluster.id).changing(Impact::RollsNodes, &target, REIMAGED)
 }
 
+/// Starts a stopped pool.
+pub fn start_pool(evidence: &Evidence, pool: &str) -> Command {
+    let words = |verb: &str| {
+        let group = evidence.cluster.id.resource_group().unwrap_or_default();
+        let command = Command::new("az aks nodepool").word(verb).with("-g", group);
+        let command = command.with("--cluster-name", evidence.cluster.id.name()).with("-n", pool);
+        in_subscription(command, &evidence.cluster.id)
+    };
+    let target = evidence.cluster.id.child("agentPools").child(pool);
+    words("start").changing(Impact::Access, &target, words("stop"))
+}
+
 /// Replaces the nodes of a NodePool of node auto-provisioning.
 pub fn delete_node_claims(evidence: &Evidence, node_pool: &str) -> Command {
     // The current context may be another cluster's, whose NodePool has the same name: which one, a person says.

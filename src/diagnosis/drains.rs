@@ -13,7 +13,7 @@ use crate::model::nodes::{Group, groups};
 
 /// Reports budgets that allow no disruption, where a finding wants their nodes reimaged; as information where that
 /// finding is no more.
-pub(super) fn judge(outcomes: &mut [Outcome], evidence: &Evidence) {
+pub fn judge(outcomes: &mut [Outcome], evidence: &Evidence) {
     let rolled: Vec<(ResourceId, Severity)> =
         outcomes.iter().flat_map(|outcome| &outcome.findings).flat_map(rolls).collect();
     let judges = |outcome: &&mut Outcome| *outcome.check == node_image::CHECK.about && outcome.not_applicable.is_none();

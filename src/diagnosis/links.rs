@@ -2,8 +2,8 @@
 
 use crate::checks::finding::Finding;
 use crate::checks::image_pulls::rules as pulls;
-use crate::checks::rule::Rule;
-use crate::checks::{bootstrap_profile, node_view, private_dns};
+use crate::checks::rule::{Rule, Severity};
+use crate::checks::{bootstrap_profile, cache_rules, node_view, private_dns};
 use crate::evidence::Evidence;
 use crate::evidence::cloud;
 use crate::evidence::id::ResourceId;
@@ -12,6 +12,7 @@ use crate::evidence::pools::AgentPool;
 use crate::model::bootstrap_code::Fault;
 use crate::model::cluster::is;
 use crate::model::names::RegistryNames;
+use crate::model::networks::own_servers;
 
 /// What must hold between a cause and a symptom: never the name alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,21 @@ pub(super) fn explains(explanation: &Explanation, cause: &Finding, symptom: &Fin
     code_fits(known, symptom)
         && link_holds(explanation.link, cause, symptom, evidence)
         && redirect_fits(cause, symptom, evidence)
+        && repository_fits(cause, symptom)
+}
+
+/// A cache rule beside the right one explains what its own repositories suffer, and nothing else.
+fn repository_fits(cause: &Finding, symptom: &Finding) -> bool {
+    let beside = cause.rule.is_one_of(&[&cache_rules::FAILED, &cache_rules::CONFLICT]);
+    if !beside || cause.severity > Severity::Warning {
+        return true;
+    }
+    let Some(image) = symptom.subject.reference().and_then(Image::parse) else { return false };
+    let own = cause.facts.repository.as_deref().and_then(|target| target.strip_prefix(cache_rules::TARGET_PREFIX));
+    own.is_some_and(|own| match own.strip_suffix('*') {
+        Some(prefix) => image.repository.starts_with(prefix),
+        None => image.repository == own,
+    })
 }
 
 /// A missing record: where the zone's link redirects, the public address is tried and its firewall refuses; without
@@ -86,7 +102,11 @@ fn redirect_fits(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> boo
     let facts = zone.and_then(|zone| evidence.network.dns_zones.get(&zone));
     let (nodes, _) = evidence.node_networks();
     let links = facts.and_then(|facts| facts.links.known()).into_iter().flatten();
-    let mut own = links.filter(|link| link.properties.network_id().is_some_and(|network| nodes.contains(network)));
+    // Servers of the operator's own ask for the nodes, from the networks that the zone is linked to.
+    let by_servers = |node: &ResourceId| evidence.network(node).known().is_some_and(|own| !own_servers(own).is_empty());
+    let by_servers = nodes.iter().any(by_servers);
+    let mut own =
+        links.filter(|link| by_servers || link.properties.network_id().is_some_and(|network| nodes.contains(network)));
     let redirects = own.any(|link| is(link.properties.resolution_policy.as_ref(), "NxDomainRedirect"));
     redirects == forbidden
 }

@@ -53,6 +53,8 @@ pub enum Phase {
     Restore,
     /// It only looks.
     Look,
+    /// It replaces nodes, which need everything that comes before.
+    Renew,
     /// It takes away what pulls may still rest on.
     Harden,
 }
@@ -63,6 +65,7 @@ impl Phase {
         match self {
             Self::Restore => "restore",
             Self::Look => "look",
+            Self::Renew => "renew",
             Self::Harden => "harden",
         }
     }
@@ -177,6 +180,7 @@ impl PlanStep {
         let phase = match (finding.rule.hardens, remediation.kind) {
             (Some(_), _) => Phase::Harden,
             (None, RemediationKind::Investigate) => Phase::Look,
+            (None, RemediationKind::Reimage | RemediationKind::UpgradeNodeImage) => Phase::Renew,
             _ => Phase::Restore,
         };
         Self {

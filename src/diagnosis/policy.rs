@@ -4,7 +4,7 @@
 mod file;
 pub mod ways;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -311,18 +311,20 @@ fn unknown_key(message: &str) -> String {
 #[derive(Debug)]
 pub struct Baseline {
     file: String,
-    fingerprints: BTreeSet<String>,
+    /// How bad each finding was, by its fingerprint.
+    known: BTreeMap<String, Severity>,
 }
 
 impl Baseline {
     /// The baseline that a former report's findings are; `file` names it for people.
-    pub fn new(file: &str, fingerprints: impl IntoIterator<Item = String>) -> Self {
-        Self { file: text::clean(file), fingerprints: fingerprints.into_iter().collect() }
+    pub fn new(file: &str, known: impl IntoIterator<Item = (String, Severity)>) -> Self {
+        Self { file: text::clean(file), known: known.into_iter().collect() }
     }
 
-    /// Whether the finding was there before.
+    /// Whether the finding was there before. One that has become worse is news.
     pub fn knows(&self, finding: &Finding) -> Option<SuppressedBy> {
-        self.fingerprints.contains(finding.fingerprint().as_str()).then(|| SuppressedBy {
+        let was = self.known.get(finding.fingerprint().as_str()).copied();
+        was.filter(|was| finding.severity <= *was).map(|_| SuppressedBy {
             file: self.file.clone(),
             line: None,
             reason: "known from the baseline".to_owned(),

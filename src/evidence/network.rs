@@ -158,6 +158,12 @@ pub struct SecurityRuleProperties {
     /// Where from, where there are several.
     #[serde(deserialize_with = "null_is_default")]
     pub source_address_prefixes: Vec<String>,
+    /// Ports of the source: a port, a range or `*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_port_range: Option<String>,
+    /// Ports of the source, where there are several.
+    #[serde(deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
+    pub source_port_ranges: Vec<String>,
     /// Application groups of the source.
     #[serde(deserialize_with = "null_is_default")]
     pub source_application_security_groups: Vec<Reference>,

@@ -97,8 +97,8 @@ impl Times {
             return Self { created, registry, ..Self::default() };
         };
         let present = evidence.bootstrap();
-        let (changed, since) = history::changes(writes, &present);
-        let former = writes.iter().rev().find(|write| !history::same(&write.profile, &present));
+        let (changed, since) = history::changes(writes, &present, evidence.ownership());
+        let former = writes.iter().rev().find(|write| !history::same(&write.profile, &present, evidence.ownership()));
         Self {
             changed,
             former: former.filter(|_| changed.is_some()).map(|write| write.profile.clone()),

@@ -57,12 +57,12 @@ pub fn access(evidence: &Evidence) -> Access {
 /// The private name and its zone. Without a zone (`none`) the public name leads to the private address.
 fn private_name(evidence: &Evidence) -> Option<PrivateName> {
     let properties = &evidence.cluster.properties;
-    let said = said(evidence)?;
     let name = properties.private_fqdn.as_deref()?.trim_end_matches('.').to_lowercase();
+    let said = said(evidence)?;
     if said.starts_with('/') {
-        return Some(PrivateName { name, zone: ResourceId::new(said.clone()), managed: false });
+        return Some(PrivateName { name, zone: ResourceId::new(said), managed: false });
     }
-    let (_, zone) = name.split_once('.').filter(|_| is(Some(said), "system"))?;
+    let (_, zone) = name.split_once('.').filter(|_| said.eq_ignore_ascii_case("system"))?;
     let zone = in_node_group(evidence, &format!("Microsoft.Network/privateDnsZones/{zone}"))?;
     Some(PrivateName { name, zone, managed: true })
 }
@@ -78,8 +78,12 @@ pub fn asks_for_endpoint(evidence: &Evidence) -> bool {
 }
 
 /// `system`, `none`, or the id of a zone.
-fn said(evidence: &Evidence) -> Option<&String> {
-    evidence.cluster.properties.api_server_access_profile.as_ref()?.private_dns_zone.as_ref()
+fn said(evidence: &Evidence) -> Option<&str> {
+    let properties = &evidence.cluster.properties;
+    let own = properties.api_server_access_profile.as_ref()?.private_dns_zone.as_deref();
+    // Azure's default is AKS's own zone, which the name tells too.
+    let by_name = || properties.private_fqdn.as_deref().filter(|name| name.contains(".privatelink.")).map(|_| "system");
+    own.filter(|said| !said.is_empty()).or_else(by_name)
 }
 
 /// AKS' endpoint to the API server.

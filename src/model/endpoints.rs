@@ -61,6 +61,32 @@ pub fn unreadable(evidence: &Evidence, registry: &Registry) -> Vec<Gap> {
     gaps.map(|gap| gap.about("the registry's private endpoints")).chain(unread).collect()
 }
 
+/// The subscriptions in which an endpoint may be the one that serves the nodes: the cluster's, the registry's, those of
+/// the nodes' networks and of networks that are joined with them.
+pub fn near_subscriptions(evidence: &Evidence, registry: &Registry) -> BTreeSet<String> {
+    let (nodes, _) = evidence.node_networks();
+    let networks = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
+    let peerings = networks.flat_map(|network| &network.properties.virtual_network_peerings);
+    let remotes = peerings.filter_map(|peering| peering.properties.remote_id());
+    let own = [&evidence.cluster.id, &registry.id].into_iter().chain(nodes.iter()).chain(remotes);
+    own.filter_map(|id| id.subscription().map(str::to_lowercase)).collect()
+}
+
+/// Why addresses that may be right ones are not known: of approved endpoints nearby that could not be read, and of
+/// interfaces of those that serve the nodes.
+pub fn unread_addresses(evidence: &Evidence, registry: &Registry, candidates: &[Candidate<'_>]) -> Vec<Gap> {
+    let near = near_subscriptions(evidence, registry);
+    let own = |id: &&ResourceId| id.subscription().is_some_and(|own| near.contains(&own.to_lowercase()));
+    let endpoints = approved(registry).filter(own).filter_map(|id| {
+        let gap = evidence.network.private_endpoints.get(id)?.endpoint.gap()?;
+        Some(gap.clone().about("the registry's private endpoints"))
+    });
+    let serving = candidates.iter().filter(|candidate| candidate.reach == Reach::Serves);
+    let silent = serving.filter(|candidate| candidate.endpoint.properties.custom_dns_configs.is_empty());
+    let interfaces = silent.flat_map(|candidate| candidate.facts.interfaces.values()).filter_map(Fact::gap);
+    endpoints.chain(interfaces.map(|gap| gap.clone().about("the endpoint's interface"))).collect()
+}
+
 /// Whether the endpoint connects to the registry itself.
 pub fn names(endpoint: &PrivateEndpoint, registry: &ResourceId) -> bool {
     endpoint.properties.connections().any(|connection| {

@@ -4,25 +4,34 @@ use jiff::Timestamp;
 
 use crate::evidence::Evidence;
 use crate::evidence::cluster::{BootstrapProfile, BootstrapWrite};
+use crate::model::cluster::Ownership;
 
 /// The last change to the present profile, and since when the log shows the present profile unchanged.
 ///
 /// A full write that repeats the profile is no change, and the oldest write in the log has none before it to differ
 /// from. A last write that set something else than the cluster has now did not take effect, and proves nothing.
-pub fn changes(writes: &[BootstrapWrite], present: &BootstrapProfile) -> (Option<Timestamp>, Option<Timestamp>) {
-    let tail = writes.iter().rposition(|write| !same(&write.profile, present)).map_or(0, |at| at + 1);
+pub fn changes(
+    writes: &[BootstrapWrite],
+    present: &BootstrapProfile,
+    ownership: Ownership,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let tail = writes.iter().rposition(|write| !same(&write.profile, present, ownership)).map_or(0, |at| at + 1);
     let Some(first) = writes.get(tail) else {
         return (None, None);
     };
     (if tail > 0 { Some(first.at) } else { None }, Some(first.at))
 }
 
-/// Whether two profiles name the same source and, as far as both name one, the same registry.
-pub fn same(left: &BootstrapProfile, right: &BootstrapProfile) -> bool {
+/// Whether a write names the source of the present profile and, for one's own registry, the registry.
+pub fn same(write: &BootstrapProfile, present: &BootstrapProfile, ownership: Ownership) -> bool {
     let source = |profile: &BootstrapProfile| profile.artifact_source.as_deref().unwrap_or("Direct").to_lowercase();
-    // A managed registry's id is not in the operator's own write.
-    let registries = left.container_registry_id.as_ref().zip(right.container_registry_id.as_ref());
-    source(left) == source(right) && registries.is_none_or(|(left, right)| left == right)
+    let registries = match (&write.container_registry_id, &present.container_registry_id) {
+        (Some(written), Some(present)) => written == present,
+        // A managed registry's id is not in the operator's own write; a write without an id means a managed one.
+        (None, Some(_)) => ownership == Ownership::Managed,
+        (_, None) => true,
+    };
+    source(write) == source(present) && (source(present) == "direct" || registries)
 }
 
 /// The younger of the two things that a node's bootstrap needs.
@@ -63,14 +72,18 @@ mod tests {
         let cache = profile("Cache", Some("/R"));
         let at = |day: usize| Some(DAYS[day].parse().expect("a date"));
         let repeated = [write(DAYS[0], "Cache", Some("/r")), write(DAYS[1], "cache", Some("/R"))];
-        assert_eq!(changes(&repeated, &cache), (None, at(0)));
+        assert_eq!(changes(&repeated, &cache, Ownership::Byo), (None, at(0)));
         let switched =
             [write(DAYS[0], "Direct", None), write(DAYS[1], "Cache", Some("/r")), write(DAYS[2], "Cache", Some("/r"))];
-        assert_eq!(changes(&switched, &cache), (at(1), at(1)));
+        assert_eq!(changes(&switched, &cache, Ownership::Byo), (at(1), at(1)));
         let other = [write(DAYS[0], "Cache", Some("/old")), write(DAYS[1], "Cache", Some("/r"))];
-        assert_eq!(changes(&other, &cache), (at(1), at(1)));
+        assert_eq!(changes(&other, &cache, Ownership::Byo), (at(1), at(1)));
         let undone = [write(DAYS[0], "Cache", Some("/r")), write(DAYS[1], "Direct", None)];
-        assert_eq!(changes(&undone, &cache), (None, None));
-        assert_eq!(changes(&[], &cache), (None, None));
+        assert_eq!(changes(&undone, &cache, Ownership::Byo), (None, None));
+        assert_eq!(changes(&[], &cache, Ownership::Byo), (None, None));
+        // A write without an id means a managed registry: one's own came after it, a managed one is it.
+        let managed = [write(DAYS[0], "Cache", None), write(DAYS[1], "Cache", Some("/r"))];
+        assert_eq!(changes(&managed, &cache, Ownership::Byo), (at(1), at(1)));
+        assert_eq!(changes(&managed, &cache, Ownership::Managed), (None, at(0)));
     }
 }

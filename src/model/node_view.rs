@@ -209,7 +209,8 @@ pub fn shares_servers(evidence: &Evidence, network: &ResourceId, view: &View<'_>
     let given: Vec<&str> = given.map(String::as_str).collect();
     let own = |server: &str| STUBS.contains(&server) || given.contains(&server);
     let own = |server: &String| own(server) || (given.is_empty() && server == AZURE_DNS);
-    view.supplied.probe.host.resolvers.iter().all(own)
+    let servers = &view.supplied.probe.host.resolvers;
+    !servers.is_empty() && servers.iter().all(own)
 }
 
 /// Whether from every node subnet a connection to the registry, or to the API server, was made.

@@ -5,6 +5,7 @@ use crate::evidence::cluster::KubeletIdentity;
 use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::is;
+use crate::text;
 
 /// What pulling needs in a registry of the legacy mode.
 pub const PULL: &str = "Microsoft.ContainerRegistry/registries/pull/read";
@@ -73,18 +74,45 @@ pub fn clearly_allows_under(condition: Option<&str>, repository: &str) -> bool {
     let Some(condition) = condition.filter(|condition| !condition.trim().is_empty()) else {
         return true;
     };
-    let text = condition.to_lowercase();
-    clauses(&text).iter().filter(|clause| clause.contains("repositories/content/read")).all(|clause| {
+    // An action that is not asked about is no restriction: that negation is the usual form, and means nothing here.
+    let text = condition.to_lowercase().replace("not (actionmatches", "(actionmatches");
+    let text = text.replace("not(actionmatches", "(actionmatches").replace("!(actionmatches", "(actionmatches");
+    clauses(&text).iter().filter(|clause| about_reading(clause)).all(|clause| {
         let prefixes = clause.split("stringstartswith").skip(1).filter_map(quoted);
         let patterns = clause.split("stringlike").skip(1).filter_map(quoted).filter_map(|like| like.strip_suffix('*'));
         let clear = |prefix: &str| !prefix.contains(['*', '?']) && repository.starts_with(prefix);
-        // Whatever negates a name or a prefix makes it unclear.
-        !clause.contains("stringnot") && prefixes.chain(patterns).any(clear)
+        !narrowed(clause) && prefixes.chain(patterns).any(clear)
     })
+}
+
+/// Whether a clause is about reading content; one that names no action is about all of them.
+fn about_reading(clause: &str) -> bool {
+    const READ: &str = "microsoft.containerregistry/registries/repositories/content/read";
+    let actions: Vec<&str> = clause.split('{').skip(1).filter_map(quoted).filter(|own| own.contains("/")).collect();
+    let actions: Vec<&&str> =
+        actions.iter().filter(|own| own.starts_with("microsoft.") || own.starts_with('*')).collect();
+    actions.is_empty() || actions.iter().any(|own| text::matches(own, READ))
+}
+
+/// Whether a clause takes back what one of its comparisons allows: by a negation, or by a further comparison that must
+/// hold too. What is taken back is not clear.
+fn narrowed(clause: &str) -> bool {
+    let said = clause.rfind('\'').map_or(clause, |end| &clause[..end]);
+    let negated = said.contains('!')
+        || said.contains("stringnot")
+        || said.split(|c: char| !c.is_alphanumeric()).any(|word| word == "not");
+    let between: Vec<&str> = said.split(".string").flat_map(|part| part.split(" string")).collect();
+    let joined = between.iter().skip(1).take(between.len().saturating_sub(2));
+    let and =
+        |part: &&&str| part.contains("&&") || part.split(|c: char| !c.is_alphanumeric()).any(|word| word == "and");
+    negated || joined.filter(and).next().is_some()
 }
 
 /// The clauses of a condition: each names actions, and then says what of them is allowed.
 fn clauses(text: &str) -> Vec<String> {
+    if !text.contains("actionmatches") {
+        return vec![text.to_owned()];
+    }
     let mut clauses: Vec<String> = Vec::new();
     let mut open = false;
     for part in text.split("actionmatches").skip(1) {

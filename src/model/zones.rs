@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::names::RegistryNames;
 use crate::evidence::id::ResourceId;
-use crate::evidence::network::{NetworkLink, VirtualNetwork, ZoneFacts};
+use crate::evidence::network::{ListedZones, NetworkLink, VirtualNetwork, ZoneFacts};
 use crate::evidence::{Evidence, Fact, Gap, Reason};
 
 #[derive(Debug, Clone, Copy)]
@@ -165,8 +165,8 @@ impl<'e> Zones<'e> {
         for (subscription, list) in &network.dns_zone_lists {
             match list {
                 Fact::Missing(_) => {}
-                // A zone that was found needs no complete list.
-                Fact::Known(_) if !self.existing().is_empty() => {}
+                // A zone of the registry's that was found needs no complete list; somebody else's says nothing.
+                Fact::Known(listed) if self.found(listed) => {}
                 Fact::Known(listed) => match &listed.whole_subscription {
                     Fact::Known(true) => {}
                     Fact::Known(false) => gaps.push(filtered(subscription)),
@@ -176,6 +176,14 @@ impl<'e> Zones<'e> {
         }
         gaps.extend(self.zones_unread());
         gaps
+    }
+
+    /// Whether a zone was found that makes it needless to see the rest: in a list that was cut it holds the registry's
+    /// own records.
+    fn found(&self, listed: &ListedZones) -> bool {
+        let cut = listed.whole_subscription == Fact::Known(false);
+        let holds = |zone: &Zone<'e>| zone.facts.records.known().is_none_or(|records| !records.is_empty());
+        self.existing().iter().any(|zone| !cut || holds(zone))
     }
 
     /// Zones of which it could not be read whether they exist.

@@ -1,6 +1,7 @@
 //! Reports that aksiso wrote before: read back, and held against the present one.
 
 use super::model::{CheckEntry, FindingEntry, Report, SCHEMA_VERSION};
+use crate::checks::rule::Severity;
 use crate::diagnosis::Status;
 use crate::text::{self, problem::Problem};
 
@@ -67,8 +68,9 @@ impl Report {
         self
     }
 
-    /// The fingerprints that a baseline knows.
-    pub fn fingerprints(self) -> impl Iterator<Item = String> {
-        self.findings.into_iter().chain(self.unsettled).map(|finding| finding.fingerprint)
+    /// What a baseline knows: fingerprints, and how bad each finding was.
+    pub fn known(self) -> impl Iterator<Item = (String, Severity)> {
+        let all = self.findings.into_iter().chain(self.unsettled);
+        all.map(|finding| (finding.fingerprint, Severity::of(&finding.severity).unwrap_or(Severity::Info)))
     }
 }

@@ -38,7 +38,7 @@ fn report_of(ruling: &Ruling<'_>) -> Report {
 
 /// The ruling under a baseline that was made from the same cluster.
 fn under_own_baseline(evidence: &Evidence) -> Ruling<'_> {
-    let known = judged::report(evidence).as_baseline(None).fingerprints();
+    let known = judged::report(evidence).as_baseline(None).known();
     Policy::default().rule(judged::diagnose(evidence), Some(&Baseline::new("known.json", known)))
 }
 

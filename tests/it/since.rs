@@ -45,7 +45,7 @@ fn a_failed_check_with_a_gap_settles_nothing() {
     assert!(names(&compared.unseen, &gone) && !names(&compared.fixed, &gone) && !names(&compared.still_there, &gone));
     assert!(events(&present, &former, &gone).is_empty(), "a ticket is not closed by what was not seen");
     let baseline = present.as_baseline(Some(&former));
-    assert!(baseline.fingerprints().any(|own| own == gone.fingerprint), "a baseline does not forget it");
+    assert!(baseline.known().any(|(own, _)| own == gone.fingerprint), "a baseline does not forget it");
 }
 
 /// The same without the gap: the check has failed, but it saw everything, and the finding is gone.
@@ -58,7 +58,7 @@ fn a_failed_check_that_saw_everything_settles_what_is_gone() {
     assert!(names(&compared.fixed, &gone) && !names(&compared.unseen, &gone));
     assert_eq!(events(&present, &former, &gone), ["0"]);
     let baseline = present.as_baseline(Some(&former));
-    assert!(baseline.fingerprints().all(|own| own != gone.fingerprint));
+    assert!(baseline.known().all(|(own, _)| own != gone.fingerprint));
 }
 
 /// The same by the files that runs leave behind, as a pipeline has them.

@@ -278,6 +278,9 @@ pub fn of_return(present: &Diagnosis<'_>) -> Vec<Gate> {
 /// The gates of a reimage: new nodes must be able to bootstrap from the registry.
 pub fn of_reimage(present: &Diagnosis<'_>) -> Vec<Gate> {
     let stands = |check: &'static RuleSet| CHAIN.contains(&check) || FOR_REIMAGE.contains(&check);
+    // A new node asks for its API server before it asks for an image.
+    let rests_on =
+        |check| CHAIN.contains(&check) || [&api_server::CHECK.about, &node_network::CHECK.about].contains(&check);
     let mut gates = of_beginning(present);
     for finding in &present.findings {
         let error = finding.caused_by.is_empty() && stands(finding.check) && is_broken(present, finding);
@@ -292,7 +295,7 @@ pub fn of_reimage(present: &Diagnosis<'_>) -> Vec<Gate> {
         }
     }
     let judged =
-        present.checks.iter().filter(|judged| CHAIN.contains(&judged.check) && judged.status != Status::NotApplicable);
+        present.checks.iter().filter(|judged| rests_on(judged.check) && judged.status != Status::NotApplicable);
     for (check, gap) in judged.flat_map(|judged| judged.gaps.iter().map(move |gap| (judged.check, gap))) {
         gates.push(unseen(check, gap));
     }

@@ -147,7 +147,11 @@ pub fn switch(evidence: &Evidence, goal: &Goal) -> CutoverStep {
 
 /// Reimages the nodes of these pools.
 pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) -> CutoverStep {
-    let commands = pools.iter().filter(|pool| !pool.stopped).map(|pool| renew(evidence, pool)).collect();
+    let commands = pools.iter().flat_map(|pool| {
+        let renew = renew(evidence, pool);
+        if pool.stopped { vec![remedy::start_pool(evidence, &pool.name), renew] } else { vec![renew] }
+    });
+    let commands = commands.collect();
     let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
     let mut why = why.to_owned();
     if pools.iter().any(|pool| pool.stopped) {

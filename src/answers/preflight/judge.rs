@@ -27,7 +27,7 @@ pub(super) fn judge(puller: &Puller<'_>, image: &str, places: &[&Place]) -> (Ans
             Some(&NOT_RENDERED),
         );
     }
-    let Some(parsed) = Image::parse(image) else {
+    let Some(parsed) = Image::parse(image).filter(|_| !image.contains("://")) else {
         let why = if image.is_empty() {
             "The container names no image: the API server refuses it. A patch is no manifest: build it first."
         } else {

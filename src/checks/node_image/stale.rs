@@ -13,6 +13,7 @@ use crate::checks::rule::Severity;
 use crate::evidence::Evidence;
 use crate::evidence::id::ResourceId;
 use crate::evidence::kubernetes::{MirrorFailure, Node};
+use crate::evidence::pools::AgentPool;
 use crate::model::cluster::PoolState;
 use crate::model::history;
 use crate::model::nodes::Group;
@@ -47,7 +48,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, groups: &[Group<'_>]) {
     {
         judge.know(&evidence.registry.cache_rules, "the registry's cache rules");
     }
-    let (changed, unchanged_since) = history::changes(writes, &evidence.bootstrap());
+    let (changed, unchanged_since) = history::changes(writes, &evidence.bootstrap(), evidence.ownership());
     let configuration = Configuration {
         evidence,
         changed,
@@ -55,7 +56,9 @@ pub(super) fn judge(judge: &mut Judge<'_>, groups: &[Group<'_>]) {
         created: history::created(evidence),
         mirror_failures: failures,
     };
-    for group in groups.iter().filter(|group| group.pool.is_none_or(|pool| pool.state() != PoolState::Transient)) {
+    // A stopped pool has no nodes that run; the cut-over says what becomes of it.
+    let judged = |pool: &AgentPool| pool.state() != PoolState::Transient && !pool.stopped();
+    for group in groups.iter().filter(|group| group.pool.is_none_or(judged)) {
         configuration.judge(judge, group);
     }
 }

@@ -180,10 +180,22 @@ fn identity(judge: &mut Judge<'_>, case: &Case<'_, '_>) {
                 "the registry gives the kubelet identity a token that may pull, although no role assignment that \
                  aksiso sees allows it.",
             ),
+            Identity::Refused { status } => (
+                format!("refused with status {status}"),
+                Against::Passing(&kubelet_acrpull::CHECK.about),
+                "the kubelet identity's sign-in is refused, although its role assignments allow it to pull: bootstraps \
+                 end with exit code 212.",
+            ),
+            Identity::Unreachable => (
+                "unreachable".to_owned(),
+                Against::Passing(&kubelet_acrpull::CHECK.about),
+                "the metadata service or the registry's token exchange does not answer: bootstraps end with exit code \
+                 210 or 211.",
+            ),
             _ => continue,
         };
         let seen = case.seen(format!("identity {}", result.target), value);
-        if matches!(identity, Identity::MayNotPull { .. }) {
+        if matches!(identity, Identity::MayNotPull { .. } | Identity::Refused { .. }) {
             ROLES.iter().for_each(|rule| judge.corroborate(rule, seen.clone()));
         }
         judge.contradict(against, finding(case, format!("{}: {text}", case.place()), vec![seen]));

@@ -14,9 +14,9 @@ use crate::evidence::id::ResourceId;
 use crate::evidence::network::AddressRecord;
 use crate::evidence::registry::Registry;
 use crate::evidence::{Evidence, Fact};
-use crate::model::cluster::Ownership;
+use crate::model::cluster::{Ownership, is};
 use crate::model::endpoints::{self, Candidate, Reach};
-use crate::model::names::{RegistryNames, region};
+use crate::model::names::{RegistryNames, record_of, region};
 use crate::model::networks::own_servers;
 use crate::model::zones::Zone;
 use crate::model::zones::choice::Chain;
@@ -40,6 +40,7 @@ pub(super) fn judge<'e>(
     let network = answering.network;
     let own_servers = evidence.network(network).known().is_some_and(|network| !own_servers(network).is_empty());
     let question = Question::Resolution(network.clone());
+    let unread = endpoints::unread_addresses(evidence, registry, &endpoints::candidates(evidence, registry));
     for (name, addresses) in wanted(judge, registry, names) {
         let fitting = answering.fitting(names, &name);
         if !wanting(judge, &fitting, names, (&name, &addresses), &question) {
@@ -57,6 +58,10 @@ pub(super) fn judge<'e>(
             None if fitting.is_empty() => case.unanswered(answering),
             None => case.in_none(answering.network, &fitting),
         };
+        if finding.is(&RECORD_MISMATCH) && !unread.is_empty() {
+            unread.iter().for_each(|gap| judge.note_until(gap.clone(), std::slice::from_ref(&question)));
+            continue;
+        }
         match case.relevance(judge) {
             Relevance::Needed if sure => {}
             Relevance::Needed => finding.facts.unsure = true,
@@ -79,7 +84,12 @@ impl<'e> Answering<'_, 'e> {
     /// answer, all that fit.
     fn fitting(&self, names: &RegistryNames, name: &str) -> Vec<Zone<'e>> {
         let fits = |zone: &&Zone<'e>| names.record(zone.name(), name).is_some();
-        let fitting: Vec<Zone<'e>> = self.zones.iter().filter(fits).copied().collect();
+        let mut fitting: Vec<Zone<'e>> = self.zones.iter().filter(fits).copied().collect();
+        // A zone of the name itself answers before its public alias is ever seen.
+        let itself = |zone: &Zone<'e>| record_of(&zone.name().to_lowercase(), name).is_some();
+        if self.certain && fitting.iter().any(itself) {
+            fitting.retain(itself);
+        }
         let longest = fitting.iter().map(|zone| zone.name().len()).max();
         let answers = |zone: &Zone<'e>| !self.certain || Some(zone.name().len()) == longest;
         fitting.into_iter().filter(answers).collect()
@@ -123,7 +133,13 @@ fn wanted(judge: &mut Judge<'_>, registry: &Registry, names: &RegistryNames) -> 
     if candidates.is_empty() {
         endpoints::unreadable(judge.evidence, registry).into_iter().for_each(|gap| judge.note(gap));
     }
-    let serving: Vec<&Candidate<'_>> = candidates.iter().filter(|candidate| candidate.reach == Reach::Serves).collect();
+    let mut serving: Vec<&Candidate<'_>> =
+        candidates.iter().filter(|candidate| candidate.reach == Reach::Serves).collect();
+    // What leads to a failed endpoint is wrong while another one works.
+    let works = |own: &&Candidate<'_>| !is(own.endpoint.properties.provisioning_state.as_ref(), "Failed");
+    if serving.iter().any(works) {
+        serving.retain(works);
+    }
     let used = if serving.is_empty() { candidates.iter().collect() } else { serving };
     let mut wanted = Wanted::new();
     for candidate in used {

@@ -9,7 +9,7 @@ use crate::model::history;
 /// The last change that the evidence dates, and of what.
 pub fn last_change(evidence: &Evidence) -> Option<(Timestamp, &'static str)> {
     let writes = evidence.pools.bootstrap_writes.known().map_or(&[] as &[BootstrapWrite], Vec::as_slice);
-    let (profile, _) = history::changes(writes, &evidence.bootstrap());
+    let (profile, _) = history::changes(writes, &evidence.bootstrap(), evidence.ownership());
     let registry = evidence.known_registry().and_then(|registry| registry.properties.creation_date);
     let rules = evidence.registry.cache_rules.known().into_iter().flatten();
     let rules = rules.filter_map(|rule| rule.properties.creation_date).max();

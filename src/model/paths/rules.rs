@@ -171,10 +171,25 @@ fn matches(rule: &SecurityRuleProperties, flow: &Flow) -> Match {
     if application_groups {
         return Match::Unclear;
     }
+    let sources = rule.source_port_range.iter().chain(&rule.source_port_ranges);
+    let sources = sources.map(|range| of_ephemeral(range)).reduce(|one, other| Match::any([one, other].into_iter()));
     let from = rule.source_address_prefix.iter().chain(&rule.source_address_prefixes);
     let to = rule.destination_address_prefix.iter().chain(&rule.destination_address_prefixes);
     Match::any(from.map(|prefix| flow.from.in_prefix(prefix)))
         .and(Match::any(to.map(|prefix| flow.to.in_prefix(prefix))))
+        .and(sources.unwrap_or(Match::Yes))
+}
+
+/// Whether a range of source ports means connections, which begin at any port that the kernel picks.
+fn of_ephemeral(range: &str) -> Match {
+    const PICKED: (u16, u16) = (32768, 60999);
+    let bounds = range.split_once('-').unwrap_or((range, range));
+    match (bounds.0.trim().parse::<u16>(), bounds.1.trim().parse::<u16>()) {
+        _ if range == "*" => Match::Yes,
+        (Ok(first), Ok(last)) if first <= PICKED.0 && last >= PICKED.1 => Match::Yes,
+        (Ok(first), Ok(last)) if last < PICKED.0 || first > PICKED.1 => Match::No,
+        _ => Match::Unclear,
+    }
 }
 
 /// Whether a port range covers a port.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::files::{shown, text_of};
 use super::yaml::{self, Budget, Document, YamlNode};
-use crate::evidence::image::Image;
+use crate::evidence::image::{Image, has_version};
 use crate::evidence::manifests::{ValuesField, ValuesImage};
 use crate::text::{self, problem::Problem};
 
@@ -35,12 +35,18 @@ fn walk(node: &YamlNode, path: &mut Vec<String>, found: &mut Vec<ValuesImage>) {
     for (key, value) in entries.iter() {
         path.push(key.to_string());
         let names = &**key == "image" || key.ends_with("Image");
-        match value.text().filter(|(text, _)| names && !text.is_empty()).and_then(|(text, _)| Image::parse(text)) {
+        match value.text().filter(|(text, _)| names && !text.is_empty()).and_then(|(text, _)| written(text)) {
             Some(image) => found.push(ValuesImage { path: path.clone(), image, field: ValuesField::Whole }),
             None => walk(value, path, found),
         }
         path.pop();
     }
+}
+
+/// A reference as it is written: a chart may append the tag of another field to one that has none.
+fn written(text: &str) -> Option<Image> {
+    let image = Image::parse(text)?;
+    Some(if has_version(text) { image } else { Image { tail: String::new(), ..image } })
 }
 
 /// An image of which the repository stands apart from the tag, with or without its registry.
