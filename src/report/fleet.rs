@@ -84,12 +84,13 @@ pub fn render(report: &FleetReport, format: FleetFormat, options: &FleetOptions<
         FleetFormat::Sarif => sarif::render(&single::of(report))?,
         FleetFormat::Junit => junit::render(report),
         FleetFormat::Servicenow => {
-            // What was not seen this time keeps its ticket.
+            // What was not seen this time keeps its ticket, and so does what is accepted: it is still there.
             let unseen = report.trend.iter().flat_map(|trend| &trend.unseen);
-            let unseen: BTreeSet<&str> = unseen.map(|hit| hit.fingerprint.as_str()).collect();
+            let accepted = report.clusters.iter().flat_map(|cluster| &cluster.suppressed).map(String::as_str);
+            let kept: BTreeSet<&str> = unseen.map(|hit| hit.fingerprint.as_str()).chain(accepted).collect();
             let previous = options.previous.map(|previous| {
                 let mut previous = single::of(previous);
-                previous.findings.retain(|finding| !unseen.contains(finding.fingerprint.as_str()));
+                previous.findings.retain(|finding| !kept.contains(finding.fingerprint.as_str()));
                 previous
             });
             servicenow::render(&single::of(report), previous.as_ref())?

@@ -50,6 +50,22 @@ fn policy(rules: &[&str]) -> Policy {
     Policy::parse(&toml, "aksiso.toml", &known).expect("a policy")
 }
 
+/// A warning that became an error was not accepted as one.
+#[test]
+fn what_became_worse_than_in_the_baseline_is_news() {
+    let evidence = |name: &str| fixtures::evidence(&fixtures::named(name));
+    let (before, after) = (evidence("cases/acrpull-missing-anonymous"), evidence("cases/acrpull-missing"));
+    let known = judged::report(&before).as_baseline(None).known();
+    let baseline = Baseline::new("known.json", known);
+    assert_eq!(
+        Policy::default().rule(judged::diagnose(&after), Some(&baseline)).diagnosis.verdict(),
+        Verdict::Findings
+    );
+    let better = Baseline::new("known.json", judged::report(&after).as_baseline(None).known());
+    let ruling = Policy::default().rule(judged::diagnose(&before), Some(&better));
+    assert!(ruling.suppressed.iter().any(|(finding, _)| finding.severity == Severity::Warning));
+}
+
 #[test]
 fn a_baseline_of_a_broken_cluster_never_reads_as_healthy() {
     for (name, evidence) in faulty() {

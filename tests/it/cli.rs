@@ -46,6 +46,30 @@ fn refused(args: &[&str], words: &[&str]) {
     }
 }
 
+/// Tickets, alerts and baselines are about what is.
+#[test]
+fn assumptions_feed_no_ticket_alert_or_baseline() {
+    let path = snapshots::example();
+    let from = ["diagnose", "--from", path.to_str().expect("a path"), "--what-if", "delete registry"];
+    for acting in
+        [&["--output", "servicenow"][..], &["--output", "openmetrics"], &["--baseline", "x", "--update-baseline"]]
+    {
+        refused(&[&from[..], acting].concat(), &[acting.last().expect("a word"), "--what-if"]);
+    }
+}
+
+/// What another cluster had is not fixed because this one lacks it.
+#[test]
+fn a_previous_report_is_of_the_same_cluster() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let former = folder.path().join("former.json");
+    let report = stdout(&example(&["--output", "json"])).replace("managedClusters/aks1", "managedClusters/other");
+    std::fs::write(&former, report).expect("written");
+    let path = snapshots::example();
+    let from = ["diagnose", "--from", path.to_str().expect("a path"), "--output", "servicenow", "--previous"];
+    refused(&[&from[..], &[former.to_str().expect("a path")]].concat(), &["another cluster", "managedClusters/other"]);
+}
+
 #[test]
 fn exit_codes_are_the_same_in_every_format() {
     for format in ["table", "json"] {

@@ -60,7 +60,9 @@ pub(super) fn headline(report: &FleetReport) -> String {
     let hit = report.summary.verdicts.get("findings").copied().unwrap_or(0);
     match report.verdict.as_str() {
         "findings" => format!("{} in {hit} of {clusters}", count(bad, "root cause")),
+        "healthy" if report.summary.clusters == 0 => "no cluster was judged".to_owned(),
         "healthy" => format!("{clusters}, none with an error or a warning"),
+        "accepted" => format!("{clusters}, nothing new: what is wrong is accepted"),
         _ => format!("{clusters}; some of the data is missing"),
     }
 }
