@@ -15,11 +15,11 @@ use crate::evidence::exit_code;
 use crate::evidence::kubernetes::{Node, ScaleUpProblem};
 use crate::evidence::pools::AgentPool;
 use crate::evidence::resource::ErrorDetail;
-use crate::evidence::{Evidence, Fact, Section};
+use crate::evidence::{Evidence, Fact, Gap, Reason, Section};
 use crate::model::addresses::speaks_of_addresses;
 use crate::model::bootstrap_code::{self, Code, Fault};
 use crate::model::cluster::{PoolState, is};
-use crate::model::nodes::{code_in, messages, own_code, suspect_scale_set};
+use crate::model::nodes::{code_in, is_named_after, lacks_nodes, messages, own_code, suspect_scale_set};
 use crate::text::{self, count};
 
 pub const BOOTSTRAP_FAILED: Rule = Rule::error("node-bootstrap-failed", "Nodes of a pool fail to bootstrap");
@@ -145,7 +145,15 @@ fn code_of_instances(judge: &mut Judge<'_>, pool: &AgentPool) -> Option<Found> {
     let fact = match &evidence.pools.instances.get(&pool.name) {
         Some(fact) => fact,
         // Instances are asked only where there is reason to; whether there is, the scale sets and nodes tell.
-        None if machines => return None,
+        None if machines => {
+            let meant = !pool.stopped() && !evidence.stopped() && pool.state() != PoolState::Transient;
+            if meant && evidence.kubernetes.nodes.known().is_some() && lacks_nodes(evidence, pool) {
+                let detail =
+                    format!("pool {} has fewer nodes than it should, and its machines do not say why", pool.name);
+                judge.note(Gap::new(Reason::NotVisible, detail));
+            }
+            return None;
+        }
         None => match judge.know(&evidence.pools.scale_sets, "the node resource group's scale sets") {
             Some(sets) if suspect_scale_set(evidence, pool, sets).is_some() => &missing,
             _ => return None,
@@ -297,9 +305,7 @@ fn scale_up(judge: &mut Judge<'_>, pools: &[AgentPool], problems: &[&ScaleUpProb
         |since: Option<Timestamp>| since.is_none_or(|since| evidence.collected_at.duration_since(since) > REGISTERED);
     let mut seen_groups: Vec<(&str, bool)> = Vec::new();
     for problem in problems.iter().filter(|problem| late(problem.since)) {
-        let pool = pools
-            .iter()
-            .find(|pool| problem.group.to_lowercase().starts_with(&format!("aks-{}-", pool.name.to_lowercase())));
+        let pool = pools.iter().find(|pool| is_named_after(&problem.group, pool));
         let name = if problem.is_node_pool {
             problem.group.as_str()
         } else {

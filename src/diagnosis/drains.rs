@@ -48,10 +48,10 @@ fn covers(target: &ResourceId, group: &Group<'_>, evidence: &Evidence) -> bool {
 
 fn report(outcome: &mut Outcome, evidence: &Evidence, group: &Group<'_>, severity: Severity) {
     let (finding, gap) = node_image::drains::finding(evidence, group);
-    if let Some(gap) = gap.filter(|_| severity > Severity::Info).map(Gap::bounded) {
-        if !outcome.gaps.contains(&gap) {
-            outcome.gaps.push(gap);
-        }
+    if let Some(gap) = gap.filter(|_| severity > Severity::Info).map(Gap::bounded)
+        && !outcome.gaps.contains(&gap)
+    {
+        outcome.gaps.push(gap);
     }
     if let Some(finding) = finding {
         outcome.findings.push(Finding { check: outcome.check, ..finding.bounded().with_severity(severity) });

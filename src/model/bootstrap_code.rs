@@ -152,7 +152,9 @@ const WINDOWS: &[Code] = &[
 /// What is known of a code.
 pub fn meaning(number: u32, windows: bool) -> Option<&'static Code> {
     let (first, second) = if windows { (WINDOWS, LINUX) } else { (LINUX, LINUX_PACKAGES) };
-    first.iter().chain(second).find(|code| code.number == number)
+    // The low numbers of Windows mean something else than those of Linux; the high ones are ARM's words for both.
+    let shared = |code: &&Code| !windows || code.number > 99;
+    first.iter().chain(second.iter().filter(shared)).find(|code| code.number == number)
 }
 
 #[cfg(test)]
@@ -165,7 +167,8 @@ mod tests {
         assert_eq!(meaning(78, false), None);
         assert_eq!(meaning(84, true).map(|code| code.fault), Some(Fault::Artifact));
         assert_eq!(meaning(84, false).map(|code| code.name), Some("ERR_GPU_DRIVERS_START_FAIL"));
-        assert_eq!(meaning(9, true), None);
+        assert_eq!((meaning(9, true), meaning(50, true)), (None, None));
+        assert!(meaning(211, true).is_some());
         assert_eq!(meaning(999, false), None);
     }
 }

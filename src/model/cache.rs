@@ -4,6 +4,7 @@ use super::cluster::is;
 use crate::evidence::Evidence;
 use crate::evidence::image::{self, Caching, DOCKER_HUB, Image, MOST_RULES, caching};
 use crate::evidence::registry::CacheRule;
+use crate::text;
 
 /// An existing rule that covers an image.
 #[derive(Debug)]
@@ -136,7 +137,7 @@ pub fn proposal(evidence: &Evidence, image: &Image, listed: Option<&[String]>) -
         return Err(NoRoom::Taken(taken(&targets[0]).unwrap_or_else(|| targets[0].clone())));
     };
     // Azure takes 5 to 50 letters, digits and hyphens.
-    let name: String = host.replace(['.', ':', '_'], "-").chars().take(46).collect();
+    let name = rule_name(host);
     let names: Vec<&str> = rules().map(CacheRule::name).collect();
     let name = if names.iter().any(|known| known.eq_ignore_ascii_case(&name)) { format!("{name}-all") } else { name };
     let same_upstream = rules().find_map(|rule| {
@@ -157,6 +158,15 @@ pub fn proposal(evidence: &Evidence, image: &Image, listed: Option<&[String]>) -
         credentials,
         target_is_free: listed.is_some(),
     })
+}
+
+/// A name for the rule of a host. What is cut, or replaced by what other hosts have there, ends in a hash of the whole.
+fn rule_name(host: &str) -> String {
+    let name = host.replace(['.', ':', '_'], "-");
+    if name.len() <= 46 && !host.contains([':', '_']) {
+        return name;
+    }
+    format!("{}-{}", name.chars().take(37).collect::<String>(), &text::hash(host)[..8])
 }
 
 /// Where an upstream's images may stand in a registry: under its host, or under one of these and its host.

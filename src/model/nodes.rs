@@ -63,8 +63,15 @@ pub fn belongs(resource: &Machine, pool: &AgentPool) -> bool {
     let tag = resource.tags.as_ref().and_then(|tags| tags.managed_pool_name.as_ref().or(tags.pool_name.as_ref()));
     match tag {
         Some(tag) => tag.eq_ignore_ascii_case(&pool.name),
-        None => resource.name().to_lowercase().starts_with(&format!("aks-{}-", pool.name.to_lowercase())),
+        None => is_named_after(resource.name(), pool),
     }
+}
+
+/// Whether AKS gave a scale set, a machine or a node its name by the pool: `aks-POOL-…`, on Windows `aksPOOL…`.
+pub fn is_named_after(name: &str, pool: &AgentPool) -> bool {
+    let (name, own) = (name.to_lowercase(), pool.name.to_lowercase());
+    let windows = is(pool.os_type.as_ref(), "Windows") && name.starts_with(&format!("aks{own}"));
+    windows || name.starts_with(&format!("aks-{own}-"))
 }
 
 /// The exit code in the pool's own error.
@@ -96,7 +103,7 @@ pub fn suspect_scale_set<'s>(evidence: &Evidence, pool: &AgentPool, sets: &'s [M
 }
 
 /// Whether the cluster has fewer nodes of the pool than it should.
-fn lacks_nodes(evidence: &Evidence, pool: &AgentPool) -> bool {
+pub fn lacks_nodes(evidence: &Evidence, pool: &AgentPool) -> bool {
     // With no look at the cluster, an instance is the only witness.
     let Fact::Known(nodes) = &evidence.kubernetes.nodes else { return true };
     let Some(wanted) = pool.count else { return false };

@@ -75,7 +75,8 @@ pub fn clearly_allows_under(condition: Option<&str>, repository: &str) -> bool {
         return true;
     };
     // An action that is not asked about is no restriction: that negation is the usual form, and means nothing here.
-    let text = condition.to_lowercase().replace("not (actionmatches", "(actionmatches");
+    let text = condition.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.replace("( ", "(").replace("! (", "!(").replace("not (actionmatches", "(actionmatches");
     let text = text.replace("not(actionmatches", "(actionmatches").replace("!(actionmatches", "(actionmatches");
     clauses(&text).iter().filter(|clause| about_reading(clause)).all(|clause| {
         let prefixes = clause.split("stringstartswith").skip(1).filter_map(quoted);
@@ -88,7 +89,7 @@ pub fn clearly_allows_under(condition: Option<&str>, repository: &str) -> bool {
 /// Whether a clause is about reading content; one that names no action is about all of them.
 fn about_reading(clause: &str) -> bool {
     const READ: &str = "microsoft.containerregistry/registries/repositories/content/read";
-    let actions: Vec<&str> = clause.split('{').skip(1).filter_map(quoted).filter(|own| own.contains("/")).collect();
+    let actions: Vec<&str> = clause.split('{').skip(1).filter_map(quoted).filter(|own| own.contains('/')).collect();
     let actions: Vec<&&str> =
         actions.iter().filter(|own| own.starts_with("microsoft.") || own.starts_with('*')).collect();
     actions.is_empty() || actions.iter().any(|own| text::matches(own, READ))
@@ -98,14 +99,12 @@ fn about_reading(clause: &str) -> bool {
 /// hold too. What is taken back is not clear.
 fn narrowed(clause: &str) -> bool {
     let said = clause.rfind('\'').map_or(clause, |end| &clause[..end]);
-    let negated = said.contains('!')
-        || said.contains("stringnot")
-        || said.split(|c: char| !c.is_alphanumeric()).any(|word| word == "not");
-    let between: Vec<&str> = said.split(".string").flat_map(|part| part.split(" string")).collect();
-    let joined = between.iter().skip(1).take(between.len().saturating_sub(2));
-    let and =
-        |part: &&&str| part.contains("&&") || part.split(|c: char| !c.is_alphanumeric()).any(|word| word == "and");
-    negated || joined.filter(and).next().is_some()
+    let has = |text: &str, wanted: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| word == wanted);
+    let negated = said.contains('!') || said.contains("stringnot") || has(said, "not");
+    // What stands between one comparison and the next.
+    let parts: Vec<&str> = said.split("string").collect();
+    let between = parts.get(1..parts.len() - 1).unwrap_or_default();
+    negated || between.iter().any(|part| part.contains("&&") || has(part, "and"))
 }
 
 /// The clauses of a condition: each names actions, and then says what of them is allowed.

@@ -110,7 +110,7 @@ fn is_rewritten(ImageResult { image, answer, places, probable, .. }: &ImageResul
 fn key(result: &ImageResult<'_>) -> (RemedyKind, String) {
     let answer = &result.answer;
     match (&answer.means, answer.verdict) {
-        (Some(Means::Rule(rule)), _) => (RemedyKind::CacheRule, rule.name.clone()),
+        (Some(Means::Rule(rule)), _) => (RemedyKind::CacheRule, rule.source.clone()),
         (Some(Means::Import(_)), _) => (RemedyKind::Import, String::new()),
         (None, ImageVerdict::Rewrite) => (RemedyKind::Rewrite, String::new()),
         (None, ImageVerdict::Unknown) => (RemedyKind::Look, String::new()),

@@ -79,7 +79,7 @@ impl Configuration<'_> {
     /// Nodes that are older than the last change of the profile.
     fn by_log<'n>(&self, group: &Group<'n>) -> Option<Stale<'n>> {
         let changed = self.changed?;
-        let nodes = older(group, changed)?;
+        let nodes = self.older(group, changed)?;
         let detail = format!(
             "{} of {} registered before {changed}, when the cluster's bootstrap profile was changed. They still have \
              the former configuration.",
@@ -118,7 +118,7 @@ impl Configuration<'_> {
     /// Nodes that are older than what they should bootstrap from: a hint, no proof.
     fn by_creation<'n>(&self, group: &Group<'n>) -> Option<Stale<'n>> {
         let (created, what) = self.created?;
-        let nodes = older(group, created.min(self.unchanged_since.unwrap_or(created)))?;
+        let nodes = self.older(group, created.min(self.unchanged_since.unwrap_or(created)))?;
         let detail = format!(
             "{} of {} registered before {what} ({}) was created on {created}, so they probably still have the former \
              configuration. (If it was created again under the same name, they need no reimage: a node's \
@@ -132,14 +132,29 @@ impl Configuration<'_> {
         Some(Stale { nodes, proved: false, detail, signs: vec![sign] })
     }
 
-    /// A failed pull of the node that was sent to another registry than the present one.
+    /// The nodes that registered before a time, but for those of which a pull proves that they use the registry.
+    fn older<'n>(&self, group: &Group<'n>, limit: Timestamp) -> Option<Vec<&'n Node>> {
+        let server = self.evidence.login_server();
+        let led = |node: &Node| self.newest(node).map(|failure| failure.host.as_str());
+        let fresh =
+            |node: &&Node| led(node).zip(server).is_some_and(|(host, server)| host.eq_ignore_ascii_case(server));
+        let nodes: Vec<&Node> = older(group, limit)?.into_iter().filter(|node| !fresh(node)).collect();
+        (!nodes.is_empty()).then_some(nodes)
+    }
+
+    /// The newest failed pull of the node. One from before it was made is about its predecessor of the same name.
+    fn newest(&self, node: &Node) -> Option<&MirrorFailure> {
+        let since = |failure: &&MirrorFailure| {
+            node.created.zip(failure.last_seen).is_none_or(|(created, seen)| seen >= created)
+        };
+        let own = self.mirror_failures.iter().filter(|failure| failure.node == node.name);
+        own.filter(since).max_by_key(|failure| failure.last_seen)
+    }
+
+    /// The newest failed pull of the node, where it was sent to another registry than the present one.
     fn misled(&self, node: &Node) -> Option<&MirrorFailure> {
         let server = self.evidence.login_server()?;
-        self.mirror_failures.iter().find(|failure| {
-            // An event from before the node was made is about its predecessor of the same name.
-            let own = node.created.zip(failure.last_seen).is_none_or(|(created, seen)| seen >= created);
-            failure.node == node.name && own && !failure.host.eq_ignore_ascii_case(server)
-        })
+        self.newest(node).filter(|failure| !failure.host.eq_ignore_ascii_case(server))
     }
 
     fn finding(&self, group: &Group<'_>, stale: Stale<'_>) -> Finding {

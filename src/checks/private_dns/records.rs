@@ -1,6 +1,8 @@
 //! The records themselves: is there one for each name, and does it point at an endpoint that the nodes can reach.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod wanted;
+
+use std::collections::BTreeSet;
 
 use super::{Answering, LOCAL_DNS, RECORD_MISMATCH, RECORD_MISSING, ambiguous, remedy};
 use crate::checks::command::Command;
@@ -10,19 +12,17 @@ use crate::checks::judge::Judge;
 use crate::checks::open::Question;
 use crate::checks::remedy::DOCS_PRIVATE_LINK;
 use crate::checks::rule::{Rule, Severity};
+use crate::evidence::Evidence;
 use crate::evidence::id::ResourceId;
 use crate::evidence::network::AddressRecord;
 use crate::evidence::registry::Registry;
-use crate::evidence::{Evidence, Fact};
-use crate::model::cluster::{Ownership, is};
-use crate::model::endpoints::{self, Candidate, Reach};
+use crate::model::cluster::Ownership;
+use crate::model::endpoints;
 use crate::model::names::{RegistryNames, record_of, region};
 use crate::model::networks::own_servers;
 use crate::model::zones::Zone;
 use crate::model::zones::choice::Chain;
-
-/// A name that must resolve, and the addresses it may resolve to (none = not known).
-type Wanted = BTreeMap<String, BTreeSet<String>>;
+use wanted::wanted;
 
 /// Judges every name of the registry against the zones that answer.
 pub(super) fn judge<'e>(
@@ -127,58 +127,6 @@ fn is_right(found: &BTreeSet<String>, addresses: &BTreeSet<String>) -> bool {
     !found.is_empty() && (addresses.is_empty() || found.is_subset(addresses))
 }
 
-/// The names that the reachable endpoints' interfaces list; else the two that every registry has.
-fn wanted(judge: &mut Judge<'_>, registry: &Registry, names: &RegistryNames) -> Wanted {
-    let candidates = endpoints::candidates(judge.evidence, registry);
-    if candidates.is_empty() {
-        endpoints::unreadable(judge.evidence, registry).into_iter().for_each(|gap| judge.note(gap));
-    }
-    let mut serving: Vec<&Candidate<'_>> =
-        candidates.iter().filter(|candidate| candidate.reach == Reach::Serves).collect();
-    // What leads to a failed endpoint is wrong while another one works.
-    let works = |own: &&Candidate<'_>| !is(own.endpoint.properties.provisioning_state.as_ref(), "Failed");
-    if serving.iter().any(works) {
-        serving.retain(works);
-    }
-    let used = if serving.is_empty() { candidates.iter().collect() } else { serving };
-    let mut wanted = Wanted::new();
-    for candidate in used {
-        let configs = &candidate.endpoint.properties.custom_dns_configs;
-        for interface in candidate.facts.interfaces.values() {
-            match interface {
-                Fact::Known(interface) => {
-                    for configuration in &interface.properties.ip_configurations {
-                        let link = configuration.properties.private_link_connection_properties.as_ref();
-                        for fqdn in link.into_iter().flat_map(|link| &link.fqdns) {
-                            add(&mut wanted, fqdn, configuration.properties.private_ip_address.as_ref());
-                        }
-                    }
-                }
-                Fact::Missing(gap) if configs.is_empty() => judge.note(gap.clone().about("the endpoint's interface")),
-                Fact::Missing(_) => {}
-            }
-        }
-        for config in configs {
-            for address in &config.ip_addresses {
-                add(&mut wanted, config.fqdn.as_deref().unwrap_or_default(), Some(address));
-            }
-        }
-    }
-    wanted.retain(|name, _| *name == names.server || names.region_of(name).is_some());
-    if wanted.is_empty() {
-        wanted.insert(names.server.clone(), BTreeSet::new());
-        wanted.insert(names.data(&names.home), BTreeSet::new());
-    }
-    wanted
-}
-
-fn add(wanted: &mut Wanted, fqdn: &str, address: Option<&String>) {
-    let name = fqdn.trim_end_matches('.').to_lowercase();
-    if !name.is_empty() {
-        wanted.entry(name).or_default().extend(address.cloned());
-    }
-}
-
 /// How much a name matters to this cluster.
 enum Relevance {
     /// The home region's, the cluster's own region's, or the login server.
@@ -263,7 +211,7 @@ impl<'e> Case<'_, 'e> {
 
     /// No zone answers for the name: those that are linked hold other names of the registry.
     fn unanswered(&self, answering: &Answering<'_, 'e>) -> Finding {
-        let linked: Vec<&str> = answering.zones.iter().map(|zone| zone.name()).collect();
+        let linked: Vec<&str> = answering.zones.iter().map(crate::model::zones::Zone::name).collect();
         let detail = format!(
             "None of the zones that answer the nodes ({}) is one for {}: the name resolves to the registry's public \
              address.",

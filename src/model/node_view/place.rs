@@ -11,6 +11,7 @@ use crate::evidence::network::SubnetProperties;
 use crate::evidence::pools::AgentPool;
 use crate::evidence::probe::{Probe, Vantage};
 use crate::model::cluster::is;
+use crate::model::nodes::is_named_after;
 
 /// Where a probe was run.
 #[derive(Debug, Default)]
@@ -132,8 +133,7 @@ fn pools_in(evidence: &Evidence, subnet: Option<&ResourceId>, said: &str) -> Vec
     let Some(subnet) = subnet else { return Vec::new() };
     let all = evidence.pools.agent_pools.known().into_iter().flatten();
     let own: Vec<&AgentPool> = all.filter(|pool| subnet_of(evidence, pool) == Some(subnet)).collect();
-    let said = said.to_lowercase();
-    let named = own.iter().find(|pool| said.starts_with(&format!("aks-{}-", pool.name.to_lowercase())));
+    let named = own.iter().find(|pool| is_named_after(said, pool));
     match named {
         Some(pool) => vec![pool.name.clone()],
         None => own.iter().map(|pool| pool.name.clone()).collect(),
