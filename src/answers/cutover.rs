@@ -19,6 +19,7 @@ use crate::diagnosis::links::proving_stale;
 use crate::evidence::{Evidence, Gap};
 use crate::model::age::{self, Age, PoolAge, Times};
 use crate::model::cluster::Ownership;
+use crate::text;
 use gates::{Gate, Pass};
 use names::{GateName, StepKind};
 pub use state::{Goal, ReimagePolicy, Safety, State};
@@ -314,18 +315,18 @@ impl<'e> Cutover<'e> {
     }
 
     fn stopped_pools(&self) -> Vec<Gate> {
-        let stopped = self.pools.iter().filter(|pool| pool.stopped);
+        let stopped = self.pools.iter().filter(|pool| pool.stopped || pool.put_away > 0);
         stopped
             .map(|pool| {
-                Gate::new(
-                    GateName::PoolStopped,
-                    Pass::Unknown,
-                    format!(
-                        "Pool {} is stopped: its nodes start with what they had, and what that is cannot be seen. \
-                         Start and reimage it first, or delete it.",
-                        pool.name
-                    ),
-                )
+                let what = if pool.stopped {
+                    "is stopped: its nodes start with what they had, and what that is cannot be seen. Start and \
+                     reimage it first, or delete it."
+                        .to_owned()
+                } else {
+                    let nodes = text::count(pool.put_away, "deallocated node");
+                    format!("keeps {nodes} from before the change: they start with what they had. Delete them first.")
+                };
+                Gate::new(GateName::PoolStopped, Pass::Unknown, format!("Pool {} {what}", pool.name))
             })
             .collect()
     }

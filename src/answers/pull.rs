@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::checks::finding::Finding;
 use crate::checks::rule::{Rule, Severity};
-use crate::checks::{bootstrap_profile, cache_rules, catalogue, kubelet_acrpull, node_image};
+use crate::checks::{bootstrap_profile, cache_rules, catalogue, kubelet_acrpull, node_image, remedy};
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::policy::ways::Ways;
 use crate::evidence::image::{self, Caching, Image, caching};
@@ -229,7 +229,9 @@ impl<'e> Puller<'e> {
                 "Cache rule {} covers it, but has no credential set, and {host} is cached only with credentials.",
                 rule.name()
             );
-            Answer::new(ImageVerdict::Blocked, why)
+            let remediation =
+                rule.id.up_to("registries").map(|id| remedy::cache::sign_rule_in(&id, rule.name(), &host));
+            Answer { remediation, ..Answer::new(ImageVerdict::Blocked, why) }
         })
     }
 

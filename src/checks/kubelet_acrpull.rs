@@ -9,6 +9,7 @@ use crate::checks::finding::{Finding, Observation, Remediation, RemediationKind,
 use crate::checks::rule::{Rule, Severity};
 use crate::evidence::access::RoleAssignment;
 use crate::evidence::cluster::KubeletIdentity;
+use crate::evidence::id::ResourceId;
 use crate::evidence::pools::AgentPool;
 use crate::evidence::pools::Machine;
 use crate::evidence::registry::Registry;
@@ -55,8 +56,10 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
     let identity =
         profile.and_then(|profile| profile.kubeletidentity.as_ref()).filter(|identity| identity.object_id.is_some());
     let Some(identity) = identity else {
-        if let Some(registry) = registry {
-            judge.report(no_identity(judge.evidence, registry));
+        // The cluster alone says so, whether or not the registry can be read.
+        let named = judge.evidence.registry_id();
+        if let Some(id) = registry.map(|registry| &registry.id).or(named.as_ref()) {
+            judge.report(no_identity(judge.evidence, id));
         }
         return Ok(());
     };
@@ -78,7 +81,7 @@ fn on_registry(
     Finding::new(rule, subject, detail).seen(evidence).with_remediation(remediation)
 }
 
-fn no_identity(evidence: &Evidence, registry: &Registry) -> Finding {
+fn no_identity(evidence: &Evidence, registry: &ResourceId) -> Finding {
     let commands = vec![remedy::with_managed_identity(evidence)];
     let seen = vec![Observation::new(
         evidence.cluster.source(),
@@ -91,13 +94,9 @@ fn no_identity(evidence: &Evidence, registry: &Registry) -> Finding {
         commands,
         remedy::DOCS_ISOLATED,
     );
-    on_registry(
-        &NO_IDENTITY,
-        registry,
-        "Nodes sign in to the registry as the kubelet identity, and there is none.".to_owned(),
-        seen,
-        remediation,
-    )
+    let subject = Subject::new("Microsoft.ContainerRegistry/registries", registry);
+    let detail = "Nodes sign in to the registry as the kubelet identity, and there is none.";
+    Finding::new(&NO_IDENTITY, subject, detail).seen(seen).with_remediation(remediation)
 }
 
 fn scale_sets(judge: &mut Judge<'_>, identity: &KubeletIdentity) {
@@ -120,12 +119,7 @@ fn scale_sets(judge: &mut Judge<'_>, identity: &KubeletIdentity) {
     }
 }
 
-fn not_on(
-    evidence: &Evidence,
-    pool: &AgentPool,
-    resource: &Machine,
-    identity: &crate::evidence::id::ResourceId,
-) -> Finding {
+fn not_on(evidence: &Evidence, pool: &AgentPool, resource: &Machine, identity: &ResourceId) -> Finding {
     let has = resource
         .identity
         .as_ref()

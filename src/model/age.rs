@@ -12,6 +12,7 @@ use crate::evidence::cluster::{BootstrapProfile, BootstrapWrite};
 use crate::evidence::kubernetes::Node;
 use crate::evidence::pools::AgentPool;
 use crate::evidence::{Evidence, Fact, Gap};
+use crate::model::cluster::is;
 use crate::text::count;
 
 /// How far back the Activity Log is read.
@@ -59,6 +60,8 @@ pub struct PoolAge {
     pub provisioned: bool,
     /// Whether it is stopped.
     pub stopped: bool,
+    /// Deallocated nodes that have, or may have, the former configuration.
+    pub put_away: usize,
     /// The worst of its nodes.
     pub age: Age,
     pub why: String,
@@ -150,6 +153,7 @@ fn pool(evidence: &Evidence, times: &Times, group: &Group<'_>, proved: &BTreeSet
                 .clone_into(&mut node.why);
         }
     }
+    let put_away = put_away(evidence, group).filter(|own| judge(evidence, times, own).0 > Age::Empty).count();
     let stopped = group.pool.is_some_and(AgentPool::stopped);
     let transient = group.pool.is_some_and(|pool| pool.state() == PoolState::Transient);
     let worst = nodes.iter().map(|node| node.age).max();
@@ -173,12 +177,20 @@ fn pool(evidence: &Evidence, times: &Times, group: &Group<'_>, proved: &BTreeSet
         name: group.name.to_owned(),
         provisioned: group.pool.is_none(),
         stopped,
+        put_away,
         age,
         why,
         old_image: images.into_iter().any(old),
         nodes,
         max_surge: group.pool.and_then(|pool| pool.upgrade_settings.as_ref()?.max_surge.clone()),
     }
+}
+
+/// The nodes that a pool deallocated when it was scaled down: they start again as they were.
+fn put_away<'e>(evidence: &'e Evidence, group: &Group<'e>) -> impl Iterator<Item = &'e Node> {
+    let pool = group.pool.filter(|pool| is(pool.scale_down_mode.as_ref(), "Deallocate"));
+    let nodes = evidence.kubernetes.nodes.known().into_iter().flatten();
+    nodes.filter(move |node| pool.is_some_and(|pool| !node.ready && is(node.agent_pool.as_ref(), &pool.name)))
 }
 
 fn node(evidence: &Evidence, times: &Times, node: &Node) -> NodeAge {

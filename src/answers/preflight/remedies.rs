@@ -116,7 +116,10 @@ fn key(result: &ImageResult<'_>) -> (RemedyKind, String) {
         (None, ImageVerdict::Unknown) => (RemedyKind::Look, String::new()),
         (None, ImageVerdict::CacheRule | ImageVerdict::Blocked) => {
             let rules: Vec<&str> = answer.rules.iter().map(|rule| rule.id).collect();
-            (RemedyKind::Repair, rules.join(", "))
+            // What no rule names, its remediation tells apart.
+            let own = answer.remediation.as_ref().filter(|_| rules.is_empty());
+            let own = own.map(|own| own.commands.iter().map(Command::posix).collect::<Vec<_>>().join("\n"));
+            (RemedyKind::Repair, own.unwrap_or_else(|| rules.join(", ")))
         }
         _ => (RemedyKind::Correct, result.rule.map_or_else(String::new, |rule| rule.id.to_owned())),
     }
@@ -149,6 +152,7 @@ fn remedy<'m>(kind: RemedyKind, results: &[&ImageResult<'m>]) -> Remedy<'m> {
         (_, RemedyKind::Repair) => {
             let rules: Vec<&str> = first.answer.rules.iter().map(|rule| rule.id).collect();
             let title = match rules.as_slice() {
+                [] if !own().is_empty() => format!("Give a cache rule the credentials of its upstream: {images}"),
                 [] => format!("Make room for a cache rule: {images}"),
                 rules => format!("Repair the cluster ({}): {images}", rules.join(", ")),
             };

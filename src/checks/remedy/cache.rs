@@ -1,7 +1,8 @@
 //! How a cache rule that could be made is made.
 
-use super::{RuleWords, acr, assign_role, create_cache_rule, in_subscription};
+use super::{DOCS_CACHE, RuleWords, acr, assign_role, create_cache_rule, in_subscription, remedy};
 use crate::checks::command::Command;
+use crate::checks::finding::{Remediation, RemediationKind};
 use crate::checks::impact::Impact;
 use crate::evidence::Evidence;
 use crate::evidence::id::ResourceId;
@@ -63,6 +64,19 @@ impl Proposal {
         ));
         advice
     }
+}
+
+/// Gives a rule that has none the credentials that its upstream asks for.
+pub fn sign_rule_in(registry: &ResourceId, rule: &str, upstream: &str) -> Remediation {
+    let set = format!("{rule}-credentials");
+    let mut commands = credential_set(registry, &set, upstream);
+    let update = || acr("az acr cache update", registry).with("-n", rule);
+    let take_back = in_subscription(update().word("--remove-cred-set"), registry);
+    let give = in_subscription(update().with("-c", set.as_str()), registry);
+    commands.push(give.changing(Impact::Access, &registry.child("cacheRules").child(rule), take_back));
+    let summary = "Create a credential set from two secrets in a Key Vault, let its identity read them there, and give \
+                   it to the rule.";
+    remedy(RemediationKind::FixUpstreamCredentials, summary, commands, DOCS_CACHE)
 }
 
 /// A credential set for an upstream, and the right of its identity to read its secrets.
