@@ -146,7 +146,7 @@ fn code_of_instances(judge: &mut Judge<'_>, pool: &AgentPool) -> Option<Found> {
         Some(fact) => fact,
         // Instances are asked only where there is reason to; whether there is, the scale sets and nodes tell.
         None if machines => {
-            let meant = !pool.stopped() && !evidence.stopped() && pool.state() != PoolState::Transient;
+            let meant = pool.is_settled() && !evidence.stopped();
             if meant && evidence.kubernetes.nodes.known().is_some() && lacks_nodes(evidence, pool) {
                 let detail =
                     format!("pool {} has fewer nodes than it should, and its machines do not say why", pool.name);

@@ -14,7 +14,6 @@ use super::remedy::{self, DOCS_ISOLATED, DOCS_NODE_IMAGE, remedy};
 use super::rule::{GateRole, Rule, RuleSet, Severity};
 use crate::evidence::kubernetes::Node;
 use crate::evidence::{Evidence, Fact, Section};
-use crate::model::cluster::PoolState;
 use crate::model::image_version::ImageVersion;
 use crate::model::nodes::{FIXED, Group, groups};
 use crate::text;
@@ -77,7 +76,7 @@ fn run(judge: &mut Judge<'_>) -> Result<(), NotApplicable> {
         stale::judge(judge, &groups);
     }
     for group in &groups {
-        if group.pool.is_some_and(|pool| pool.stopped() || pool.state() == PoolState::Transient) {
+        if group.pool.is_some_and(|pool| !pool.is_settled()) {
             continue;
         }
         outdated(judge, group);

@@ -164,23 +164,22 @@ const REIMAGED: &str = "not possible, and not needed: nodes get what the cluster
 
 /// Reimages the nodes of a pool.
 pub fn upgrade_pool(evidence: &Evidence, pool: &str) -> Command {
-    let command =
-        Command::new("az aks nodepool upgrade").with("-g", evidence.cluster.id.resource_group().unwrap_or_default());
-    let command = command.with("--cluster-name", evidence.cluster.id.name()).with("-n", pool).word("--node-image-only");
+    let command = node_pool(evidence, "az aks nodepool upgrade", pool).word("--node-image-only");
     let target = evidence.cluster.id.child("agentPools").child(pool);
     in_subscription(command, &evidence.cluster.id).changing(Impact::RollsNodes, &target, REIMAGED)
 }
 
 /// Starts a stopped pool.
 pub fn start_pool(evidence: &Evidence, pool: &str) -> Command {
-    let words = |verb: &str| {
-        let group = evidence.cluster.id.resource_group().unwrap_or_default();
-        let command = Command::new("az aks nodepool").word(verb).with("-g", group);
-        let command = command.with("--cluster-name", evidence.cluster.id.name()).with("-n", pool);
-        in_subscription(command, &evidence.cluster.id)
-    };
+    let whole = |words| in_subscription(node_pool(evidence, words, pool), &evidence.cluster.id);
     let target = evidence.cluster.id.child("agentPools").child(pool);
-    words("start").changing(Impact::Access, &target, words("stop"))
+    whole("az aks nodepool start").changing(Impact::Access, &target, whole("az aks nodepool stop"))
+}
+
+/// A command on a pool, by its names.
+fn node_pool(evidence: &Evidence, words: &'static str, pool: &str) -> Command {
+    let command = Command::new(words).with("-g", evidence.cluster.id.resource_group().unwrap_or_default());
+    command.with("--cluster-name", evidence.cluster.id.name()).with("-n", pool)
 }
 
 /// Replaces the nodes of a NodePool of node auto-provisioning.

@@ -8,7 +8,6 @@ use crate::checks::node_image;
 use crate::checks::rule::Severity;
 use crate::evidence::id::ResourceId;
 use crate::evidence::{Evidence, Gap};
-use crate::model::cluster::PoolState;
 use crate::model::nodes::{Group, groups};
 
 /// Reports budgets that allow no disruption, where a finding wants their nodes reimaged; as information where that
@@ -22,7 +21,7 @@ pub fn judge(outcomes: &mut [Outcome], evidence: &Evidence) {
     };
     let nodes = evidence.kubernetes.nodes.known().filter(|_| !evidence.stopped());
     for group in groups(pools, nodes.map(Vec::as_slice).unwrap_or_default()) {
-        if group.pool.is_some_and(|pool| pool.stopped() || pool.state() == PoolState::Transient) {
+        if group.pool.is_some_and(|pool| !pool.is_settled()) {
             continue;
         }
         let wanted = rolled.iter().filter(|(target, _)| covers(target, &group, evidence));

@@ -12,7 +12,7 @@ use crate::evidence::pools::AgentPool;
 use crate::model::bootstrap_code::Fault;
 use crate::model::cluster::is;
 use crate::model::names::RegistryNames;
-use crate::model::networks::own_servers;
+use crate::model::networks::has_own_servers;
 
 /// What must hold between a cause and a symptom: never the name alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,8 +103,7 @@ fn redirect_fits(cause: &Finding, symptom: &Finding, evidence: &Evidence) -> boo
     let (nodes, _) = evidence.node_networks();
     let links = facts.and_then(|facts| facts.links.known()).into_iter().flatten();
     // Servers of the operator's own ask for the nodes, from the networks that the zone is linked to.
-    let by_servers = |node: &ResourceId| evidence.network(node).known().is_some_and(|own| !own_servers(own).is_empty());
-    let by_servers = nodes.iter().any(by_servers);
+    let by_servers = nodes.iter().any(|node| has_own_servers(evidence, node));
     let mut own =
         links.filter(|link| by_servers || link.properties.network_id().is_some_and(|network| nodes.contains(network)));
     let redirects = own.any(|link| is(link.properties.resolution_policy.as_ref(), "NxDomainRedirect"));

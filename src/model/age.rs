@@ -9,7 +9,7 @@ use super::history;
 use super::image_version::ImageVersion;
 use super::nodes::{FIXED, Group, groups};
 use crate::evidence::cluster::{BootstrapProfile, BootstrapWrite};
-use crate::evidence::kubernetes::Node;
+use crate::evidence::kubernetes::{MirrorFailure, Node};
 use crate::evidence::pools::AgentPool;
 use crate::evidence::{Evidence, Fact, Gap};
 use crate::model::cluster::is;
@@ -202,7 +202,7 @@ fn judge(evidence: &Evidence, times: &Times, node: &Node) -> (Age, String) {
     let Some(created) = node.created else {
         return (Age::Unknown, "when it registered is not known".to_owned());
     };
-    if let Some(judged) = by_mirror(evidence, node, created) {
+    if let Some(judged) = by_mirror(evidence, node) {
         return judged;
     }
     if let Some(changed) = times.changed {
@@ -234,13 +234,18 @@ fn judge(evidence: &Evidence, times: &Times, node: &Node) -> (Age, String) {
     by_log(evidence, times, created)
 }
 
+/// The newest failed pull of a node. One from before it was made is about its predecessor of the same name.
+pub fn newest_pull<'e>(failures: &'e [MirrorFailure], node: &Node) -> Option<&'e MirrorFailure> {
+    let since =
+        |failure: &&MirrorFailure| node.created.zip(failure.last_seen).is_none_or(|(created, seen)| seen >= created);
+    let own = failures.iter().filter(|failure| failure.node == node.name);
+    own.filter(since).max_by_key(|failure| failure.last_seen)
+}
+
 /// Pull events name the registry that a node is sent to.
-fn by_mirror(evidence: &Evidence, node: &Node, created: Timestamp) -> Option<(Age, String)> {
+fn by_mirror(evidence: &Evidence, node: &Node) -> Option<(Age, String)> {
     let server = evidence.login_server()?;
-    let failures = evidence.kubernetes.mirror_failures.known()?.iter();
-    let own =
-        failures.filter(|failure| failure.node == node.name && failure.last_seen.is_none_or(|seen| seen >= created));
-    let newest = own.max_by_key(|failure| failure.last_seen)?;
+    let newest = newest_pull(evidence.kubernetes.mirror_failures.known()?, node)?;
     Some(if newest.host.eq_ignore_ascii_case(server) {
         (Age::Fresh, format!("its pulls go to {server}"))
     } else {

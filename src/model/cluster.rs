@@ -57,6 +57,11 @@ impl AgentPool {
         self.power_state.as_ref().is_some_and(|state| is(state.code.as_ref(), "Stopped"))
     }
 
+    /// Whether its nodes should be there as they are: it is neither stopped nor in the midst of an operation.
+    pub fn is_settled(&self) -> bool {
+        !self.stopped() && self.state() != PoolState::Transient
+    }
+
     /// What the pool is doing.
     pub fn state(&self) -> PoolState {
         PoolState::of(self.provisioning_state.as_deref())

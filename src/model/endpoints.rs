@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::egress::behind_virtual_wan;
+use super::networks;
 use crate::evidence::id::ResourceId;
 use crate::evidence::network::{EndpointFacts, PrivateEndpoint, RouteTable, VirtualNetwork};
 use crate::evidence::registry::Registry;
@@ -65,10 +66,8 @@ pub fn unreadable(evidence: &Evidence, registry: &Registry) -> Vec<Gap> {
 /// the nodes' networks and of networks that are joined with them.
 pub fn near_subscriptions(evidence: &Evidence, registry: &Registry) -> BTreeSet<String> {
     let (nodes, _) = evidence.node_networks();
-    let networks = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
-    let peerings = networks.flat_map(|network| &network.properties.virtual_network_peerings);
-    let remotes = peerings.filter_map(|peering| peering.properties.remote_id());
-    let own = [&evidence.cluster.id, &registry.id].into_iter().chain(nodes.iter()).chain(remotes);
+    let own = [&evidence.cluster.id, &registry.id].into_iter();
+    let own = own.chain(nodes.iter()).chain(networks::peered(evidence, &nodes));
     own.filter_map(|id| id.subscription().map(str::to_lowercase)).collect()
 }
 

@@ -91,12 +91,22 @@ pub fn own_servers(network: &VirtualNetwork) -> Vec<&str> {
     options.flat_map(|options| &options.dns_servers).map(String::as_str).filter(|server| *server != AZURE_DNS).collect()
 }
 
+/// Whether a network is known to have DNS servers of the operator's own.
+pub fn has_own_servers(evidence: &Evidence, network: &ResourceId) -> bool {
+    evidence.network(network).known().is_some_and(|network| !own_servers(network).is_empty())
+}
+
+/// The networks that are peered with these.
+pub fn peered<'e>(evidence: &'e Evidence, networks: &BTreeSet<ResourceId>) -> Vec<&'e ResourceId> {
+    let known = networks.iter().filter_map(|id| evidence.network(id).known().copied());
+    let peerings = known.flat_map(|network| &network.properties.virtual_network_peerings);
+    peerings.filter_map(|peering| peering.properties.remote_id()).collect()
+}
+
 /// The subscriptions of the registry's endpoints and of the networks that are peered with the nodes'.
 pub fn further_subscriptions(evidence: &Evidence) -> BTreeSet<String> {
     let (nodes, _) = evidence.node_networks();
-    let peerings = nodes.iter().filter_map(|node| evidence.network(node).known().copied());
-    let peerings = peerings.flat_map(|network| &network.properties.virtual_network_peerings);
-    let remotes = peerings.filter_map(|peering| peering.properties.remote_id()?.subscription());
+    let remotes = peered(evidence, &nodes).into_iter().filter_map(|remote| remote.subscription());
     let endpoints = evidence.network.private_endpoints.values().filter_map(|facts| facts.endpoint.known()?.as_ref());
     let endpoints = endpoints.filter_map(|endpoint| endpoint.id.subscription());
     remotes.chain(endpoints).map(str::to_lowercase).collect()

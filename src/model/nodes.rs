@@ -94,7 +94,7 @@ pub fn failed_scale_set<'s>(pool: &AgentPool, sets: &'s [Machine]) -> Option<&'s
 /// The pool's scale set, where its instances are worth a look: something failed, or nodes that should be there are not
 /// seen in the cluster. A code may stand on an instance alone while everything above it reads `Succeeded`.
 pub fn suspect_scale_set<'s>(evidence: &Evidence, pool: &AgentPool, sets: &'s [Machine]) -> Option<&'s Machine> {
-    if pool.stopped() || evidence.stopped() || pool.state() == PoolState::Transient {
+    if !pool.is_settled() || evidence.stopped() {
         return None;
     }
     let unseen =

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::endpoints::{Candidate, Reach, candidates, manager_subscriptions};
 use super::names::{RegistryNames, listed_names};
-use super::networks::own_servers;
+use super::networks::{has_own_servers, own_servers};
 use super::zones::Zones;
 use crate::evidence::Evidence;
 use crate::evidence::registry::Registry;
@@ -46,7 +46,7 @@ pub fn unlinked(evidence: &Evidence, registry: &Registry) -> bool {
     let zones = Zones::of(evidence, &names);
     let (networks, _) = evidence.node_networks();
     networks.iter().any(|id| {
-        let own = evidence.network(id).known().is_some_and(|network| !own_servers(network).is_empty());
+        let own = has_own_servers(evidence, id);
         if own {
             // Whether the servers answer is another question, but whether there is a zone at all is open too.
             return zones.existing().is_empty();

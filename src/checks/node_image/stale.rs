@@ -14,7 +14,7 @@ use crate::evidence::Evidence;
 use crate::evidence::id::ResourceId;
 use crate::evidence::kubernetes::{MirrorFailure, Node};
 use crate::evidence::pools::AgentPool;
-use crate::model::cluster::PoolState;
+use crate::model::age::newest_pull;
 use crate::model::history;
 use crate::model::nodes::Group;
 use crate::text;
@@ -57,8 +57,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, groups: &[Group<'_>]) {
         mirror_failures: failures,
     };
     // A stopped pool has no nodes that run; the cut-over says what becomes of it.
-    let judged = |pool: &AgentPool| pool.state() != PoolState::Transient && !pool.stopped();
-    for group in groups.iter().filter(|group| group.pool.is_none_or(judged)) {
+    for group in groups.iter().filter(|group| group.pool.is_none_or(AgentPool::is_settled)) {
         configuration.judge(judge, group);
     }
 }
@@ -135,26 +134,17 @@ impl Configuration<'_> {
     /// The nodes that registered before a time, but for those of which a pull proves that they use the registry.
     fn older<'n>(&self, group: &Group<'n>, limit: Timestamp) -> Option<Vec<&'n Node>> {
         let server = self.evidence.login_server();
-        let led = |node: &Node| self.newest(node).map(|failure| failure.host.as_str());
+        let led = |node: &Node| newest_pull(self.mirror_failures, node).map(|failure| failure.host.as_str());
         let fresh =
             |node: &&Node| led(node).zip(server).is_some_and(|(host, server)| host.eq_ignore_ascii_case(server));
         let nodes: Vec<&Node> = older(group, limit)?.into_iter().filter(|node| !fresh(node)).collect();
         (!nodes.is_empty()).then_some(nodes)
     }
 
-    /// The newest failed pull of the node. One from before it was made is about its predecessor of the same name.
-    fn newest(&self, node: &Node) -> Option<&MirrorFailure> {
-        let since = |failure: &&MirrorFailure| {
-            node.created.zip(failure.last_seen).is_none_or(|(created, seen)| seen >= created)
-        };
-        let own = self.mirror_failures.iter().filter(|failure| failure.node == node.name);
-        own.filter(since).max_by_key(|failure| failure.last_seen)
-    }
-
     /// The newest failed pull of the node, where it was sent to another registry than the present one.
     fn misled(&self, node: &Node) -> Option<&MirrorFailure> {
         let server = self.evidence.login_server()?;
-        self.newest(node).filter(|failure| !failure.host.eq_ignore_ascii_case(server))
+        newest_pull(self.mirror_failures, node).filter(|failure| !failure.host.eq_ignore_ascii_case(server))
     }
 
     fn finding(&self, group: &Group<'_>, stale: Stale<'_>) -> Finding {

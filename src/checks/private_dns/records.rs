@@ -19,7 +19,7 @@ use crate::evidence::registry::Registry;
 use crate::model::cluster::Ownership;
 use crate::model::endpoints;
 use crate::model::names::{RegistryNames, record_of, region};
-use crate::model::networks::own_servers;
+use crate::model::networks::has_own_servers;
 use crate::model::zones::Zone;
 use crate::model::zones::choice::Chain;
 use wanted::wanted;
@@ -38,10 +38,11 @@ pub(super) fn judge<'e>(
     let evidence = judge.evidence;
     // Which zone servers of the operator's own answer from, they alone know: a node that asks them refutes a record.
     let network = answering.network;
-    let own_servers = evidence.network(network).known().is_some_and(|network| !own_servers(network).is_empty());
+    let own_servers = has_own_servers(evidence, network);
     let question = Question::Resolution(network.clone());
-    let unread = endpoints::unread_addresses(evidence, registry, &endpoints::candidates(evidence, registry));
-    for (name, addresses) in wanted(judge, registry, names) {
+    let candidates = endpoints::candidates(evidence, registry);
+    let unread = endpoints::unread_addresses(evidence, registry, &candidates);
+    for (name, addresses) in wanted(judge, registry, names, &candidates) {
         let fitting = answering.fitting(names, &name);
         if !wanting(judge, &fitting, names, (&name, &addresses), &question) {
             continue;
@@ -211,7 +212,7 @@ impl<'e> Case<'_, 'e> {
 
     /// No zone answers for the name: those that are linked hold other names of the registry.
     fn unanswered(&self, answering: &Answering<'_, 'e>) -> Finding {
-        let linked: Vec<&str> = answering.zones.iter().map(crate::model::zones::Zone::name).collect();
+        let linked: Vec<&str> = answering.zones.iter().map(Zone::name).collect();
         let detail = format!(
             "None of the zones that answer the nodes ({}) is one for {}: the name resolves to the registry's public \
              address.",

@@ -183,23 +183,25 @@ fn matches(rule: &SecurityRuleProperties, flow: &Flow) -> Match {
 /// Whether a range of source ports means connections, which begin at any port that the kernel picks.
 fn of_ephemeral(range: &str) -> Match {
     const PICKED: (u16, u16) = (32768, 60999);
-    let bounds = range.split_once('-').unwrap_or((range, range));
-    match (bounds.0.trim().parse::<u16>(), bounds.1.trim().parse::<u16>()) {
-        _ if range == "*" => Match::Yes,
-        (Ok(first), Ok(last)) if first <= PICKED.0 && last >= PICKED.1 => Match::Yes,
-        (Ok(first), Ok(last)) if last < PICKED.0 || first > PICKED.1 => Match::No,
+    match ports(range) {
+        Some((first, last)) if first <= PICKED.0 && last >= PICKED.1 => Match::Yes,
+        Some((first, last)) if last < PICKED.0 || first > PICKED.1 => Match::No,
         _ => Match::Unclear,
     }
 }
 
 /// Whether a port range covers a port.
 fn covers(range: &str, port: u16) -> bool {
+    ports(range).is_some_and(|(low, high)| (low..=high).contains(&port))
+}
+
+/// The first and the last port of a range; none where it is none.
+fn ports(range: &str) -> Option<(u16, u16)> {
     if range == "*" {
-        return true;
+        return Some((0, u16::MAX));
     }
     let (low, high) = range.split_once('-').unwrap_or((range, range));
-    let number = |text: &str| text.trim().parse::<u16>();
-    matches!((number(low), number(high)), (Ok(low), Ok(high)) if (low..=high).contains(&port))
+    Some((low.trim().parse().ok()?, high.trim().parse().ok()?))
 }
 
 #[cfg(test)]

@@ -13,8 +13,12 @@ use crate::model::names::RegistryNames;
 pub(super) type Wanted = BTreeMap<String, BTreeSet<String>>;
 
 /// The names that the reachable endpoints' interfaces list; else the two that every registry has.
-pub(super) fn wanted(judge: &mut Judge<'_>, registry: &Registry, names: &RegistryNames) -> Wanted {
-    let candidates = endpoints::candidates(judge.evidence, registry);
+pub(super) fn wanted(
+    judge: &mut Judge<'_>,
+    registry: &Registry,
+    names: &RegistryNames,
+    candidates: &[Candidate<'_>],
+) -> Wanted {
     if candidates.is_empty() {
         endpoints::unreadable(judge.evidence, registry).into_iter().for_each(|gap| judge.note(gap));
     }
