@@ -15,7 +15,12 @@ use crate::text;
 /// order and hash ignore case, while the text keeps the casing it was read with.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct ResourceId(String);
+pub struct ResourceId {
+    text: String,
+    /// The same in lower case: ids are compared more often than anything else.
+    #[serde(skip)]
+    folded: String,
+}
 
 /// Longest id that is kept, in bytes; ARM's own stay far below.
 const LIMIT: usize = 2_048;
@@ -29,7 +34,11 @@ impl<'de> Deserialize<'de> for ResourceId {
 impl ResourceId {
     /// Wraps the text as it is, within bounds; [`ResourceId::parse`] is for what a person typed.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(bounded(&text.into()))
+        Self::within_bounds(bounded(&text.into()))
+    }
+
+    fn within_bounds(text: String) -> Self {
+        Self { folded: text.to_lowercase(), text }
     }
 
     /// Reads an id that a person typed and checks that it names a resource of `kind`
@@ -39,13 +48,13 @@ impl ResourceId {
     /// A sentence that says which part of the id is not as expected.
     pub fn parse(text: &str, kind: &str) -> Result<Self, String> {
         let id = Self::new(text.trim());
-        if !id.0.starts_with('/') {
+        if !id.text.starts_with('/') {
             return Err("it must start with \"/subscriptions/\"".to_owned());
         }
-        if id.0.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        if id.text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err("it holds white space or control characters".to_owned());
         }
-        let parts: Vec<&str> = id.0.split('/').skip(1).collect();
+        let parts: Vec<&str> = id.text.split('/').skip(1).collect();
         let expected = ["subscriptions", "", "resourceGroups", "", "providers"];
         for (at, word) in expected.iter().enumerate() {
             match parts.get(at) {
@@ -73,12 +82,12 @@ impl ResourceId {
 
     /// The id as it was read.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The id in lower case: what a fingerprint is made from.
     pub fn normalized(&self) -> String {
-        self.0.to_lowercase()
+        self.folded.clone()
     }
 
     /// The text after `/subscriptions/`.
@@ -93,12 +102,12 @@ impl ResourceId {
 
     /// The last segment: the resource's own name.
     pub fn name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
+        self.text.rsplit('/').next().unwrap_or_default()
     }
 
     /// The segment that follows `key`, for example `virtualNetworks`.
     pub fn after(&self, key: &str) -> Option<&str> {
-        let mut parts = self.0.split('/');
+        let mut parts = self.text.split('/');
         parts.find(|part| part.eq_ignore_ascii_case(key))?;
         parts.next().filter(|part| !part.is_empty())
     }
@@ -106,23 +115,22 @@ impl ResourceId {
     /// A child of this resource: `child("cacheRules")`, `child("A/name")`.
     #[must_use]
     pub fn child(&self, tail: &str) -> Self {
-        Self(format!("{}/{tail}", self.0))
+        Self::within_bounds(format!("{}/{tail}", self.text))
     }
 
     /// The id up to and with the segment that follows `key`: a subnet's virtual network.
     pub fn up_to(&self, key: &str) -> Option<Self> {
-        let parts: Vec<&str> = self.0.split('/').collect();
+        let parts: Vec<&str> = self.text.split('/').collect();
         let at = parts.iter().position(|part| part.eq_ignore_ascii_case(key))?;
-        parts.get(..at + 2).map(|parts| Self(parts.join("/")))
+        parts.get(..at + 2).map(|parts| Self::within_bounds(parts.join("/")))
     }
 
     /// Whether `self` is `other` or a scope above it; `/` and management groups lie above every subscription.
     pub fn covers(&self, other: &Self) -> bool {
-        let (above, below) = (self.normalized(), other.normalized());
+        let (above, below) = (&self.folded, &other.folded);
         above.is_empty()
             || above.starts_with("/providers/microsoft.management/managementgroups/")
-            || below == above
-            || below.starts_with(&format!("{above}/"))
+            || below.strip_prefix(above.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -146,11 +154,7 @@ pub fn is_subscription(text: &str) -> bool {
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
-        // Two ids mostly differ in length already.
-        if self.0.is_ascii() && other.0.is_ascii() {
-            return self.0.eq_ignore_ascii_case(&other.0);
-        }
-        self.cmp(other) == Ordering::Equal
+        self.folded == other.folded
     }
 }
 
@@ -163,25 +167,20 @@ impl PartialOrd for ResourceId {
 }
 
 impl Ord for ResourceId {
-    /// Ids are compared more often than anything else, so the usual ones are not copied for it.
     fn cmp(&self, other: &Self) -> Ordering {
-        if self.0.is_ascii() && other.0.is_ascii() {
-            let (own, others) = (self.0.bytes(), other.0.bytes());
-            return own.map(|byte| byte.to_ascii_lowercase()).cmp(others.map(|byte| byte.to_ascii_lowercase()));
-        }
-        self.normalized().cmp(&other.normalized())
+        self.folded.cmp(&other.folded)
     }
 }
 
 impl Hash for ResourceId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.normalized().hash(state);
+        self.folded.hash(state);
     }
 }
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -166,7 +166,7 @@ fn no_call_may_fail_unnoticed() {
     // Those that hang cost time, and no work.
     std::thread::scope(|scope| {
         scope.spawn(|| in_parallel::each_with(12, hanging, run));
-        in_parallel::each_with(4, quick, run);
+        in_parallel::each_with(8, quick, run);
     });
     let hurt = hurt.into_inner().expect("a lock");
     let mut wrong = wrong.into_inner().expect("a lock");
