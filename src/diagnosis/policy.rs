@@ -1,6 +1,7 @@
 //! The operator's policy, apart from the checks: other severities, findings that are accepted for a time, and a
 //! baseline of what is known already.
 
+mod baseline;
 mod file;
 pub mod ways;
 
@@ -19,22 +20,31 @@ use crate::evidence::image;
 use crate::evidence::manifests::ImagePath;
 use crate::text;
 use crate::text::problem::Problem;
+pub use baseline::Baseline;
 pub use file::PolicyFile;
 use file::{HostEntry, ImagePathEntry, SuppressionEntry};
 use ways::Ways;
 
 /// The name under which a policy is looked for.
 pub const FILE: &str = "aksiso.toml";
+
 /// A policy that was read and makes sense.
 #[derive(Debug, Default)]
 pub struct Policy {
     file: String,
-    severities: BTreeMap<&'static str, Severity>,
+    severities: BTreeMap<&'static str, Override>,
     suppressions: Vec<Suppression>,
     /// Entries that name rules which are gone.
     retired: Vec<Notice>,
     image_paths: Vec<ImagePath>,
     ways: Ways,
+}
+
+/// Another severity than the rule's own.
+#[derive(Debug)]
+struct Override {
+    line: usize,
+    severity: Severity,
 }
 
 #[derive(Debug)]
@@ -85,11 +95,12 @@ impl Policy {
         })?;
         let mut policy = Self { file: name.to_owned(), ..Self::default() };
         for (rule, severity) in file.severity {
-            if policy.mentions_retired(rule.get_ref(), line(rule.span().start)) {
+            let line = line(rule.span().start);
+            if policy.mentions_retired(rule.get_ref(), line) {
                 continue;
             }
-            let (_, rule) = known_rule(rule.get_ref(), known, name, line(rule.span().start))?;
-            policy.severities.insert(rule.id, severity.into());
+            let (_, rule) = known_rule(rule.get_ref(), known, name, line)?;
+            policy.severities.insert(rule.id, Override { line, severity: severity.into() });
         }
         for entry in file.suppress {
             let at = line(entry.span().start);
@@ -138,11 +149,14 @@ impl Policy {
     pub fn rule<'e>(&self, mut diagnosis: Diagnosis<'e>, baseline: Option<&Baseline>) -> Ruling<'e> {
         let today = diagnosis.evidence.collected_at.to_zoned(jiff::tz::TimeZone::UTC).date();
         for finding in &mut diagnosis.findings {
-            finding.severity = self.severities.get(finding.rule.id).copied().unwrap_or(finding.severity);
+            if self.lowers(finding).is_none() {
+                finding.severity = self.severities.get(finding.rule.id).map_or(finding.severity, |own| own.severity);
+            }
         }
         let notices = self.notices(&diagnosis, today);
         let accepts = |finding: &Finding| {
-            self.suppresses(finding, today).or_else(|| baseline.and_then(|known| known.knows(finding)))
+            let own = self.suppresses(finding, today).or_else(|| self.lowers(finding));
+            own.or_else(|| baseline.and_then(|known| known.knows(finding)))
         };
         let accepted = with_symptoms(&diagnosis.findings, accepts);
         let (diagnosis, findings) = diagnosis.accept(|finding| accepted.contains_key(&finding.fingerprint()));
@@ -152,7 +166,8 @@ impl Policy {
 
     /// Whether the policy accepts a finding of this evidence, so that what could not be seen of it is no gap.
     pub fn accepts(&self, finding: &Finding, evidence: &Evidence) -> bool {
-        self.suppresses(finding, evidence.collected_at.to_zoned(jiff::tz::TimeZone::UTC).date()).is_some()
+        let today = evidence.collected_at.to_zoned(jiff::tz::TimeZone::UTC).date();
+        self.suppresses(finding, today).is_some() || self.lowers(finding).is_some()
     }
 
     /// The suppression that covers a finding on a day.
@@ -163,6 +178,17 @@ impl Policy {
             line: Some(by.line),
             reason: by.reason.clone(),
             until: Some(by.until.to_string()),
+        })
+    }
+
+    /// The entry that makes a mere note of an error or a warning: that accepts it, so the cluster is not healthy.
+    fn lowers(&self, finding: &Finding) -> Option<SuppressedBy> {
+        let own = self.severities.get(finding.rule.id)?;
+        (own.severity == Severity::Info && finding.severity > Severity::Info).then(|| SuppressedBy {
+            file: self.file.clone(),
+            line: Some(own.line),
+            reason: format!("the policy lowers this {} to info", finding.severity.as_str()),
+            until: None,
         })
     }
 
@@ -304,32 +330,6 @@ fn unknown_key(message: &str) -> String {
             near.map_or_else(|| general.to_owned(), |near| format!("did you mean {near}?"))
         }
         _ => general.to_owned(),
-    }
-}
-
-/// What was known already: the fingerprints of a former report.
-#[derive(Debug)]
-pub struct Baseline {
-    file: String,
-    /// How bad each finding was, by its fingerprint.
-    known: BTreeMap<String, Severity>,
-}
-
-impl Baseline {
-    /// The baseline that a former report's findings are; `file` names it for people.
-    pub fn new(file: &str, known: impl IntoIterator<Item = (String, Severity)>) -> Self {
-        Self { file: text::clean(file), known: known.into_iter().collect() }
-    }
-
-    /// Whether the finding was there before. One that has become worse is news.
-    pub fn knows(&self, finding: &Finding) -> Option<SuppressedBy> {
-        let was = self.known.get(finding.fingerprint().as_str()).copied();
-        was.filter(|was| finding.severity <= *was).map(|_| SuppressedBy {
-            file: self.file.clone(),
-            line: None,
-            reason: "known from the baseline".to_owned(),
-            until: None,
-        })
     }
 }
 

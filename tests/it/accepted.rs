@@ -95,6 +95,23 @@ fn a_baseline_of_a_broken_cluster_never_reads_as_healthy() {
     }
 }
 
+/// A policy that calls everything a note makes nothing healthy either.
+#[test]
+fn what_is_lowered_to_a_note_is_accepted() {
+    let known: Vec<&'static RuleSet> = answers::rule_sets().collect();
+    let rules = known.iter().flat_map(|set| set.rules).map(|rule| format!("{} = \"info\"\n", rule.id));
+    let toml = format!("[severity]\n{}", rules.collect::<String>());
+    let policy = Policy::parse(&toml, "aksiso.toml", &known).expect("a policy");
+    for (name, evidence) in faulty() {
+        let ruling = policy.rule(judged::diagnose(&evidence), None);
+        let diagnosis = &ruling.diagnosis;
+        assert!(!diagnosis.findings.iter().any(counts), "{name}");
+        assert!(ruling.suppressed.iter().any(|(finding, _)| counts(finding)), "{name}");
+        let expected = if diagnosis.incomplete() { Verdict::Incomplete } else { Verdict::Accepted };
+        assert_eq!(diagnosis.verdict(), expected, "{name}");
+    }
+}
+
 fn rendered(report: &Report, format: Format) -> String {
     report::render(report, format, &Options { width: 4_000, details: true, ..Options::default() }).expect("a report")
 }
