@@ -306,6 +306,10 @@ fn scale_up(judge: &mut Judge<'_>, pools: &[AgentPool], problems: &[&ScaleUpProb
     let mut seen_groups: Vec<(&str, bool)> = Vec::new();
     for problem in problems.iter().filter(|problem| late(problem.since)) {
         let pool = pools.iter().find(|pool| is_named_after(&problem.group, pool));
+        // The autoscaler leaves a stopped pool alone: what its status says of it is old.
+        if !problem.is_node_pool && pool.is_some_and(AgentPool::stopped) {
+            continue;
+        }
         let name = if problem.is_node_pool {
             problem.group.as_str()
         } else {

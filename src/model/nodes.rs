@@ -67,11 +67,16 @@ pub fn belongs(resource: &Machine, pool: &AgentPool) -> bool {
     }
 }
 
-/// Whether AKS gave a scale set, a machine or a node its name by the pool: `aks-POOL-…`, on Windows `aksPOOL…`.
+/// Whether AKS gave a scale set, a machine or a node its name by the pool: `aks-POOL-…`, on Windows `aksPOOL` for the
+/// scale set and six characters more for its instances.
 pub fn is_named_after(name: &str, pool: &AgentPool) -> bool {
     let (name, own) = (name.to_lowercase(), pool.name.to_lowercase());
-    let windows = is(pool.os_type.as_ref(), "Windows") && name.starts_with(&format!("aks{own}"));
-    windows || name.starts_with(&format!("aks-{own}-"))
+    if name.starts_with(&format!("aks-{own}-")) {
+        return true;
+    }
+    let windows = is(pool.os_type.as_ref(), "Windows");
+    let tail = name.strip_prefix("aks").and_then(|name| name.strip_prefix(own.as_str())).filter(|_| windows);
+    tail.is_some_and(|tail| tail.is_empty() || (tail.len() == 6 && tail.bytes().all(|c| c.is_ascii_alphanumeric())))
 }
 
 /// The exit code in the pool's own error.
@@ -116,4 +121,24 @@ pub fn messages(error: &ErrorDetail) -> Vec<String> {
     let own = [&error.code, &error.message].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
     let inner = error.details.iter().flat_map(messages);
     std::iter::once(own).filter(|own| !own.is_empty()).chain(inner).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_knows_its_own_by_the_name() {
+        let pool = |name: &str, os: &str| AgentPool {
+            name: name.to_owned(),
+            os_type: Some(os.to_owned()),
+            ..AgentPool::default()
+        };
+        let linux = pool("np", "Linux");
+        assert!(is_named_after("aks-NP-11112222-vmss00000a", &linux));
+        assert!(!is_named_after("aks-np2-11112222-vmss", &linux) && !is_named_after("aksnp", &linux));
+        let windows = pool("np", "Windows");
+        assert!(is_named_after("aksnp", &windows) && is_named_after("aksnp00000A", &windows));
+        assert!(!is_named_after("aksnp2", &windows) && !is_named_after("aksnp2000000", &windows));
+    }
 }
