@@ -94,8 +94,10 @@ impl<'e> Puller<'e> {
             self.in_registry(image)
         } else if let Some((name, chain)) = self.others.get(host) {
             in_other_registry(name, chain, secret)
-        } else if image.is_microsoft() {
+        } else if self.evidence.mirrors(host) {
             self.through_mirror(image)
+        } else if image.is_microsoft() {
+            self.in_another_cloud(image)
         } else if let Some(way) = self.ways.and_then(|ways| ways.to(host)) {
             over_own_way(image, way, secret)
         } else if let Some(reason) = self.ways.and_then(|ways| ways.blocked(host)) {
@@ -137,6 +139,21 @@ impl<'e> Puller<'e> {
                  egress is closed."
             ),
         )
+    }
+
+    /// Microsoft's registry under its name in another cloud, which these nodes do not mirror.
+    fn in_another_cloud(&self, image: &Image) -> Answer {
+        if !self.evidence.egress_closed() {
+            return self.egress();
+        }
+        let own = Image { registry: self.evidence.mcr_hosts()[0].to_owned(), ..image.clone() };
+        let here = self.through_mirror(&own);
+        let reference = format!("{}{}", own.source(), own.tail);
+        if !here.pulls() {
+            return Answer { reference: Some(reference), ..here };
+        }
+        let why = format!("{} is Microsoft's registry in another cloud: nodes do not mirror it here.", image.registry);
+        self.rewritten(reference, why)
     }
 
     /// Through the mirror that nodes of an isolated cluster have for Microsoft's registry.

@@ -208,7 +208,7 @@ pub fn repository_in_registry(evidence: &Evidence, image: &Image) -> Option<Stri
     if server.eq_ignore_ascii_case(&image.registry) {
         return Some(image.repository.clone());
     }
-    let mirrored = image.is_microsoft() && evidence.uses_cache();
+    let mirrored = evidence.mirrors(&image.registry) && evidence.uses_cache();
     mirrored.then(|| format!("aks-managed-repository/{}", image.repository))
 }
 

@@ -164,6 +164,12 @@ impl Evidence {
         self.cloud().mcr_hosts
     }
 
+    /// Whether nodes of this cluster's cloud mirror the host: Microsoft's registry under its name there, now or formerly.
+    pub fn mirrors(&self, host: &str) -> bool {
+        let cloud = self.cloud();
+        cloud.mcr_hosts.iter().chain(cloud.former_mcr_hosts).any(|known| host.eq_ignore_ascii_case(known))
+    }
+
     /// Whether the node resource group is locked (`ReadOnly`): nothing in it can be changed by hand.
     pub fn node_group_locked(&self) -> bool {
         let profile = self.cluster.properties.node_resource_group_profile.as_ref();

@@ -67,6 +67,21 @@ fn half_a_remedy_turns_no_gate_green() {
     }
 }
 
+/// Nodes mirror Microsoft's registry under its names in their own cloud only.
+#[test]
+fn another_clouds_name_of_microsofts_registry_is_not_mirrored() {
+    let evidence = healthy("byo");
+    let (found, said, _) = verdict(&evidence, "mcr.azure.cn/oss/kubernetes/pause:3.9");
+    assert!(found == ImageVerdict::Rewrite, "{said}");
+    assert!(said.contains("mcr.microsoft.com/oss/kubernetes/pause:3.9"), "{said}");
+    let mut china = evidence;
+    china.cluster.location = Some("chinanorth3".to_owned());
+    let puller = judged::diagnose(&china);
+    let answer = |image: &str| Puller::new(&puller).judge(&Image::parse(image).expect("a reference"), false);
+    assert_ne!(answer("mcr.azure.cn/oss/kubernetes/pause:3.9").verdict, ImageVerdict::Rewrite);
+    assert_ne!(answer("mcr.azk8s.cn/oss/kubernetes/pause:3.9").verdict, ImageVerdict::Rewrite);
+}
+
 #[test]
 fn only_the_registry_proves_a_copy() {
     let evidence = healthy("byo");
