@@ -5,9 +5,9 @@ pub mod remedies;
 mod rules;
 mod unseen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::pull::{Answer, ImageVerdict, Puller};
+use super::pull::{Answer, ImageVerdict, Means, Puller};
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Observation, RemediationKind, Subject};
 use crate::checks::judge::{Judge, Outcome};
@@ -82,7 +82,8 @@ impl<'m> Preflight<'m> {
             ImageResult { image, answer, rule, probable: guess.is_some(), places }
         };
         let proposes = |result: &ImageResult<'_>| result.answer.verdict == ImageVerdict::CacheRule;
-        let images: Vec<ImageResult<'m>> = images.into_iter().map(judge).collect();
+        let mut images: Vec<ImageResult<'m>> = images.into_iter().map(judge).collect();
+        keep_imports_apart(&mut images, puller.evidence());
         let unlisted =
             puller.asked().and_then(|asked| asked.repositories.gap()).filter(|_| images.iter().any(proposes));
         Self {
@@ -133,6 +134,25 @@ impl<'m> Preflight<'m> {
         let unreadable = unreadable.map(|own| Gap::new(Reason::NotVisible, own.message.clone()));
         tell(None, unreadable.chain(self.unlisted.clone()).collect());
         judge.finish()
+    }
+}
+
+/// Two images that share a tag and not their content cannot both be imported under it.
+fn keep_imports_apart(images: &mut [ImageResult<'_>], evidence: &Evidence) {
+    let Some(registry) = evidence.registry_id() else { return };
+    let mut sources: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for result in &*images {
+        if let Some(Means::Import(copy)) = &result.answer.means {
+            sources.entry(copy.target.clone()).or_default().insert(copy.source.clone());
+        }
+    }
+    for result in images {
+        let Some(Means::Import(copy)) = &mut result.answer.means else { continue };
+        let Some(apart) = copy.apart().filter(|_| sources[&copy.target].len() > 1) else { continue };
+        if let Some(remediation) = &mut result.answer.remediation {
+            remediation.commands = vec![apart.command(&registry)];
+        }
+        *copy = apart;
     }
 }
 

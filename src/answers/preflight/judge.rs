@@ -27,6 +27,10 @@ pub(super) fn judge(puller: &Puller<'_>, image: &str, places: &[&Place]) -> (Ans
             Some(&NOT_RENDERED),
         );
     }
+    if image.trim() != image {
+        let why = "It begins or ends with white space: the API server refuses it.";
+        return (Answer::new(ImageVerdict::Invalid, why), Some(&INVALID));
+    }
     let Some(parsed) = Image::parse(image).filter(|_| !image.contains("://")) else {
         let why = if image.is_empty() {
             "The container names no image: the API server refuses it. A patch is no manifest: build it first."

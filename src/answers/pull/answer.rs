@@ -131,10 +131,16 @@ impl Import {
     pub fn of(image: &Image) -> Self {
         let path = image.source();
         let (source, made) = match image.digest() {
-            Some(digest) => (format!("{path}@{digest}"), digest.replace(':', "-").chars().take(19).collect::<String>()),
+            Some(digest) => (format!("{path}@{digest}"), tag_of(digest)),
             None => (format!("{path}:{}", image.version()), image.version().to_owned()),
         };
         Self { source, target: format!("{path}:{}", image.tag().unwrap_or(&made)) }
+    }
+
+    /// The same under a tag that no other import has: what names a digest is pulled by it, whatever the tag.
+    pub fn apart(&self) -> Option<Self> {
+        let (path, digest) = self.source.split_once('@')?;
+        Some(Self { target: format!("{path}:{}", tag_of(digest)), ..self.clone() })
     }
 
     /// The command that makes the copy.
@@ -143,4 +149,9 @@ impl Import {
         let import = remedy::in_subscription(import.with("--source", &self.source).with("-t", &self.target), registry);
         import.changing(Impact::Access, registry, "delete the repository's tag in the registry")
     }
+}
+
+/// A tag that says which digest stands under it.
+fn tag_of(digest: &str) -> String {
+    digest.replace(':', "-").chars().take(19).collect()
 }

@@ -301,7 +301,7 @@ impl<'r> Reader<'r> {
             None => container,
         };
         Place {
-            image: image.trim().to_owned(),
+            image: if image.trim().is_empty() { String::new() } else { image.to_owned() },
             file: Arc::clone(&self.file),
             line,
             source: object.source.clone(),

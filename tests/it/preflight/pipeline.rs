@@ -117,6 +117,7 @@ fn exit_codes_are_those_of_diagnose() {
     );
     assert_eq!(code(&image("quay.io/a:1"), &["--reachable", "https://quay.io"]), Some(2));
     assert_eq!(code("apiVersion: v1\nkind: Service\nmetadata: {name: s}\n", &[]), Some(0));
+    assert_eq!(code(&image(" mcr.microsoft.com/a:1"), &[]), Some(1), "the API server refuses it");
     let argument = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: mcr.microsoft.com/a, args: [\"--sidecar=quay.io/a/b:1\"]}]}\n";
     assert_eq!(code(argument, &[]), Some(0), "an argument only warns");
     assert_eq!(code(argument, &["--fail-on", "warning"]), Some(1));
@@ -248,4 +249,25 @@ fn a_change_says_which_workloads_stop_pulling() {
     );
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("no cache rule \"nothing\"; available: aks-managed-mcr"), "{}", err(&output));
+}
+
+/// A tag, and a digest under the same tag, cannot both be imported as that tag.
+#[test]
+fn no_two_imports_have_one_target() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("rules.sh");
+    let digests = ["a".repeat(64), "b".repeat(64)];
+    let image = "docker.elastic.co/beats/filebeat:8";
+    let images = [image.to_owned(), format!("{image}@sha256:{}", digests[0]), format!("{image}@sha256:{}", digests[1])];
+    let containers = images.map(|image| format!("{{name: c, image: \"{image}\"}}")).join(", ");
+    let pod = format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{containers}]}}\n");
+    let output = preflight(&["-", "--write-rules", &rules.to_string_lossy()], &pod);
+    let script = std::fs::read_to_string(rules).expect("written");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    for text in [script, shown] {
+        let lines = text.lines().filter(|line| line.contains("az acr import"));
+        let targets: Vec<&str> = lines.filter_map(|line| line.split(" -t ").nth(1)?.split(' ').next()).collect();
+        let unique: std::collections::BTreeSet<&str> = targets.iter().copied().collect();
+        assert_eq!((targets.len(), unique.len()), (3, 3), "{text}");
+    }
 }
