@@ -138,7 +138,7 @@ pub fn target(evidence: &Evidence) -> Option<Target> {
         Access::Integrated(subnet) => {
             let subnet = evidence.subnet(&subnet?)?;
             let guard = subnet.network_security_group.as_ref().and_then(|group| group.id.clone());
-            Some(Target { nets: paths::prefixes(subnet), ports: &[443, 4443], guard })
+            Some(Target { nets: paths::prefixes(subnet), ports: &[443, 4443], guard: Ok(guard) })
         }
         Access::PrivateLink(_) => {
             let endpoint = endpoint(evidence)?.endpoint.known()?.as_ref()?;

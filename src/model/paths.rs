@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::endpoints::{self, Candidate, Reach};
 use crate::evidence::id::ResourceId;
 use crate::evidence::network::{PrivateEndpoint, SecurityGroup, SubnetProperties, VirtualNetwork};
-use crate::evidence::{Evidence, Fact, Gap};
+use crate::evidence::{Evidence, Fact, Gap, Reason};
 use crate::model::cluster::is;
 use rules::{End, Flow, Place, Protocol, denied};
 
@@ -37,8 +37,8 @@ pub struct Block {
 pub struct Target {
     pub nets: Vec<IpNet>,
     pub ports: &'static [u16],
-    /// The security group that guards it.
-    pub guard: Option<ResourceId>,
+    /// The security group that guards it, or why that is not known.
+    pub guard: Result<Option<ResourceId>, Gap>,
 }
 
 impl Target {
@@ -70,8 +70,8 @@ pub fn to_target(evidence: &Evidence, target: &Target) -> Result<Option<Block>, 
             let from = End { nets: prefixes(subnet), place: Place::Network };
             let to = End { nets: target.nets.clone(), place: Place::Network };
             let flow = Flow { from, to, protocol: Protocol::Tcp, port: *port };
-            let guarded = || match &target.guard {
-                Some(id) => Ok(denied(group(evidence, id)?, "Inbound", &flow)),
+            let guarded = || match target.guard.clone()? {
+                Some(id) => Ok(denied(group(evidence, &id)?, "Inbound", &flow)),
                 None => Ok(None),
             };
             for check in [outbound(evidence, subnet, &flow), dropped(evidence, id, subnet, &flow), guarded()] {
@@ -86,20 +86,45 @@ pub fn to_target(evidence: &Evidence, target: &Target) -> Result<Option<Block>, 
     if gaps.is_empty() { Ok(None) } else { Err(gaps) }
 }
 
+/// The endpoints over which nodes reach the registry.
+fn serving(evidence: &Evidence) -> Vec<&PrivateEndpoint> {
+    let Some(registry) = evidence.known_registry() else { return Vec::new() };
+    let candidates = endpoints::candidates(evidence, registry);
+    candidates.iter().filter(|candidate| candidate.reach == Reach::Serves).map(|candidate| candidate.endpoint).collect()
+}
+
 /// The security groups that guard the subnets of serving endpoints, where those enforce them.
 pub fn endpoint_security_groups(evidence: &Evidence) -> BTreeSet<ResourceId> {
-    let Some(registry) = evidence.known_registry() else { return BTreeSet::new() };
-    let candidates = endpoints::candidates(evidence, registry);
-    let serving = candidates.iter().filter(|candidate| candidate.reach == Reach::Serves);
-    serving.filter_map(|candidate| guard(evidence, candidate.endpoint)).collect()
+    serving(evidence).into_iter().filter_map(|endpoint| guard(evidence, endpoint).ok()?).collect()
+}
+
+/// The networks of serving endpoints that nobody has read yet: a hub's.
+pub fn unread_endpoint_networks(evidence: &Evidence) -> BTreeSet<ResourceId> {
+    let networks = serving(evidence).into_iter().filter_map(|endpoint| subnet_of(endpoint)?.up_to("virtualNetworks"));
+    networks.filter(|id| evidence.network(id).gap().is_some_and(|gap| gap.reason == Reason::NotCollected)).collect()
+}
+
+fn subnet_of(endpoint: &PrivateEndpoint) -> Option<&ResourceId> {
+    endpoint.properties.subnet.as_ref()?.id.as_ref()
 }
 
 /// The security group that an endpoint's subnet enforces on it.
-pub fn guard(evidence: &Evidence, endpoint: &PrivateEndpoint) -> Option<ResourceId> {
-    let subnet = evidence.subnet(endpoint.properties.subnet.as_ref()?.id.as_ref()?)?;
+///
+/// # Errors
+/// The gap, where the endpoint's network could not be read.
+pub fn guard(evidence: &Evidence, endpoint: &PrivateEndpoint) -> Result<Option<ResourceId>, Gap> {
+    let Some(id) = subnet_of(endpoint) else { return Ok(None) };
+    let Some(subnet) = evidence.subnet(id) else {
+        let network = id.up_to("virtualNetworks");
+        // Nobody asked, as in an older snapshot; or ARM knows no such network, which then guards nothing.
+        let silent = [Reason::NotCollected, Reason::NotFound];
+        let gap = network.and_then(|id| evidence.network(&id).gap().cloned());
+        return gap.filter(|gap| !silent.contains(&gap.reason)).map_or(Ok(None), Err);
+    };
     let policies = subnet.private_endpoint_network_policies.as_deref().unwrap_or("Disabled");
     let enforced = ["Enabled", "NetworkSecurityGroupEnabled"].iter().any(|word| word.eq_ignore_ascii_case(policies));
-    subnet.network_security_group.as_ref()?.id.clone().filter(|_| enforced)
+    let group = subnet.network_security_group.as_ref().and_then(|group| group.id.clone());
+    Ok(group.filter(|_| enforced))
 }
 
 /// The addresses of a subnet.

@@ -278,6 +278,12 @@ impl<'f> Draft<'_, 'f> {
             let subscription = registry.subscription().unwrap_or_default();
             evidence.registry.replications = self.list(&rows.replications, &api::REPLICATIONS, subscription, own);
         }
+        let networks = paths::unread_endpoint_networks(evidence);
+        let read = networks.into_iter().map(|id| {
+            let network = self.get(&rows.virtual_networks, &api::VIRTUAL_NETWORKS, &id);
+            (id, network)
+        });
+        evidence.network.virtual_networks.extend(read.collect::<Vec<_>>());
         let groups = paths::endpoint_security_groups(evidence);
         let unread = groups.into_iter().filter(|id| !evidence.network.security_groups.contains_key(id)).collect();
         let read = self.security_groups(unread);

@@ -29,7 +29,7 @@ impl Collector {
         let linkless = api_server::access(evidence) == Access::PrivateLink(None);
         let asked = linkless && api_server::asks_for_endpoint(evidence);
         let unasked: BTreeSet<String> = self.subscriptions_of_rulesets(evidence);
-        let groups = api_server::target(evidence).and_then(|target| target.guard);
+        let groups = api_server::target(evidence).and_then(|target| target.guard.ok()?);
         let groups: BTreeSet<ResourceId> =
             groups.into_iter().filter(|id| !evidence.network.security_groups.contains_key(id)).collect();
         let (endpoints, rulesets, groups) = tokio::join!(

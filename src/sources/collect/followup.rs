@@ -29,17 +29,17 @@ impl Collector {
         if self.wants(Section::PrivateDns) && questions.zone_unlinked {
             self.look_further_for_zones(evidence).await;
         }
-        let (networks, managers, replications, instances, groups) = tokio::join!(
-            self.networks_of_dns_servers(evidence, questions.own_dns_servers),
+        let (networks, managers, replications, instances) = tokio::join!(
+            self.further_networks(evidence, questions.own_dns_servers),
             self.network_managers(questions.managers_of),
             self.replications(evidence, questions.other_regions),
             self.failed_instances(evidence),
-            self.endpoint_security_groups(evidence),
         );
         evidence.network.virtual_networks.extend(networks);
         evidence.network.network_managers = managers;
         evidence.registry.replications = replications;
         evidence.pools.instances = instances;
+        let groups = self.endpoint_security_groups(evidence).await;
         evidence.network.security_groups.extend(groups);
         self.follow_api_server(evidence).await;
     }
@@ -111,8 +111,9 @@ impl Collector {
         join_all(read).await.into_iter().collect()
     }
 
-    /// Where the nodes' DNS servers are the operator's own: the linked networks, one of which may hold the servers.
-    async fn networks_of_dns_servers(
+    /// The networks of endpoints elsewhere; and where the nodes' DNS servers are the operator's own, the linked
+    /// networks, one of which may hold the servers.
+    async fn further_networks(
         &self,
         evidence: &Evidence,
         asked: bool,
@@ -122,6 +123,9 @@ impl Collector {
         } else {
             BTreeSet::new()
         };
+        if self.wants(Section::PrivateEndpoints) && self.wants(Section::SecurityGroups) {
+            wanted.extend(paths::unread_endpoint_networks(evidence));
+        }
         if !asked || !self.wants(Section::PrivateDns) {
             return self.virtual_networks(wanted).await;
         }
