@@ -10,6 +10,7 @@ use super::command::Command;
 use super::finding::{Remediation, RemediationKind};
 use super::impact::Impact;
 use crate::evidence::Evidence;
+use crate::evidence::cloud;
 use crate::evidence::id::ResourceId;
 use crate::model::cluster::Ownership;
 
@@ -42,15 +43,15 @@ pub fn addressed(command: Command, id: &ResourceId) -> Command {
     in_group(command, id).with("-n", id.name())
 }
 
-/// `aksiso COMMAND -g GROUP -n NAME -s SUB`: how one sees what became of a step.
+/// `aksiso COMMAND -g GROUP -n NAME -s SUB`, in the cluster's cloud: how one sees what became of a step.
 pub fn aksiso(subcommand: &str, evidence: &Evidence) -> Command {
-    aksiso_on(subcommand, &evidence.cluster.id)
-}
-
-/// The same for a cluster of which only the id is at hand.
-pub fn aksiso_on(subcommand: &str, cluster: &ResourceId) -> Command {
+    let cluster = &evidence.cluster.id;
     let command = addressed(Command::new("aksiso").word(subcommand), cluster);
-    command.with("-s", cluster.subscription().unwrap_or_default())
+    let command = command.with("-s", cluster.subscription().unwrap_or_default());
+    match evidence.cloud().name {
+        name if name == cloud::PUBLIC.name => command,
+        name => command.with("--cloud", name),
+    }
 }
 
 /// `-g GROUP` of a resource's group.

@@ -10,9 +10,10 @@ use crate::checks::finding::{Finding, Remediation, RemediationKind};
 use crate::checks::impact::Impact;
 use crate::checks::remedy;
 use crate::checks::rule::{RuleSet, Severity};
+use crate::checks::{image_pulls, node_bootstrap, node_view};
 use crate::evidence::id::ResourceId;
 use crate::evidence::locks::{Lock, LockFacts};
-use crate::evidence::{Fact, Gap};
+use crate::evidence::{Evidence, Fact, Gap};
 use crate::text;
 
 /// The steps that fix what a diagnosis found, in their order.
@@ -32,10 +33,12 @@ pub struct PlanStep {
     /// The findings that it fixes.
     pub fixes: Vec<Finding>,
     pub disturbs: &'static str,
-    /// The checks that must pass before it is taken.
+    /// The checks that must pass before it is taken: those that it rests on.
     pub pass_first: Vec<&'static RuleSet>,
     /// Locks that stand in the way of its commands, and locks that could not be read, in words.
     pub locks: Vec<String>,
+    /// `aksiso diagnose` of the cluster.
+    diagnose: Command,
     /// The command that shows whether it worked, where that is no check of `diagnose`.
     verified_by: Option<Command>,
     /// The checks that show whether it worked.
@@ -141,7 +144,7 @@ impl Plan {
                 continue;
             }
             let explained = symptoms.get(&finding.fingerprint()).into_iter().flatten().copied();
-            let step = PlanStep::of(finding, explained);
+            let step = PlanStep::of(finding, explained, diagnosis.evidence);
             let commands: Vec<&[String]> = remediation.commands.iter().map(Command::words).collect();
             if let Some(at) = known.get(&commands).filter(|_| !commands.is_empty()) {
                 steps[*at].merge(step);
@@ -160,6 +163,7 @@ impl Plan {
             }
         }
         let evidence = diagnosis.evidence;
+        renew_last(&mut steps, diagnosis);
         for step in &mut steps {
             step.locks = locks(&step.remediation.commands, &evidence.locks).iter().map(Refusal::words).collect();
         }
@@ -175,7 +179,7 @@ impl Plan {
 }
 
 impl PlanStep {
-    fn of<'f>(finding: &'f Finding, explained: impl Iterator<Item = &'f Finding>) -> Self {
+    fn of<'f>(finding: &'f Finding, explained: impl Iterator<Item = &'f Finding>, evidence: &Evidence) -> Self {
         let remediation = finding.remediation.clone();
         let phase = match (finding.rule.hardens, remediation.kind) {
             (Some(_), _) => Phase::Harden,
@@ -192,6 +196,7 @@ impl PlanStep {
             fixes: std::iter::once(finding).chain(explained).cloned().collect(),
             pass_first: finding.rule.hardens.unwrap_or_default().to_vec(),
             locks: Vec::new(),
+            diagnose: remedy::aksiso("diagnose", evidence),
             verified_by: None,
             checks: vec![finding.check],
         }
@@ -240,16 +245,52 @@ impl PlanStep {
 
     /// The command that shows whether it worked: it fails while a finding as bad as those of the step stands, unless one
     /// is left for a later step.
-    pub fn verify(&self, cluster: &ResourceId) -> Command {
+    pub fn verify(&self) -> Command {
         let worst = self.fixes.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Error);
         let alone = self.goes_on.is_none_or(|later| later < worst);
-        self.verified_by.clone().unwrap_or_else(|| diagnose(cluster, &self.checks, alone.then_some(worst)))
+        self.verified_by.clone().unwrap_or_else(|| self.once_more(&self.checks, alone.then_some(worst)))
     }
 
-    /// The command that must succeed before the step is taken, where it hardens.
-    pub fn gate(&self, cluster: &ResourceId) -> Option<Command> {
-        // A warning counts: while anybody may pull, a missing role is no more than that.
-        (!self.pass_first.is_empty()).then(|| diagnose(cluster, &self.pass_first, Some(Severity::Warning)))
+    /// The command that must succeed before the step is taken, where others rest on what it takes away or renews. What
+    /// a policy accepts is no reason to go on.
+    pub fn gate(&self) -> Option<Command> {
+        // Before something is taken away, a warning counts: while anybody may pull, a missing role is no more than that.
+        let least = if self.phase == Phase::Harden { Severity::Warning } else { Severity::Error };
+        (!self.pass_first.is_empty()).then(|| self.once_more(&self.pass_first, Some(least)).word("--no-config"))
+    }
+
+    /// Some checks once more, which fail while a finding of the severity stands; without one they only show.
+    fn once_more(&self, checks: &[&'static RuleSet], severity: Option<Severity>) -> Command {
+        let checks: Vec<&str> = checks.iter().map(|check| check.id).collect();
+        let command = self.diagnose.clone().with("--check", checks.join(","));
+        match severity {
+            Some(Severity::Error) => command,
+            Some(severity) => command.with("--fail-on", severity.as_str()),
+            None => command.with("--fail-on", "never"),
+        }
+    }
+}
+
+/// Checks that show what a fault does, which may go on until nodes are replaced.
+const EFFECTS: [&RuleSet; 3] = [&image_pulls::CHECK.about, &node_bootstrap::CHECK.about, &node_view::CHECK.about];
+
+/// Nodes that are replaced need everything that an earlier step restores: whoever skipped it is kept from rolling them.
+/// A check that could not see everything never passes, so it keeps nobody.
+fn renew_last(steps: &mut [PlanStep], diagnosis: &Diagnosis<'_>) {
+    let whole = |check: &RuleSet| diagnosis.checks.iter().any(|own| *own.check == *check && own.gaps.is_empty());
+    let sees = |check: &&RuleSet| !EFFECTS.contains(check) && whole(check);
+    let mut restored: Vec<&'static RuleSet> = Vec::new();
+    for step in steps {
+        match step.phase {
+            Phase::Restore if step.fixes.iter().any(|finding| finding.severity == Severity::Error) => {
+                let new = step.checks.iter().filter(|check| sees(check) && !restored.contains(check));
+                restored.extend(new.copied().collect::<Vec<_>>());
+            }
+            Phase::Renew => {
+                step.pass_first = restored.iter().filter(|check| !step.checks.contains(check)).copied().collect();
+            }
+            _ => {}
+        }
     }
 }
 
@@ -298,17 +339,6 @@ pub fn locks<'e>(commands: &[Command], known: &'e LockFacts) -> Vec<Refusal<'e>>
         }
     }
     found
-}
-
-/// Some checks once more, which fail while a finding of the severity stands; without one they only show.
-fn diagnose(cluster: &ResourceId, checks: &[&'static RuleSet], severity: Option<Severity>) -> Command {
-    let checks: Vec<&str> = checks.iter().map(|check| check.id).collect();
-    let command = remedy::aksiso_on("diagnose", cluster).with("--check", checks.join(","));
-    match severity {
-        Some(Severity::Error) => command,
-        Some(severity) => command.with("--fail-on", severity.as_str()),
-        None => command.with("--fail-on", "never"),
-    }
 }
 
 /// Most sentences of a step's summary.

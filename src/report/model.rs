@@ -265,7 +265,7 @@ impl Report {
             affected: if is_cluster { Affected::of(diagnosis) } else { Affected::default() },
             checks: diagnosis.checks.iter().map(check_entry).collect(),
             findings,
-            plan: steps.map(|(at, step)| step_entry(at + 1, step, results.plan, shell)).collect(),
+            plan: steps.map(|(at, step)| step_entry(at + 1, step, shell)).collect(),
             suppressed,
             policy: notices.clone(),
             what_if: results.effect.map(what_if_entry),

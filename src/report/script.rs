@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use crate::checks::command::{Command, Shell};
 use crate::checks::impact::Impact;
 use crate::diagnosis::plan::{Plan, PlanStep};
-use crate::evidence::id::ResourceId;
 use crate::text;
 
 /// Width of the texts that it shows, in characters.
@@ -26,7 +25,7 @@ pub fn render(plan: &Plan, shell: Shell) -> String {
     }
     for (at, own) in steps.iter().enumerate() {
         let title = format!("Step {} of {}: {}", at + 1, steps.len(), own.remediation.kind.as_str());
-        script.step(&title, own, cluster);
+        script.step(&title, own);
     }
     script.out
 }
@@ -37,7 +36,7 @@ struct Script {
 }
 
 impl Script {
-    fn step(&mut self, title: &str, step: &PlanStep, cluster: &ResourceId) {
+    fn step(&mut self, title: &str, step: &PlanStep) {
         self.line("");
         self.call("step", title);
         for finding in &step.fixes {
@@ -58,7 +57,7 @@ impl Script {
         if commands.is_empty() {
             self.say("By hand", "nothing to run; answer yes to verify what you did");
         }
-        self.run(&commands[..runs], step.gate(cluster).as_ref(), &step.verify(cluster));
+        self.run(&commands[..runs], step.gate().as_ref(), &step.verify());
     }
 
     /// What a command does.

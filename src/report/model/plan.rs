@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{impacts, lines};
 use crate::checks::command::Shell;
-use crate::diagnosis::plan::{Plan, PlanStep};
+use crate::diagnosis::plan::PlanStep;
 
 /// A step of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,7 +48,7 @@ pub struct StepEntry {
     pub verify: String,
 }
 
-pub(super) fn step_entry(number: usize, step: &PlanStep, plan: &Plan, shell: Shell) -> StepEntry {
+pub(super) fn step_entry(number: usize, step: &PlanStep, shell: Shell) -> StepEntry {
     let mut fixes: Vec<String> = step.fixes.iter().map(|finding| finding.fingerprint().to_string()).collect();
     fixes.dedup();
     let remediation = &step.remediation;
@@ -68,6 +68,6 @@ pub(super) fn step_entry(number: usize, step: &PlanStep, plan: &Plan, shell: She
         undo: undo.collect(),
         pass_first: step.pass_first.iter().map(|check| check.id.to_owned()).collect(),
         locks: step.locks.clone(),
-        verify: step.verify(&plan.cluster).line(shell),
+        verify: step.verify().line(shell),
     }
 }

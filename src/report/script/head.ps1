@@ -38,7 +38,7 @@ function Succeeds($command) {
   return $LASTEXITCODE -eq 0
 }
 
-# What must pass before a step that takes something away.
+# What must pass before a step that rests on it, whatever a policy accepts.
 function First($command) {
   Write-Host 'First, the checks that must pass:'
   if (Succeeds $command) { return $true }

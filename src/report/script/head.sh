@@ -42,7 +42,7 @@ confirm() {
   return 1
 }
 
-# What must pass before a step that takes something away.
+# What must pass before a step that rests on it, whatever a policy accepts.
 first() {
   echo 'First, the checks that must pass:'
   if "$@"; then return 0; fi
