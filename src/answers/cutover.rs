@@ -81,6 +81,7 @@ impl<'e> Cutover<'e> {
         };
         cutover.state = cutover.stands(&times, switch.as_deref());
         cutover.plan(&times, switch);
+        cutover.next = cutover.next.map(|step| step.asked_by(policy, evidence, &cutover.goal));
         cutover.gates.sort_by_key(|gate| gate.pass);
         cutover.look_ahead();
         cutover.safety = cutover.weigh();
@@ -116,7 +117,9 @@ impl<'e> Cutover<'e> {
                 Age::Stale => State::S5,
                 // Reimaged nodes are of no use where the registry, or the way to it, is broken.
                 _ if self.broken() => State::S5,
-                Age::Fresh if !self.present.incomplete() && !self.ails() => State::S4,
+                Age::Fresh if !self.present.incomplete() && !self.ails() && self.stopped_pools().is_empty() => {
+                    State::S4
+                }
                 _ => State::S4OrS5,
             },
         }
@@ -171,6 +174,7 @@ impl<'e> Cutover<'e> {
             self.next = Some(step);
         } else {
             self.gates = gates::of_arrival(&self.present);
+            self.gates.extend(self.stopped_pools());
             self.gates.extend(self.closing_unknown(times));
         }
         self.gates.extend(self.next.iter().flat_map(|step| reimage::of_reimage(&self.present, step)));
@@ -364,10 +368,14 @@ impl<'e> Cutover<'e> {
         }
     }
 
+    fn opened(&self, gate: &Gate) -> CutoverStep {
+        steps::open(self.evidence, &self.goal, gate).asked_by(self.policy, self.evidence, &self.goal)
+    }
+
     /// What to do now: the next step, or what opens the first gate that is closed.
     pub fn now(&self) -> Option<CutoverStep> {
         let closed = self.gates.iter().filter(|gate| gate.pass == Pass::Closed);
-        let mut open = closed.map(|gate| steps::open(self.evidence, &self.goal, gate));
+        let mut open = closed.map(|gate| self.opened(gate));
         match &self.next {
             Some(next) => open.next().or_else(|| Some(next.clone())),
             // Where no step is left a gate is worth naming if something can be done about it.

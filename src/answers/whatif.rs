@@ -7,6 +7,7 @@ mod managed;
 
 use crate::evidence::id::ResourceId;
 use crate::text;
+pub use apply::set_outbound;
 pub use effect::{Effect, Moved};
 
 /// What a change may be, for help and errors.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::answers::cutover::gates::Pass;
-use crate::answers::cutover::{Cutover, Safety, State};
+use crate::answers::cutover::{Cutover, Goal, Safety, State};
 use crate::answers::whatif::Effect;
 use crate::checks::rule::Severity;
 use crate::diagnosis::Diagnosis;
@@ -61,7 +61,10 @@ impl Exit {
     /// The exit code of a cut-over: findings where something is broken or stands in the way, incomplete where something
     /// is not known.
     pub fn of_cutover(cutover: &Cutover<'_>) -> Self {
+        // Who wants to go back, and is back, asks nothing of the way forward.
+        let back = cutover.goal == Goal::Direct && cutover.next.is_none();
         match (cutover.state, cutover.safety) {
+            (State::S0 | State::S1 | State::S0OrS1, Safety::Safe) if back => Self::Clean,
             (State::S5, _) | (_, Safety::Unsafe) => Self::Findings,
             (State::S0OrS1 | State::S2OrS3 | State::S4OrS5, _) | (_, Safety::Undetermined) => Self::Incomplete,
             _ if cutover.next.is_none() && cutover.gates.iter().any(|gate| gate.pass == Pass::Closed) => Self::Findings,

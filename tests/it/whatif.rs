@@ -126,3 +126,19 @@ fn the_switch_to_cache_brings_the_managed_registry() {
     }
     assert!(direct > 3, "{direct} fixtures are Direct without a registry");
 }
+
+/// What runs from copies on the nodes does not outlive them; and Azure's refusals are told as such.
+#[test]
+fn a_reimage_removes_the_only_copies() {
+    let before = fixtures::evidence(&fixtures::named("cases/image-outside-cache"));
+    let outside = |moved: &[aksiso::answers::whatif::Moved]| moved.iter().any(|own| !own.image.contains("azurecr.io"));
+    let all = effect(&before, &changed(&before, "reimage all").expect("a change"), "reimage all");
+    assert!(outside(&all.stops), "{all:?}");
+    assert_eq!(Exit::of_effect(&all, FailOn::Error, false).code(), 1);
+    let one = effect(&before, &changed(&before, "reimage apps").expect("a change"), "reimage apps");
+    assert!(outside(&one.unclear) && one.stops.is_empty(), "{one:?}");
+    let why = changed(&fixtures::evidence(&fixtures::named("cutover/auto-provisioning")), "set outbound none");
+    assert!(why.expect_err("refused").contains("auto-provisioning"));
+    let why = changed(&fixtures::healthy("byo"), "set outbound block").expect_err("refused");
+    assert!(why.contains("a virtual network that AKS manages"), "{why}");
+}

@@ -3,7 +3,7 @@
 
 use super::names::GateName;
 use super::state::Goal;
-use crate::answers::whatif::Change;
+use crate::answers::whatif::{self, Change};
 use crate::checks::command::Command;
 use crate::checks::finding::{Finding, Fingerprint, Remediation, RemediationKind};
 use crate::checks::impact::Impact;
@@ -98,7 +98,7 @@ pub fn isolated(evidence: &Evidence, goal: &Goal) -> Evidence {
         // These two changes find everything that they need.
         let _ = change.apply(&mut after);
     }
-    let _ = Change::SetOutbound("none".to_owned()).apply(&mut after);
+    whatif::set_outbound(&mut after, "none");
     after
 }
 
@@ -289,6 +289,11 @@ pub fn of_reimage(present: &Diagnosis<'_>) -> Vec<Gate> {
             let gate = gate(finding);
             // A cause is as bad as what it explains.
             gates.push(if error { Gate { pass: Pass::Closed, ..gate } } else { gate });
+        }
+        // What stands on no node but these is gone with them.
+        let only_copy = *finding.check == image_pulls::CHECK.about && finding.rule.gate == GateRole::Strict;
+        if only_copy && present.evidence.egress_closed() && finding.severity == Severity::Warning {
+            gates.push(Gate { pass: Pass::Closed, ..gate(finding) });
         }
         if finding.rule.gate == GateRole::Reimage && finding.severity == Severity::Warning {
             gates.push(Gate { pass: Pass::Closed, ..gate(finding) });

@@ -2,12 +2,13 @@
 
 use super::gates::Gate;
 use super::names::StepKind;
-use super::state::Goal;
+use super::state::{Goal, ReimagePolicy};
 use crate::checks::bootstrap_profile;
 use crate::checks::command::Command;
 use crate::checks::impact::Impact;
 use crate::checks::remedy::{self, DOCS_ISOLATED, DOCS_NODE_IMAGE};
 use crate::evidence::Evidence;
+use crate::evidence::id::ResourceId;
 use crate::model::age::{Age, PoolAge};
 use crate::model::cluster::Ownership;
 use crate::text::count;
@@ -48,6 +49,15 @@ pub fn verify(evidence: &Evidence, goal: &Goal) -> Command {
 }
 
 impl CutoverStep {
+    /// The same, where whoever looks again asks by a policy.
+    #[must_use]
+    pub fn asked_by(mut self, policy: ReimagePolicy, evidence: &Evidence, goal: &Goal) -> Self {
+        let again = verify(evidence, goal);
+        let asks = self.verify.iter_mut().filter(|command| **command == again && policy != ReimagePolicy::Documented);
+        asks.for_each(|command| *command = again.clone().with("--policy", policy.as_str()));
+        self
+    }
+
     /// Whether a command of the step rolls the nodes of this pool or NodePool.
     pub fn rolls(&self, evidence: &Evidence, pool: &str) -> bool {
         let cluster = &evidence.cluster.id;
@@ -99,6 +109,14 @@ fn to_direct(evidence: &Evidence) -> Vec<Command> {
     vec![remedy::aks_update(evidence, &options)]
 }
 
+/// What leads to the registry that the cluster has now: AKS finds its own without an id.
+fn present_registry<'r>(evidence: &Evidence, registry: &'r ResourceId) -> Vec<(&'static str, &'r str)> {
+    match evidence.ownership() {
+        Ownership::Managed => vec![("--bootstrap-artifact-source", "Cache")],
+        _ => remedy::use_cache(registry).to_vec(),
+    }
+}
+
 /// The switch to the cache, or to another registry.
 pub fn switch(evidence: &Evidence, goal: &Goal) -> CutoverStep {
     let registry = goal.registry();
@@ -127,7 +145,7 @@ pub fn switch(evidence: &Evidence, goal: &Goal) -> CutoverStep {
     let (back, back_commands) = match (changing, evidence.registry_id()) {
         (true, Some(former)) => (
             "The same command with the former registry, then reimage what was reimaged since.",
-            vec![remedy::aks_update(evidence, &remedy::use_cache(&former))],
+            vec![remedy::aks_update(evidence, &present_registry(evidence, &former))],
         ),
         _ => ("Switch back; nodes that were reimaged since need another reimage.", to_direct(evidence)),
     };
@@ -155,7 +173,7 @@ pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) 
     let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
     let mut why = why.to_owned();
     if pools.iter().any(|pool| pool.stopped) {
-        why.push_str(" A stopped pool is started, reimaged and stopped again.");
+        why.push_str(" A stopped pool is started and reimaged; it can be stopped again once egress is closed.");
     }
     if !evidence.egress_closed() {
         why.push_str(" Egress must stay open until the last node is done.");
@@ -259,15 +277,9 @@ pub fn close(evidence: &Evidence, goal: &Goal, pools: &[PoolAge]) -> CutoverStep
 /// Back to Microsoft's registry over egress.
 pub fn back_to_direct(evidence: &Evidence, goal: &Goal) -> CutoverStep {
     let opening = evidence.egress_closed();
-    let again = evidence.registry_id().map_or_else(Vec::new, |registry| {
-        let managed = evidence.ownership() == Ownership::Managed;
-        let options = if managed {
-            vec![("--bootstrap-artifact-source", "Cache")]
-        } else {
-            remedy::use_cache(&registry).to_vec()
-        };
-        vec![remedy::aks_update(evidence, &options)]
-    });
+    let again = evidence
+        .registry_id()
+        .map_or_else(Vec::new, |registry| vec![remedy::aks_update(evidence, &present_registry(evidence, &registry))]);
     CutoverStep {
         kind: StepKind::BackToDirect,
         title: "Switch the artifact source back to Direct".to_owned(),

@@ -33,8 +33,8 @@ impl Change {
             Self::UnlinkZone(zone, network) => unlink(evidence, zone, network.as_deref()),
             Self::RemoveRoleAssignment(name) => remove_role(evidence, name),
             Self::SetOutbound(kind) => {
-                let profile = evidence.cluster.properties.network_profile.get_or_insert_with(NetworkProfile::default);
-                profile.outbound_type = Some(kind.clone());
+                outbound_is_open(evidence, kind)?;
+                set_outbound(evidence, kind);
                 Ok(())
             }
             Self::SetArtifactSource(source) => {
@@ -48,6 +48,28 @@ impl Change {
             Self::Reimage(pool) => reimage(evidence, pool.as_deref()),
         }
     }
+}
+
+/// Whether Azure would take another outbound type.
+fn outbound_is_open(evidence: &Evidence, kind: &str) -> Result<(), String> {
+    if evidence.auto_provisioning() && !evidence.outbound_type().eq_ignore_ascii_case(kind) {
+        return Err("Azure would refuse it: with node auto-provisioning the outbound type cannot be changed".to_owned());
+    }
+    let pools = evidence.pools.agent_pools.known().into_iter().flatten();
+    let own = pools.into_iter().find(|pool| pool.vnet_subnet_id.is_some());
+    match own.filter(|_| kind.eq_ignore_ascii_case("block")) {
+        Some(pool) => {
+            let why = "Azure would refuse it: outboundType block needs a virtual network that AKS manages, and pool";
+            Err(format!("{why} {} is in a subnet of your own; none is for such clusters", text::clean(&pool.name)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The cluster with another outbound type, whether Azure would take it or not.
+pub fn set_outbound(evidence: &mut Evidence, kind: &str) {
+    let profile = evidence.cluster.properties.network_profile.get_or_insert_with(NetworkProfile::default);
+    profile.outbound_type = Some(kind.to_owned());
 }
 
 /// What does not exist, and what does.

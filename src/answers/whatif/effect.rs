@@ -3,9 +3,9 @@
 use crate::answers::pull::{Answer, ImageVerdict, Puller};
 use crate::checks::finding::{Finding, Fingerprint};
 use crate::diagnosis::Diagnosis;
-use crate::evidence::Gap;
 use crate::evidence::image::Image;
-use crate::evidence::kubernetes::ImageUse;
+use crate::evidence::kubernetes::{ImageUse, Node};
+use crate::evidence::{Evidence, Fact, Gap};
 
 /// What changes would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,8 @@ impl Effect {
             brings,
         };
         let (old, new) = (Puller::new(before), Puller::new(after));
+        let (renewed, all) = renewed(before.evidence, after.evidence);
+        let fails = |image: &str| images.known().is_some_and(|now| now.waiting.iter().any(|pull| pull.image == image));
         for usage in images.known().into_iter().flat_map(|images| &images.used) {
             let Some(image) = Image::parse(&usage.image) else { continue };
             effect.in_use += 1;
@@ -71,6 +73,12 @@ impl Effect {
                 (false, false) if certain && was.verdict == ImageVerdict::Unknown => {
                     effect.stops.push(Moved::of(usage, is));
                 }
+                // It runs from the copies that nodes have, until they are replaced.
+                (false, false) if renewed && !fails(&usage.image) => {
+                    let moved = if certain && all { &mut effect.stops } else { &mut effect.unclear };
+                    let why = format!("It runs from copies on the nodes, which a reimage removes. {}", is.why);
+                    moved.push(Moved::of(usage, Answer { why, ..is }));
+                }
                 (false, false) => effect.still_not_pulled += 1,
             }
         }
@@ -81,6 +89,16 @@ impl Effect {
     pub fn incomplete(&self) -> bool {
         self.unseen.is_some() || !self.unclear.is_empty()
     }
+}
+
+/// Whether the changes make nodes anew, and all of them.
+fn renewed(before: &Evidence, after: &Evidence) -> (bool, bool) {
+    let (Fact::Known(old), Fact::Known(new)) = (&before.kubernetes.nodes, &after.kubernetes.nodes) else {
+        return (false, false);
+    };
+    let made = |node: &Node| !old.iter().any(|own| own.name == node.name && own.created == node.created);
+    let mut real = new.iter().filter(|node| !node.is_virtual);
+    (real.clone().any(made), real.all(made))
 }
 
 impl Moved {
