@@ -105,7 +105,7 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
             Reach::Elsewhere => match endpoints::hidden_path(evidence, candidate) {
                 Hidden::Nothing => findings.push(elsewhere(evidence, registry, candidate)),
                 Hidden::Maybe(what) => {
-                    suspicions.push((elsewhere(evidence, registry, candidate), not_joined(candidate, what)));
+                    suspicions.push((elsewhere(evidence, registry, candidate), endpoints::not_joined(candidate, what)));
                 }
                 Hidden::Unknown(gap) => hidden.push(gap),
             },
@@ -129,15 +129,6 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     suspicions.into_iter().for_each(|(finding, gap)| judge.suspect(finding, gap));
     hidden.into_iter().for_each(|gap| judge.note_until(gap, &[Question::Path]));
     gaps.into_iter().for_each(|gap| judge.note(gap));
-}
-
-/// What would have to be seen of a candidate that no peering joins with the nodes' network.
-fn not_joined(candidate: &Candidate<'_>, what: &str) -> Gap {
-    let detail = format!(
-        "endpoint {} lies in a network that no peering joins with the nodes' own, but {what} may: that cannot be seen",
-        candidate.endpoint.name()
-    );
-    Gap::new(Reason::NotVisible, detail)
 }
 
 fn failed(candidate: &Candidate<'_>) -> bool {

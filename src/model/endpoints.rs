@@ -143,6 +143,15 @@ pub fn manager_subscriptions(evidence: &Evidence, candidate: &Candidate<'_>) -> 
     networks.filter_map(|id| id.subscription().map(str::to_lowercase)).collect()
 }
 
+/// What would have to be seen of a candidate that no peering joins with the nodes' network.
+pub fn not_joined(candidate: &Candidate<'_>, what: &str) -> Gap {
+    let detail = format!(
+        "endpoint {} lies in a network that no peering joins with the nodes' own, but {what} may: that cannot be seen",
+        candidate.endpoint.name()
+    );
+    Gap::new(Reason::NotVisible, detail)
+}
+
 /// Looks for gateways, virtual WAN hubs, appliance routes and network managers.
 pub fn hidden_path(evidence: &Evidence, candidate: &Candidate<'_>) -> Hidden {
     let (nodes, _) = evidence.node_networks();

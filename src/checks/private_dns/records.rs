@@ -1,5 +1,6 @@
 //! The records themselves: is there one for each name, and does it point at an endpoint that the nodes can reach.
 
+mod elsewhere;
 mod wanted;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use crate::model::names::{RegistryNames, record_of, region};
 use crate::model::networks::has_own_servers;
 use crate::model::zones::Zone;
 use crate::model::zones::choice::Chain;
+use elsewhere::{Doubt, doubt};
 use wanted::wanted;
 
 /// Judges every name of the registry against the zones that answer.
@@ -61,6 +63,14 @@ pub(super) fn judge<'e>(
         };
         if finding.is(&RECORD_MISMATCH) && !unread.is_empty() {
             unread.iter().for_each(|gap| judge.note_until(gap.clone(), std::slice::from_ref(&question)));
+            continue;
+        }
+        let wrong = case.wrong(&fitting);
+        if let Some(doubt) = finding.is(&RECORD_MISMATCH).then(|| doubt(evidence, &candidates, &wrong)).flatten() {
+            match doubt {
+                Doubt::Hidden(gap) => judge.suspect(finding, gap),
+                Doubt::Unread(gap) => judge.note_until(gap, std::slice::from_ref(&question)),
+            }
             continue;
         }
         match case.relevance(judge) {
@@ -176,6 +186,13 @@ impl<'e> Case<'_, 'e> {
         } else {
             Relevance::Remote
         }
+    }
+
+    /// The addresses that zones answer and no reachable endpoint has.
+    fn wrong(&self, zones: &[Zone<'e>]) -> BTreeSet<String> {
+        let records = zones.iter().filter_map(|zone| Some((zone, zone.facts.records.known()?)));
+        let all = records.flat_map(|(zone, records)| found(records, *zone, self.names, self.name));
+        all.filter(|address| !self.addresses.contains(address)).collect()
     }
 
     /// What is wrong with the name's record in the zone that answers.
