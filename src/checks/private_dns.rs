@@ -54,6 +54,7 @@ pub const CHECK: Check = Check {
         Section::Registry,
         Section::PrivateEndpoints,
         Section::VirtualNetworks,
+        Section::RouteTables,
         Section::PrivateDns,
     ],
     run,

@@ -81,7 +81,7 @@ fn serving(judge: &mut Judge<'_>, registry: &Registry) {
     let works = |candidate: &Candidate<'_>| candidate.reach == Reach::Serves && !failed(candidate);
     let working: Vec<&Candidate<'_>> = candidates.iter().filter(|candidate| works(candidate)).collect();
     if !working.is_empty() {
-        return blocked::judge(judge, &working);
+        return blocked::judge(judge, registry, &working);
     }
     let mut findings = Vec::new();
     let mut gaps = Vec::new();

@@ -258,7 +258,8 @@ impl Case<'_> {
             return identity.and_then(|identity| identity.principal_id.as_ref()).is_none().then_some(client);
         }
         let mut own = identity.into_iter().flat_map(|identity| identity.user_assigned_identities.values());
-        let there = own.any(|own| own.client_id.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(&client)));
+        // One without a client id may be the one that is meant.
+        let there = own.any(|own| own.client_id.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(&client)));
         (!there).then_some(client)
     }
 

@@ -211,6 +211,29 @@ pub fn addresses(candidate: &Candidate<'_>) -> BTreeSet<IpAddr> {
     addresses_of(candidate.endpoint, candidate.facts)
 }
 
+/// The endpoint's addresses by the names that they serve; those of which no name is known are kept.
+pub fn addresses_for(candidate: &Candidate<'_>, wanted: impl Fn(&str) -> bool) -> BTreeSet<IpAddr> {
+    let wanted = |name: &String| wanted(&name.trim_end_matches('.').to_lowercase());
+    let mut unwanted = BTreeSet::new();
+    for interface in candidate.facts.interfaces.values().filter_map(Fact::known) {
+        for properties in interface.properties.ip_configurations.iter().map(|configuration| &configuration.properties) {
+            let names = properties.private_link_connection_properties.iter().flat_map(|link| &link.fqdns);
+            let names: Vec<&String> = names.collect();
+            if !names.is_empty() && !names.into_iter().any(wanted) {
+                unwanted.extend(
+                    properties.private_ip_address.as_deref().and_then(|address| address.parse::<IpAddr>().ok()),
+                );
+            }
+        }
+    }
+    for config in &candidate.endpoint.properties.custom_dns_configs {
+        if config.fqdn.as_ref().is_some_and(|name| !wanted(name)) {
+            unwanted.extend(config.ip_addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok()));
+        }
+    }
+    addresses(candidate).difference(&unwanted).copied().collect()
+}
+
 /// The same of any endpoint.
 pub fn addresses_of(endpoint: &PrivateEndpoint, facts: &EndpointFacts) -> BTreeSet<IpAddr> {
     let interfaces = facts.interfaces.values().filter_map(Fact::known);

@@ -28,7 +28,9 @@ pub fn fetched_driver(pool: &AgentPool) -> Option<&'static str> {
 /// N-series sizes but those with GPUs of AMD.
 fn is_nvidia(size: &str) -> bool {
     let series = ["standard_nc", "standard_nd", "standard_nv"].iter().any(|series| size.starts_with(series));
-    let amd = size.contains("mi300x") || size.starts_with("standard_nv") && size.ends_with("as_v4");
+    let amd = size.contains("mi300x")
+        || size.contains("_v710_")
+        || size.starts_with("standard_nv") && size.ends_with("as_v4");
     series && !amd
 }
 

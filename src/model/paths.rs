@@ -49,27 +49,33 @@ impl Target {
     }
 }
 
-/// Looks for a denial between any node subnet and a private endpoint of the registry.
+/// Looks for a denial between any node subnet and addresses of a private endpoint of the registry.
 ///
 /// # Errors
 /// The gaps, where a security group or route table could not be read.
-pub fn blocked(evidence: &Evidence, candidate: &Candidate<'_>) -> Result<Option<Block>, Vec<Gap>> {
-    let addresses = endpoints::addresses(candidate);
-    to_target(evidence, &Target::endpoint(evidence, candidate.endpoint, &addresses))
+pub fn blocked(
+    evidence: &Evidence,
+    candidate: &Candidate<'_>,
+    addresses: &BTreeSet<IpAddr>,
+) -> Result<Option<Block>, Vec<Gap>> {
+    to_target(evidence, &Target::endpoint(evidence, candidate.endpoint, addresses))
 }
 
-/// Looks for a denial between any node subnet and what nodes must reach.
+/// Looks for a denial between any node subnet and what nodes must reach: each of its addresses is needed.
 ///
 /// # Errors
 /// The gaps, where a security group or route table could not be read.
 pub fn to_target(evidence: &Evidence, target: &Target) -> Result<Option<Block>, Vec<Gap>> {
     let (nodes, _) = evidence.node_networks();
     let mut gaps: Vec<Gap> = nodes.iter().filter_map(|id| evidence.network(id).gap().cloned()).collect();
+    let nets = target.nets.iter().map(|net| vec![*net]);
+    let nets: Vec<Vec<IpNet>> = if target.nets.is_empty() { vec![Vec::new()] } else { nets.collect() };
+    let ends = || target.ports.iter().flat_map(|port| nets.iter().map(move |nets| (*port, nets)));
     for (id, subnet) in evidence.node_subnets() {
-        for port in target.ports {
+        for (port, nets) in ends() {
             let from = End { nets: prefixes(subnet), place: Place::Network };
-            let to = End { nets: target.nets.clone(), place: Place::Network };
-            let flow = Flow { from, to, protocol: Protocol::Tcp, port: *port };
+            let to = End { nets: nets.clone(), place: Place::Network };
+            let flow = Flow { from, to, protocol: Protocol::Tcp, port };
             let guarded = || match target.guard.clone()? {
                 Some(id) => Ok(denied(group(evidence, &id)?, "Inbound", &flow)),
                 None => Ok(None),

@@ -78,11 +78,46 @@ pub fn clearly_allows_under(condition: Option<&str>, repository: &str) -> bool {
     let text = condition.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let text = text.replace("( ", "(").replace("! (", "!(").replace("not (actionmatches", "(actionmatches");
     let text = text.replace("not(actionmatches", "(actionmatches").replace("!(actionmatches", "(actionmatches");
-    clauses(&text).iter().filter(|clause| about_reading(clause)).all(|clause| {
-        let prefixes = clause.split("stringstartswith").skip(1).filter_map(quoted);
-        let patterns = clause.split("stringlike").skip(1).filter_map(quoted).filter_map(|like| like.strip_suffix('*'));
-        let clear = |prefix: &str| !prefix.contains(['*', '?']) && repository.starts_with(prefix);
-        !narrowed(clause) && prefixes.chain(patterns).any(clear)
+    let clauses = clauses(&text);
+    let mut clauses = clauses.iter().filter(|clause| about_reading(clause));
+    clauses.all(|clause| !narrowed(clause) && comparisons(clause).any(|comparison| comparison.allows(&repository)))
+}
+
+/// A comparison of the repository's name with texts that it may begin with.
+struct Comparison<'t> {
+    /// Whether the name must begin with every one of them.
+    all: bool,
+    /// Whether they are patterns, which end in `*`.
+    patterns: bool,
+    values: Vec<&'t str>,
+}
+
+impl Comparison<'_> {
+    /// Whether every repository of a prefix clearly fits.
+    fn allows(&self, repository: &str) -> bool {
+        let fits = |value: &&str| {
+            let prefix = if self.patterns { value.strip_suffix('*') } else { Some(*value) };
+            prefix.is_some_and(|prefix| !prefix.contains(['*', '?']) && repository.starts_with(prefix))
+        };
+        if self.all { !self.values.is_empty() && self.values.iter().all(fits) } else { self.values.iter().any(fits) }
+    }
+}
+
+/// The comparisons of a clause that are about the repository's name, and not another attribute:
+/// `@Request[…/repositories:name] ForAnyOfAnyValues:StringLike {'a/*', 'b/*'}`.
+fn comparisons(clause: &str) -> impl Iterator<Item = Comparison<'_>> {
+    let of = |operator: &'static str| clause.match_indices(operator).map(move |(at, _)| (at, operator));
+    of("stringstartswith").chain(of("stringlike")).filter_map(|(at, operator)| {
+        let (before, after) = (&clause[..at], &clause[at + operator.len()..]);
+        let (attribute, quantifier) = before.rsplit_once('[')?.1.split_once(']')?;
+        let values = after.trim_start_matches(char::is_alphanumeric).trim_start();
+        let values = match values.strip_prefix('{') {
+            Some(list) => list.split('}').next()?.split('\'').skip(1).step_by(2).collect(),
+            None => quoted(values).into_iter().collect(),
+        };
+        let comparison =
+            Comparison { all: quantifier.contains("ofallvalues"), patterns: operator == "stringlike", values };
+        attribute.ends_with("repositories:name").then_some(comparison)
     })
 }
 
@@ -169,6 +204,13 @@ mod tests {
         assert!(!clearly_allows(Some(&prefix("StringEquals", "aks-managed-repository/pause"))));
         assert!(!clearly_allows(Some(&prefix("StringNotStartsWith", "aks-"))));
         assert!(!clearly_allows(Some(READ)));
+        // Of several texts any may fit, unless all must; and other attributes say nothing of the repository.
+        let several = |operator: &str| prefix(operator, "X").replace("'X'", "{'shop/', 'aks-managed-repository/'}");
+        assert!(clearly_allows(Some(&several("ForAnyOfAnyValues:StringStartsWithIgnoreCase"))));
+        assert!(clearly_allows(Some(&several("ForAnyOfAnyValues:StringLike").replace("/'", "/*'"))));
+        assert!(!clearly_allows(Some(&several("ForAllOfAllValues:StringStartsWith"))));
+        let other = prefix("StringStartsWith", "aks-").replace("repositories:name", "owner");
+        assert!(!clearly_allows(Some(&other)));
         // Each clause is about the actions that it names.
         let write = READ.replace("content/read", "content/write");
         let on_write = |operator: &str, text: &str| prefix(operator, text).replace(READ, &write);

@@ -1,5 +1,8 @@
 //! `registry-path-blocked`: what stands between the nodes and an endpoint that works.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use super::on_endpoint;
 use crate::checks::barrier::{Barred, Barrier};
 use crate::checks::finding::Finding;
@@ -7,7 +10,10 @@ use crate::checks::judge::Judge;
 use crate::checks::open::Question;
 use crate::checks::remedy::DOCS_PRIVATE_LINK;
 use crate::checks::rule::Rule;
+use crate::evidence::Evidence;
+use crate::evidence::registry::Registry;
 use crate::model::endpoints::{self, Candidate};
+use crate::model::names::{RegistryNames, region};
 use crate::model::paths::{self, Block};
 
 pub const PATH_BLOCKED: Rule = Rule::error(
@@ -17,24 +23,35 @@ pub const PATH_BLOCKED: Rule = Rule::error(
 .breaking_pulls();
 
 /// Judges the ways to endpoints that work: one that is open is enough.
-pub(super) fn judge(judge: &mut Judge<'_>, working: &[&Candidate<'_>]) {
+pub(super) fn judge(judge: &mut Judge<'_>, registry: &Registry, working: &[&Candidate<'_>]) {
     let mut blocks = Vec::new();
     let mut gaps = Vec::new();
     for candidate in working {
-        match paths::blocked(judge.evidence, candidate) {
+        let needed = needed(judge.evidence, registry, candidate);
+        match paths::blocked(judge.evidence, candidate, &needed) {
             Ok(None) => return,
-            Ok(Some(block)) => blocks.push((candidate, block)),
+            Ok(Some(block)) => blocks.push(blocked(candidate, &needed, &block)),
             Err(unseen) => gaps.extend(unseen),
         }
     }
     if gaps.is_empty() {
-        blocks.into_iter().for_each(|(candidate, block)| judge.report(blocked(candidate, &block)));
+        blocks.into_iter().for_each(|finding| judge.report(finding));
     }
     gaps.into_iter().for_each(|gap| judge.note_until(gap, &[Question::Path]));
 }
 
-fn blocked(candidate: &Candidate<'_>, block: &Block) -> Finding {
-    let addresses = endpoints::addresses(candidate).iter().map(ToString::to_string).collect::<Vec<_>>();
+/// The addresses that every pull may need: all but those of geo-replicas in other regions than the cluster's.
+fn needed(evidence: &Evidence, registry: &Registry, candidate: &Candidate<'_>) -> BTreeSet<IpAddr> {
+    let names = RegistryNames::of(registry);
+    let own = region(evidence.cluster.location.as_deref().unwrap_or_default());
+    endpoints::addresses_for(candidate, |name| {
+        let replica = names.as_ref().and_then(|names| names.region_of(name).filter(|at| *at != names.home));
+        replica.is_none_or(|replica| replica == own)
+    })
+}
+
+fn blocked(candidate: &Candidate<'_>, addresses: &BTreeSet<IpAddr>, block: &Block) -> Finding {
+    let addresses = addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
     let endpoint = &candidate.endpoint.id;
     let barred = Barred {
         between: format!("the nodes and endpoint {} ({})", endpoint.name(), addresses.join(", ")),
