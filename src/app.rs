@@ -77,7 +77,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 fn compare(old: &Path, new: &Path, format: compare::ComparisonFormat, fail_on: FailOn) -> anyhow::Result<Exit> {
-    let comparison = Comparison::of(&files::read_report(old)?, &files::read_report(new)?);
+    let (before, now) = (files::read_report(old)?, files::read_report(new)?);
+    report::old::same_cluster(&before, &now, &new.display().to_string())?;
+    let comparison = Comparison::of(&before, &now);
     output::print(&comparison.render(format)?)?;
     let fails =
         |finding: &FindingEntry| Severity::of(&finding.severity).is_none_or(|severity| fail_on.includes(severity));

@@ -10,7 +10,7 @@ use crate::answers::whatif::Effect;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::policy::{Baseline, Policy, Ruling};
 use crate::report::model::{Report, Results};
-use crate::report::{self, Format, Options, Output, json};
+use crate::report::{self, Format, Options, Output, json, old};
 use crate::text::{self, problem::Problem};
 
 /// What reports are made with; whatever is wrong with a file is said before anything is asked.
@@ -83,15 +83,8 @@ impl<'a> Reporting<'a> {
         let args = self.args;
         let exit = self.exit(&results.ruling.diagnosis, results.effect);
         let report = Report::of(results, args.verdict.shell);
-        if let Some(other) =
-            self.previous.as_ref().filter(|former| !former.cluster.id.eq_ignore_ascii_case(&report.cluster.id))
-        {
-            return Err(Problem::new(
-                format!("--previous is a report on another cluster, {}", text::clean(&other.cluster.id)),
-                "name the former report on this cluster: what it had would be cleared as fixed",
-            )
-            .into());
-        }
+        // What a former report on another cluster had would be cleared as fixed.
+        self.previous.iter().try_for_each(|former| old::same_cluster(&report, former, "--previous"))?;
         // A file shows everything that a terminal may not, and nothing that differs from run to run.
         let to_file = Options {
             width: width(),

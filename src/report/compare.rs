@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::markdown::{code, escape};
 use super::model::{FindingEntry, Report};
 use super::old::Since;
+use crate::checks::rule::Severity;
 use crate::text;
 
 /// What a comparison is printed as.
@@ -27,7 +28,7 @@ pub enum ComparisonFormat {
 pub struct Comparison {
     /// Version of this schema.
     pub schema_version: String,
-    /// In the new report only.
+    /// In the new report only, or worse than in the old one.
     pub new: Vec<FindingEntry>,
     /// In the old report only, and its check saw everything this time.
     pub fixed: Vec<FindingEntry>,
@@ -45,7 +46,10 @@ impl Comparison {
         let before = || old.findings.iter().chain(old.suppressed.iter().map(|entry| &entry.finding));
         let former =
             |wanted: Since| before().filter(move |finding| Since::of(finding, new) == wanted).cloned().collect();
-        let known = |own: &FindingEntry| before().any(|finding| finding.fingerprint == own.fingerprint);
+        let severity = |own: &FindingEntry| Severity::of(&own.severity);
+        let known = |own: &FindingEntry| {
+            before().any(|former| former.fingerprint == own.fingerprint && severity(own) <= severity(former))
+        };
         let accepted = new.suppressed.iter().map(|entry| entry.finding.clone()).collect();
         let (still_there, new_ones) = new.findings.iter().cloned().partition(known);
         let (fixed, unseen) = (former(Since::Settled), former(Since::Unseen));

@@ -2,8 +2,24 @@
 
 use super::model::{CheckEntry, FindingEntry, Report, SCHEMA_VERSION};
 use crate::checks::rule::Severity;
+use crate::checks::{bootstrap_profile, catalogue};
 use crate::diagnosis::Status;
+use crate::evidence::Section;
 use crate::text::{self, problem::Problem};
+
+/// Refuses two reports that are not about one cluster; `name` is what the second is.
+///
+/// # Errors
+/// They are about two.
+pub fn same_cluster(one: &Report, other: &Report, name: &str) -> Result<(), Problem> {
+    if one.cluster.id.eq_ignore_ascii_case(&other.cluster.id) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("{name} is a report on another cluster, {}", text::clean(&other.cluster.id)),
+        "give two reports on the same cluster",
+    ))
+}
 
 const HINT: &str = "expected a report that aksiso diagnose --output json wrote";
 
@@ -22,10 +38,15 @@ pub fn read(json: &[u8], name: &str) -> Result<Report, Problem> {
         }
         None => return Err(Problem::new(format!("{name} is not a report"), HINT)),
     }
-    serde_json::from_slice(json).map_err(|error| {
+    let report: Report = serde_json::from_slice(json).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         Problem::new(format!("{name} is not a whole report ({place})"), HINT)
-    })
+    })?;
+    if report.what_if.is_some() {
+        let message = format!("{name} tells of changes that were only assumed (--what-if)");
+        return Err(Problem::new(message, "use a report of the cluster as it is"));
+    }
+    Ok(report)
 }
 
 /// What became of a finding of a former report.
@@ -50,12 +71,24 @@ impl Since {
             Self::StillThere
         } else if present.suppressed.iter().any(|entry| entry.finding.fingerprint == former.fingerprint) {
             Self::Accepted
+        } else if waits(former, present) {
+            Self::Unseen
         } else if present.checks.iter().any(|check| check.id == former.check && saw_all(check)) {
             Self::Settled
         } else {
             Self::Unseen
         }
     }
+}
+
+/// Whether nodes would have to be seen, while the cluster is stopped or something is done to it: a fault is not gone
+/// because nobody runs into it now.
+fn waits(former: &FindingEntry, present: &Report) -> bool {
+    let rests = [&bootstrap_profile::STOPPED, &bootstrap_profile::IN_PROGRESS];
+    let shown = [Section::Nodes, Section::Pods, Section::Autoscaler];
+    let check = catalogue::ALL.iter().find(|check| check.about.id == former.check);
+    check.is_some_and(|check| check.needs.iter().any(|section| shown.contains(section)))
+        && present.findings.iter().any(|finding| rests.iter().any(|rule| rule.id == finding.rule))
 }
 
 impl Report {

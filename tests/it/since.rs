@@ -85,3 +85,28 @@ fn the_options_of_a_run_say_the_same() {
     let baseline = std::fs::read_to_string(path("baseline.json")).expect("a baseline");
     assert!(baseline.contains(&gone.fingerprint), "{baseline}");
 }
+
+/// On a stopped cluster, and while an operation runs, nobody runs into a fault: that does not mend it.
+#[test]
+fn a_cluster_at_rest_settles_nothing_of_its_nodes() {
+    let former = report("cases/three-faults");
+    for rests in ["cases/cluster-stopped", "cases/operation-in-progress"] {
+        let present = report(rests);
+        let node = former.findings.iter().filter(|own| own.check == "node-image" || own.check == "image-pulls");
+        for gone in node.filter(|own| present.findings.iter().all(|now| now.fingerprint != own.fingerprint)) {
+            assert_eq!(Since::of(gone, &present), Since::Unseen, "{rests}: {}", gone.rule);
+            assert!(events(&present, &former, gone).is_empty(), "{rests}: {}", gone.rule);
+        }
+    }
+}
+
+/// What was a warning and is an error is news.
+#[test]
+fn what_became_worse_is_new() {
+    let (before, now) = (report("cases/acrpull-missing-anonymous"), report("cases/acrpull-missing"));
+    let wrong = now.findings.iter().find(|own| own.rule == "acrpull-missing").expect("a finding").clone();
+    let compared = Comparison::of(&before, &now);
+    assert!(names(&compared.new, &wrong) && !names(&compared.still_there, &wrong));
+    let back = Comparison::of(&now, &before);
+    assert!(!names(&back.new, &wrong) && names(&back.still_there, &wrong));
+}
