@@ -1,5 +1,6 @@
 //! One short function per subcommand.
 
+mod apart;
 pub mod cli;
 mod collected;
 mod cutover;
@@ -35,6 +36,7 @@ use crate::report::{self, ListFormat, json, page, table};
 use crate::sources::progress::Progress;
 use crate::text::{self, problem::Problem};
 use anyhow::Context as _;
+use apart::Apart;
 use cli::{CheckArgs, Cli, CollectArgs, Subcommand};
 use exit::{Exit, FailOn};
 use output::Interruption;
@@ -135,6 +137,9 @@ fn man(folder: Option<&Path>) -> anyhow::Result<Exit> {
 
 async fn collect(args: &CollectArgs, progress: &Progress) -> anyhow::Result<Exit> {
     let checks = chosen(&args.checks);
+    let written = Some(&args.output).filter(|output| output.as_os_str() != "-");
+    let files = Apart::default().reads("--from", &args.from).reads("--probe", &args.probe);
+    files.writes("--output", written).writes("--anonymize-map", &args.anonymize_map).check()?;
     let probes = files::read_probes(&args.probe)?;
     let session = Session::new(&args.target, progress);
     let mut evidence = read_or_ask(args.from.as_deref(), &session, &checks, &args.other_registry).await?;

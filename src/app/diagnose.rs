@@ -24,6 +24,8 @@ use crate::text;
 pub(super) async fn diagnose(args: &DiagnoseArgs, progress: &Progress) -> anyhow::Result<Exit> {
     // Whatever is wrong with a file is said before anything is asked.
     let reporting = Reporting::prepare(&args.report)?.assuming(&args.what_if)?.live(args.from.is_none());
+    let files = reporting.files().reads("--from", &args.from).reads("--probe", &args.probe);
+    files.reads("--anonymize-map", &args.anonymize_map).writes("--plan", &args.plan).check()?;
     let changes = Changes::read(&args.what_if)?;
     let probes = files::read_probes(&args.probe)?;
     let checks = chosen(&args.checks);

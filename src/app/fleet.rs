@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
+use super::apart::Apart;
 use super::cli::{FleetArgs, FleetReportArgs};
 use super::exit::Exit;
 use super::output::{self, Interruption};
@@ -27,6 +28,10 @@ use gather::{Gathered, Gone};
 pub(super) async fn fleet(args: &FleetArgs, progress: &Progress, interruption: Interruption) -> anyhow::Result<Exit> {
     // Whatever is wrong with a file is said before anything is asked.
     output::distinct(&args.report.output)?;
+    let (report, map) = (&args.report, &args.anonymize_map);
+    let files = Apart::default().reads("--from", &args.from).reads("--config", &report.policy.config);
+    let files = files.reads("--baseline", &report.baseline).outputs(&report.output);
+    files.writes("--save", &args.save).writes("--anonymize-map", map).check()?;
     let changes = Changes::read(&args.what_if)?;
     let policy = files::policy(&args.report.policy)?;
     let previous = args.report.previous.as_deref().map(read_report).transpose()?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::apart::Apart;
 use super::cli::PreflightArgs;
 use super::exit::Exit;
 use super::reporting::Reporting;
@@ -18,7 +19,7 @@ use crate::report::model::Results;
 use crate::report::preflight::{kustomize, rules, values};
 use crate::sources::manifests;
 use crate::sources::progress::Progress;
-use crate::text::{self, problem::Problem};
+use crate::text::problem::Problem;
 
 pub(super) async fn preflight(args: &PreflightArgs, progress: &Progress) -> anyhow::Result<Exit> {
     // Manifests are read first: what is wrong with them is said before anything is asked.
@@ -36,7 +37,7 @@ pub(super) async fn preflight(args: &PreflightArgs, progress: &Progress) -> anyh
         return Err(problem.clone().into());
     }
     let ways = ways(args, reporting.policy.ways())?;
-    distinct(args)?;
+    files(args, &reporting).check()?;
     let values = manifests::read_values(&args.helm_values)?;
     let session = Session::new(&args.target, progress);
     let evidence = read_or_ask(args.from.as_deref(), &session, catalogue::ALL, &args.other_registry).await?;
@@ -84,18 +85,11 @@ fn write(
     Ok(())
 }
 
-/// No two outputs share a file.
-fn distinct(args: &PreflightArgs) -> Result<(), Problem> {
-    let written = [&args.write_rules, &args.write_kustomize, &args.write_helm_values].into_iter().flatten();
-    let mut known: Vec<&PathBuf> = args.report.output.iter().filter_map(|output| output.file.as_ref()).collect();
-    for file in written {
-        if known.contains(&file) {
-            let message = format!("two outputs would both go to {}", text::clean(&file.display().to_string()));
-            return Err(Problem::new(message, "give each a file of its own"));
-        }
-        known.push(file);
-    }
-    Ok(())
+/// What it reads and writes.
+fn files<'a>(args: &'a PreflightArgs, reporting: &Reporting<'a>) -> Apart<'a> {
+    let files = reporting.files().reads("--from", &args.from).reads("preflight", &args.manifests);
+    let files = files.reads("--helm-values", &args.helm_values).writes("--write-rules", &args.write_rules);
+    files.writes("--write-kustomize", &args.write_kustomize).writes("--write-helm-values", &args.write_helm_values)
 }
 
 /// What the operator says of registries: in the policy, and on the command line, which wins.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::apart::Apart;
 use super::cli::ReportArgs;
 use super::exit::Exit;
 use super::{files, output, width};
@@ -11,7 +12,7 @@ use crate::diagnosis::Diagnosis;
 use crate::diagnosis::policy::{Baseline, Policy, Ruling};
 use crate::report::model::{Report, Results};
 use crate::report::{self, Format, Options, Output, json, old};
-use crate::text::{self, problem::Problem};
+use crate::text::problem::Problem;
 
 /// What reports are made with; whatever is wrong with a file is said before anything is asked.
 pub(super) struct Reporting<'a> {
@@ -38,6 +39,17 @@ impl<'a> Reporting<'a> {
             former: former.map(files::read_report).transpose()?,
             started: None,
         })
+    }
+
+    /// The files that reports are made from and go to. A former report may make way for the present one.
+    pub(super) fn files(&self) -> Apart<'a> {
+        let args = self.args;
+        let baseline = args.baseline.as_ref();
+        let files = Apart::default().reads("--config", &args.policy.config).outputs(&args.output);
+        if args.update_baseline {
+            return files.writes("--update-baseline", baseline);
+        }
+        files.reads("--baseline", baseline)
     }
 
     /// Refuses what would take an assumption for the truth: what a baseline accepts, tickets and alerts.

@@ -204,3 +204,38 @@ fn completions_and_man_pages_are_generated() {
     assert!(page.contains(".TH") && page.contains("fail\\-on"), "{page}");
     assert!(String::from_utf8_lossy(&run(folder.path(), &["man"]).stdout).contains("kubectl"));
 }
+
+/// What is written is neither what is read nor what is written elsewhere, by whatever path it is named.
+#[test]
+fn nothing_that_is_read_is_overwritten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("overlay")).expect("a folder");
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: quay.io/a/b:1}]}\n";
+    let files = [("snap.json", std::fs::read_to_string(example()).expect("the example")), ("m.yaml", pod.to_owned())];
+    files.iter().for_each(|(name, text)| std::fs::write(at(name), text).expect("written"));
+    std::fs::write(at("overlay/kustomization.yaml"), "resources: [pod.yaml]\n").expect("written");
+    std::fs::write(at("values.yaml"), "image: {repository: quay.io/a/b, tag: v1}\nreplicas: 3\n").expect("written");
+    let diagnose = ["diagnose", "--from", "snap.json"];
+    let preflight = ["preflight", "m.yaml", "overlay", "--from", "snap.json"];
+    let wrong: [(&[&str], &[&str]); 8] = [
+        (&diagnose, &["--plan", "./snap.json"]),
+        (&diagnose, &["--output", "json=overlay/../snap.json"]),
+        (&diagnose, &["--output", "json=new.json", "--output", "sarif=./new.json"]),
+        (&diagnose, &["--output", "json=new.json", "--plan", "./new.json"]),
+        (&preflight, &["--write-rules", "snap.json"]),
+        (&preflight, &["--write-kustomize", "m.yaml"]),
+        (&preflight, &["--write-kustomize", "overlay/kustomization.yaml"]),
+        (&preflight, &["--helm-values", "values.yaml", "--write-helm-values", "values.yaml"]),
+    ];
+    for (command, more) in wrong {
+        let output = run(folder.path(), &[command, more].concat());
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("of its own"), "{more:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty() && !at("new.json").exists(), "{more:?}");
+    }
+    files.iter().for_each(|(name, text)| assert_eq!(&std::fs::read_to_string(at(name)).expect("it is there"), text));
+    // A new file beside the manifests is none of them, and a former report makes way for the present one.
+    let output = run(folder.path(), &[&preflight[..], &["--write-kustomize", "overlay/images.yaml"]].concat());
+    assert!(at("overlay/images.yaml").exists(), "{}", stderr(&output));
+}
