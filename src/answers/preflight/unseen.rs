@@ -27,7 +27,7 @@ pub(super) fn unseen(evidence: &Evidence, manifests: &Manifests) -> Vec<(Finding
         let detail = format!("{link} is a link that leads out of the folder, and was not followed.");
         (finding(link, detail, "Name what it leads to, and check that too."), gap)
     });
-    let unjudged = manifests.unjudged.iter().filter(|place| is_surely_an_image(evidence, &place.image));
+    let unjudged = manifests.unjudged.iter().filter(|place| is_surely_an_image(evidence, place));
     let unjudged = unjudged.map(|place| {
         let Place { container, object, image, .. } = place;
         let gap = format!("{container} of {object} names {image}, and no path says that it is an image (--image-path)");
@@ -56,11 +56,15 @@ fn finding(subject: &str, detail: String, summary: &str) -> Finding {
     ))
 }
 
-/// Whether a field of a custom resource that is called image can hardly be anything else: it names a registry, or a
-/// version.
-fn is_surely_an_image(evidence: &Evidence, text: &str) -> bool {
+/// Whether a field of a custom resource that reads like a reference can hardly be anything else: it is called image, or
+/// names a registry, or a version.
+fn is_surely_an_image(evidence: &Evidence, place: &Place) -> bool {
+    let text = &place.image;
     let own = |host: &str| evidence.login_server().is_some_and(|server| server.eq_ignore_ascii_case(host));
-    image::is_at_known_registry(text)
+    let key = place.container.rsplit('.').next().unwrap_or_default().trim_end_matches("[]");
+    key == "image"
+        || key.ends_with("Image")
+        || image::is_at_known_registry(text)
         || image::has_version(text)
         || text.split_once('/').is_some_and(|(host, _)| own(host))
 }
