@@ -2,7 +2,7 @@
 # Looks at the network from this node and prints one line of JSON, for: aksiso diagnose --probe FILE
 # It reads; it sends no credential, pulls nothing and changes nothing. Diagnostics go to standard error.
 # Needs sh, sed, tr, cut, date, curl, and nslookup (else getent).
-set -u
+set -uf
 LC_ALL=C
 export LC_ALL
 SERVER=@SERVER@
@@ -28,15 +28,23 @@ list() {
   printf '%s' "$out"
 }
 
-# One result: probe, target, via, outcome. What would make the line too long is left out; names and connections leave
-# room for who answers.
+# One result: probe, target, via, outcome. What would make the line too long is left out, and said to be; addresses and
+# connections that are as they should be leave room for who answers, and for what is not.
 add() {
   via=''
   [ -n "$3" ] && via="\"via\":\"$3\","
   one="{\"probe\":\"$1\",\"target\":\"$(text "$2")\",$via\"outcome\":{$4},\"elapsedMs\":null}"
   room=$most
-  case "$1" in resolve) room=$((most - 600)) ;; connect) room=$((most - 1100)) ;; esac
-  if [ $((${#all} + ${#one} + 1)) -gt "$room" ]; then say "left out: $1 $2"; return; fi
+  case "$4" in
+    *'"kind":"addresses"'*) room=$((most - 600)) ;;
+    *'"kind":"open"'*) room=$((most - 1100)) ;;
+  esac
+  if [ $((${#all} + ${#one} + 1)) -gt "$room" ]; then
+    say "left out: $1 $2"
+    one="{\"probe\":\"$1\",\"target\":\"$(text "$2")\",$via\"outcome\":{\"kind\":\"not-tried\",\"reason\":\"line full\"}}"
+    # Beyond what results may fill there is room for one such note at least.
+    if [ $((${#all} + ${#one} + 1)) -gt $((most + 120)) ]; then return; fi
+  fi
   all="$all${all:+,}$one"
 }
 
@@ -216,9 +224,16 @@ greeting() {
   esac
 }
 
+# Whether a folder on the way to a file cannot be looked into, so that nobody can tell whether the file is there.
+hidden() {
+  folder=${1%/*}
+  while [ -n "$folder" ] && [ ! -d "$folder" ]; do folder=${folder%/*}; done
+  [ -n "$folder" ] && [ ! -x "$folder" ]
+}
+
 # Short name, path, what reads it.
 file() {
-  if [ ! -e "$2" ]; then add host-file "$1" '' '"kind":"absent"'
+  if [ ! -e "$2" ] && ! hidden "$2"; then add host-file "$1" '' '"kind":"absent"'
   elif [ ! -r "$2" ]; then add host-file "$1" '' '"kind":"refused","reason":"permission denied"'
   else add host-file "$1" '' "\"kind\":\"present\"$($3 "$2")"; fi
 }
@@ -243,13 +258,18 @@ done
 servers=$(sed -n 's/^nameserver[[:space:]]*\([^ #]*\).*/\1/p' /etc/resolv.conf 2>/dev/null | head -n 4 | cut -c1-64 | tr '\n' ' ')
 begin=$(printf '{"schemaVersion":"1","tool":{"name":"aksiso","version":"@VERSION@"},"takenAt":"%s","vantage":"node","host":{"name":"%s","addresses":[%s],"resolvers":[%s]},"results":[' \
   "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(text "$(printf '%s' "$host" | cut -c1-64)")" "$(list "$short")" "$(list "$servers")")
-most=$((3900 - ${#begin}))
+most=$((3860 - ${#begin}))
 
-file hosts-toml "/etc/containerd/certs.d/$MCR/hosts.toml" mirrors
-file credential-provider /var/lib/kubelet/credential-provider-config.yaml providers
-file provision /var/log/azure/aks/provision.json exitcode
-file outbound-check-skipped /opt/azure/outbound-check-skipped mark
-file localdns /etc/localdns mark
+# Elsewhere than in the node's own file system its files are not absent, but somewhere else.
+if [ -d /var/lib/kubelet ]; then
+  file hosts-toml "/etc/containerd/certs.d/$MCR/hosts.toml" mirrors
+  file credential-provider /var/lib/kubelet/credential-provider-config.yaml providers
+  file provision /var/log/azure/aks/provision.json exitcode
+  file outbound-check-skipped /opt/azure/outbound-check-skipped mark
+  file localdns /etc/localdns mark
+else
+  say "this is not the node's file system: its files were not looked at"
+fi
 for name in $SERVER; do resolve "$name"; visit "$name" server "$PORT"; done
 for name in $DATA; do resolve "$name"; visit "$name" data "$PORT"; done
 for name in $API; do resolve "$name"; visit "$name" api "$API_PORT"; done

@@ -18,7 +18,8 @@ fn script(arguments: &[&str]) -> String {
     let mut command = assert_cmd::Command::cargo_bin("aksiso").expect("the binary");
     let output = command.args(["probe", "--script"]).args(arguments).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
+    // This machine stands for a node, whether or not a kubelet runs on it.
+    String::from_utf8(output.stdout).expect("text").replace("-d /var/lib/kubelet ", "-d / ")
 }
 
 /// Puts a program of the test's own before those of the machine.
@@ -176,6 +177,35 @@ fn the_line_stays_short_whatever_the_answers_are() {
     assert_eq!(count("host-file"), 5, "{own:?}");
     assert!(count(&format!("connect 127.0.0.1:{} open", host.address.port())) == 1 && count("connect") <= 8, "{own:?}");
     assert!(count("tls contosoboot.test") == 1 && count("registry contosoboot.test forbidden") == 1, "{own:?}");
+}
+
+/// What an answer holds is no pattern of file names; where there is no node, there are no files of one; and what does
+/// not fit on the line is said to be missing.
+#[test]
+fn the_script_takes_answers_as_text_and_tells_what_it_left_out() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let pattern = "#!/bin/sh\nprintf 'Server: x\\nAddress: 10.0.0.4\\n\\nx canonical name = /*\\nName: x\\nAddress: 127.0.0.1\\n'\n";
+    program(folder.path(), "nslookup", pattern);
+    let text = script(&["--login-server", &format!("{NAME}:1")]);
+    for shell in shells() {
+        let probe = run(&shell, &text, folder.path(), folder.path());
+        assert!(!serde_json::to_string(&probe).expect("JSON").contains("/bin"), "{shell:?}");
+    }
+    let elsewhere = run(&["sh"], &text.replace("-d / ", "-d /not/there "), folder.path(), folder.path());
+    assert!(kinds(&elsewhere).iter().all(|own| !own.starts_with("host-file")), "{:?}", kinds(&elsewhere));
+    let long = "a".repeat(40);
+    let many = format!(
+        "#!/bin/sh\nprintf 'Server: x\\nAddress: 10.0.0.4\\n\\n'\ni=1; while [ $i -lt 5 ]; do printf 'x canonical name = {long}%d.{long}.{long}.test.\\n' $i; i=$((i+1)); done\nprintf 'Name: x\\nAddress: 127.0.0.1\\n'\n"
+    );
+    program(folder.path(), "nslookup", &many);
+    let regions = ["eastus", "westus", "northeurope", "westeurope"].iter().flat_map(|own| ["--region", own]);
+    let arguments: Vec<&str> =
+        ["--login-server", "contosoboot.test:1", "--api-server", "api.test"].into_iter().chain(regions).collect();
+    let probe = run(&["sh"], &script(&arguments), folder.path(), folder.path());
+    assert!(kinds(&probe).iter().any(|own| own.ends_with("not-tried")), "{:?}", kinds(&probe));
 }
 
 #[test]
