@@ -19,7 +19,7 @@ use crate::checks::rule::Severity;
 use crate::diagnosis::policy::Baseline;
 use crate::evidence::fleet::{Fleet, file};
 use crate::report::fleet::model::{FleetReport, FleetResults};
-use crate::report::fleet::{self, FleetOptions};
+use crate::report::fleet::{self, FleetFormat, FleetOptions};
 use crate::sources::progress::Progress;
 use crate::text::{self, problem::Problem};
 use effect::Changes;
@@ -32,6 +32,7 @@ pub(super) async fn fleet(args: &FleetArgs, progress: &Progress, interruption: I
     let files = Apart::default().reads("--from", &args.from).reads("--config", &report.policy.config);
     let files = files.reads("--baseline", &report.baseline).outputs(&report.output);
     files.writes("--save", &args.save).writes("--anonymize-map", map).check()?;
+    shows_effect(args)?;
     let changes = Changes::read(&args.what_if)?;
     let policy = files::policy(&args.report.policy)?;
     let previous = args.report.previous.as_deref().map(read_report).transpose()?;
@@ -69,6 +70,7 @@ pub(super) async fn fleet(args: &FleetArgs, progress: &Progress, interruption: I
     }
     progress.finish();
     write(&report, args, previous.as_ref())?;
+    tell_what_was_not_seen(&report, args, progress);
     Ok(exit(&report, &judged, broken, &args.report))
 }
 
@@ -97,6 +99,27 @@ fn write(report: &FleetReport, args: &FleetArgs, previous: Option<&FleetReport>)
     Ok(())
 }
 
+/// Lines of causes alone do not say what was not seen; a job that ends with exit code 3 does.
+fn tell_what_was_not_seen(report: &FleetReport, args: &FleetArgs, progress: &Progress) {
+    let lines = [FleetFormat::Jsonl, FleetFormat::Csv, FleetFormat::Servicenow, FleetFormat::Openmetrics];
+    if report.incomplete() && args.report.output.iter().all(|output| lines.contains(&output.format)) {
+        fleet::unseen(report).iter().for_each(|line| progress.say(line));
+    }
+}
+
+/// Refuses formats that would say nothing of changes that are only assumed, or take them for what is.
+fn shows_effect(args: &FleetArgs) -> Result<(), Problem> {
+    let shows = [FleetFormat::Table, FleetFormat::Json, FleetFormat::Markdown, FleetFormat::Html];
+    let silent = args.report.output.iter().find(|output| !shows.contains(&output.format));
+    match silent.filter(|_| !args.what_if.is_empty()) {
+        Some(output) => Err(Problem::new(
+            format!("--output {} does not show what the changes of --what-if would do", output.name()),
+            "ask for table, json, markdown or html",
+        )),
+        None => Ok(()),
+    }
+}
+
 fn read_report(path: &Path) -> Result<FleetReport, Problem> {
     FleetReport::read(&files::read_bytes(path)?, &text::clean(&path.display().to_string()))
 }
@@ -104,9 +127,14 @@ fn read_report(path: &Path) -> Result<FleetReport, Problem> {
 /// What a former report knew, cluster by cluster.
 fn baseline(path: &Path) -> anyhow::Result<BTreeMap<String, Baseline>> {
     let (report, name) = (read_report(path)?, path.display().to_string());
-    let known = report.clusters.into_iter().map(|cluster| {
-        // A cluster's line has no severities: what it had is known, however bad it is by now.
-        let prints = cluster.findings.into_iter().chain(cluster.suppressed).map(|print| (print, Severity::Error));
+    let accepted = report.suppressed.iter().map(|entry| &entry.finding);
+    let all = report.findings.iter().chain(accepted);
+    let severities: BTreeMap<&str, &str> = all.map(|own| (own.fingerprint.as_str(), own.severity.as_str())).collect();
+    // A report from before accepted findings were kept does not say how bad they were.
+    let severity = |print: &str| severities.get(print).and_then(|word| Severity::of(word)).unwrap_or(Severity::Error);
+    let known = report.clusters.iter().map(|cluster| {
+        let prints = cluster.findings.iter().chain(&cluster.suppressed);
+        let prints = prints.map(|print| (print.clone(), severity(print)));
         (cluster.id.to_lowercase(), Baseline::new(&name, prints))
     });
     Ok(known.collect())

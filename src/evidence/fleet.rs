@@ -89,7 +89,10 @@ impl FleetCluster {
     /// Why the row does not say where the cluster's artifacts come from; an old API version knows no such field.
     pub fn bootstrap_gap(&self) -> Option<Gap> {
         let version = self.api_version.as_deref().unwrap_or_default();
-        if self.cluster.properties.bootstrap_profile.is_some() || version >= SHOWS_BOOTSTRAP {
+        // A version is a day, as in 2025-02-01 or 2025-02-01-preview; of any other nobody knows what it shows.
+        let day = version.get(..10).and_then(|day| day.parse::<jiff::civil::Date>().ok());
+        let shows = day.is_some() && version >= SHOWS_BOOTSTRAP;
+        if self.cluster.properties.bootstrap_profile.is_some() || shows {
             return None;
         }
         let version = if version.is_empty() { "an unnamed API version" } else { version };

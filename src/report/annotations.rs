@@ -88,8 +88,10 @@ fn message(finding: &FindingEntry) -> String {
 }
 
 /// What stands after the last `::` is text; only these three would end it or start an escape.
+/// GitHub reads one command a line; the log may be shown where `##` begins one.
 fn github_value(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    text::break_hashes(&text, "# ")
 }
 
 fn github_property(text: &str) -> String {

@@ -100,6 +100,11 @@ pub fn render(report: &FleetReport, format: FleetFormat, options: &FleetOptions<
     })
 }
 
+/// What was not seen, a sentence each.
+pub fn unseen(report: &FleetReport) -> Vec<String> {
+    words::unseen(report)
+}
+
 /// One line a cause, each with what it takes to be read alone.
 fn lines(report: &FleetReport) -> serde_json::Result<String> {
     #[derive(serde::Serialize)]

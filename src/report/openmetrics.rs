@@ -64,5 +64,5 @@ pub fn render(report: &Report) -> String {
 }
 
 fn escape(value: &str) -> String {
-    text::clean(value).replace('\\', "\\\\").replace('"', "\\\"")
+    text::break_hashes(&text::clean(value), "# ").replace('\\', "\\\\").replace('"', "\\\"")
 }

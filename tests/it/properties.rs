@@ -6,8 +6,9 @@ use aksiso::evidence::anonymize::{self, Pseudonyms};
 use aksiso::evidence::id::ResourceId;
 use aksiso::evidence::snapshot;
 use aksiso::model::message as pull_message;
-use aksiso::report::{html, json, mermaid, script};
+use aksiso::report::{Format, Options, html, json, mermaid, script};
 use aksiso::text;
+use clap::ValueEnum as _;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -209,6 +210,14 @@ proptest! {
             prop_assert!(!picture.contains("##") && !picture.chars().any(steers), "{picture}");
             prop_assert!(picture.lines().all(|line| !line.trim_start().starts_with("::")));
             prop_assert!(picture.matches("<script").count() <= 1);
+        }
+        // Azure Pipelines' own format is made of such commands, at the start of lines.
+        for format in Format::value_variants() {
+            let text = aksiso::report::render(&report, *format, &Options::default()).expect("a report");
+            let own = |line: &str| *format == Format::AzurePipelines && line.starts_with("##vso[task.logissue ");
+            let inner = text.lines().map(|line| if own(line) { &line[2..] } else { line });
+            let commands = |line: &str| line.contains("##vso[") || line.contains("##[");
+            prop_assert!(!inner.into_iter().any(commands), "{format:?}: {text}");
         }
         let script = script::render(&Plan::of(&judged::diagnose(&evidence)), Shell::Posix);
         prop_assert!(!script.chars().any(steers), "{script}");

@@ -75,6 +75,25 @@ impl SharedChange {
         };
         concerned.then(|| self.change.apply(evidence))
     }
+
+    /// Whether what would be changed may be among what was not seen of a cluster.
+    pub fn may_be_unseen(&self, evidence: &Evidence) -> bool {
+        let network = &evidence.network;
+        let endpoints = || {
+            let unread = network.private_endpoints.values().any(|facts| facts.endpoint.known().is_none());
+            network.private_endpoints.is_empty() || unread
+        };
+        let zones = |records: bool| {
+            let unread = network.dns_zones.values().any(|zone| records && zone.records.known().is_none());
+            network.dns_zones.is_empty() || unread
+        };
+        match self.change {
+            Change::DeletePrivateEndpoint(_) => endpoints(),
+            Change::UnlinkZone(..) => zones(false),
+            Change::DeleteDnsRecord(_) => zones(true),
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

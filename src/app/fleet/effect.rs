@@ -53,6 +53,7 @@ impl<'a> Changes<'a> {
                     // What would be changed may be among what could not be seen.
                     Some(Err(_)) if before.incomplete() => (open, *used) = (true, true),
                     Some(Err(why)) => refused = refused.or(Some(why)),
+                    None if before.incomplete() && change.may_be_unseen(&evidence) => open = true,
                     None => {}
                 }
             }

@@ -44,7 +44,9 @@ impl Place<'_> {
 pub(super) fn of<'e>(evidence: &'e Evidence, probe: &Probe) -> Place<'e> {
     let said = probe.host.name.trim();
     let own_view = probe.vantage == Vantage::Node;
-    let node = if own_view { named(evidence, said) } else { None };
+    let by_name = if own_view { named(evidence, said) } else { None };
+    let owner = if own_view { owner(evidence, &probe.host.addresses) } else { None };
+    let node = by_name.or_else(|| owner.filter(|_| said.is_empty()));
     let by_address = holding(evidence, &probe.host.addresses);
     let first = probe.host.addresses.first().map(ToString::to_string);
     let name = node.map(|node| node.name.clone()).or_else(|| Some(said.to_owned()).filter(|name| !name.is_empty()));
@@ -54,6 +56,10 @@ pub(super) fn of<'e>(evidence: &'e Evidence, probe: &Probe) -> Place<'e> {
     let contradiction = node.and_then(|node| {
         contradicts(evidence, node, of_pool, by_address, &probe.host.addresses).map(|why| format!("node {name}: {why}"))
     });
+    let foreign = owner
+        .filter(|_| node.is_none())
+        .map(|owner| format!("no node is called {name}, and the file gives it the address of node {}", owner.name));
+    let contradiction = contradiction.or(foreign);
     let subnet = of_pool.or(by_address);
     let pools = match node {
         Some(node) => [&node.agent_pool, &node.node_pool].into_iter().flatten().cloned().collect(),
@@ -70,6 +76,13 @@ fn named<'e>(evidence: &'e Evidence, said: &str) -> Option<&'e Node> {
     real()
         .find(|node| node.name.eq_ignore_ascii_case(said))
         .or_else(|| real().find(|node| !short.is_empty() && node.name.eq_ignore_ascii_case(short)))
+}
+
+/// The node that has one of the addresses.
+fn owner<'e>(evidence: &'e Evidence, addresses: &[IpAddr]) -> Option<&'e Node> {
+    let nodes = evidence.kubernetes.nodes.known()?;
+    let has = |node: &&Node| node.addresses.iter().any(|own| addresses.contains(own));
+    nodes.iter().filter(|node| !node.is_virtual).find(has)
 }
 
 fn pool_of<'e>(evidence: &'e Evidence, node: &Node) -> Option<&'e AgentPool> {

@@ -3,15 +3,16 @@
 use super::model::{ClusterEntry, FleetReport, QueryEntry};
 use super::words;
 use crate::report::junit::escape;
+use crate::text::count;
 
 /// Renders the report.
 pub fn render(report: &FleetReport) -> String {
     let cases: String = report.clusters.iter().map(|cluster| case(report, cluster)).collect();
     let scope = scope(report);
-    let count = |word: &str| report.clusters.iter().filter(|cluster| cluster.verdict == word).count();
+    let count = |tag: &str| cases.matches(&format!("<{tag} message=")).count();
     let unseen = usize::from(!scope.is_empty());
-    let (tests, failures) = (report.clusters.len() + unseen, count("findings"));
-    let skipped = count("incomplete") + unseen;
+    let (tests, failures) = (report.clusters.len() + unseen, count("failure"));
+    let skipped = count("skipped") + unseen;
     let time = report.as_of.strftime("%Y-%m-%dT%H:%M:%S");
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"aksiso fleet\" tests=\"{tests}\" \
@@ -37,14 +38,19 @@ fn scope(report: &FleetReport) -> String {
 
 fn case(report: &FleetReport, cluster: &ClusterEntry) -> String {
     let has = words::has(report, cluster);
+    let found: Vec<_> = cluster.findings.iter().filter_map(|print| report.finding(print)).collect();
+    let lines: Vec<String> = found.iter().map(|own| format!("{} {}: {}", own.severity, own.rule, own.detail)).collect();
+    let text = escape(&lines.join("\n"));
+    let skipped = |why: &str| format!("      <skipped message=\"{}\"/>\n", escape(why));
     let inner = match cluster.verdict.as_str() {
-        "findings" => {
-            let found = cluster.findings.iter().filter_map(|print| report.finding(print));
-            let lines = found.map(|own| format!("{} {}: {}", own.severity, own.rule, own.detail)).collect::<Vec<_>>();
-            let text = escape(&lines.join("\n"));
+        "findings" if found.iter().any(|own| own.severity == "error") => {
             format!("      <failure message=\"{}\" type=\"findings\">{text}</failure>\n", escape(&has))
         }
-        "incomplete" => format!("      <skipped message=\"{}\"/>\n", escape(&has)),
+        // A warning is told, and fails nobody's build.
+        "findings" => format!("      <system-out>{text}</system-out>\n"),
+        "incomplete" if has.is_empty() => skipped("not every check was asked for"),
+        "incomplete" => skipped(&has),
+        "accepted" => skipped(&format!("accepted: {}", count(cluster.suppressed.len(), "finding"))),
         _ => String::new(),
     };
     format!(

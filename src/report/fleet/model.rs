@@ -1,5 +1,6 @@
 //! The report of a fleet as data: what every format is made from, and what a former report is read back as.
 
+mod accepted;
 mod queries;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answers::fleet::{Cause, Judged, causes};
+use crate::checks::catalogue;
 use crate::checks::check::Check;
 use crate::checks::command::{Command, Shell};
 use crate::checks::finding::Finding;
@@ -19,10 +21,12 @@ use crate::evidence::fleet::Fleet;
 use crate::evidence::id::ResourceId;
 use crate::evidence::snapshot::Tool;
 use crate::report::model::{
-    FindingEntry, GapEntry, RemediationEntry, SCHEMA_VERSION, SubjectEntry, finding_entry, gap_entry, impacts, lines,
+    FindingEntry, GapEntry, RemediationEntry, SCHEMA_VERSION, SubjectEntry, SuppressedEntry, finding_entry, gap_entry,
+    impacts, lines,
 };
 use crate::text;
 
+use accepted::{notices, suppressed};
 pub use queries::QueryEntry;
 use queries::queries;
 
@@ -59,6 +63,9 @@ pub struct FleetReport {
     /// Clusters that Resource Graph still showed and that do not exist, as Azure Resource Manager says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<String>,
+    /// Findings that the policy or the baseline accepts, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<SuppressedEntry>,
     /// What is wrong with the policy itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<Notice>,
@@ -222,6 +229,7 @@ impl FleetReport {
     pub fn of(results: &FleetResults<'_>) -> Self {
         let FleetResults { fleet, clusters, shell, .. } = results;
         let causes = causes(clusters);
+        let whole = results.checks.len() == catalogue::ALL.len();
         let mut findings: BTreeMap<String, FindingEntry> = BTreeMap::new();
         for finding in clusters.iter().flat_map(|cluster| &cluster.findings).chain(&results.brought) {
             let entry = finding_entry(finding, *shell);
@@ -250,15 +258,22 @@ impl FleetReport {
                 gaps: fleet.scope_gaps().iter().map(gap_entry).collect(),
             },
             queries,
-            causes: causes.iter().map(|cause| cause_entry(cause, *shell)).collect(),
+            causes: causes.iter().map(|cause| cause_entry(cause, whole, *shell)).collect(),
             findings: in_order(&causes, findings),
             clusters: clusters.iter().map(cluster_entry).collect(),
             stale: dropped.chain(gone).map(|(cluster, finding)| stale(cluster, finding)).collect(),
             gone: results.gone.iter().map(|(id, _)| id.to_string()).collect(),
+            suppressed: suppressed(clusters, *shell),
             policy: notices(clusters),
             trend: None,
             effect: results.effect.clone(),
         }
+    }
+
+    /// The checks that nobody asked for; none in a report of before they were listed.
+    pub fn not_asked(&self) -> Vec<&'static str> {
+        let asked = |id: &str| self.checks.is_empty() || self.checks.iter().any(|own| own == id);
+        catalogue::ALL.iter().map(|check| check.about.id).filter(|id| !asked(id)).collect()
     }
 
     /// A finding by its fingerprint.
@@ -315,7 +330,8 @@ fn in_order(causes: &[Cause<'_>], mut findings: BTreeMap<String, FindingEntry>) 
     first.into_iter().chain(rest).collect()
 }
 
-fn cause_entry(cause: &Cause<'_>, shell: Shell) -> CauseEntry {
+/// `whole` = every check was asked for: else nobody knows what a cluster has besides.
+fn cause_entry(cause: &Cause<'_>, whole: bool, shell: Shell) -> CauseEntry {
     let id = |cluster: &&Judged| cluster.cluster.id.to_string();
     let finding = finding_entry(cause.finding, shell);
     CauseEntry {
@@ -324,7 +340,7 @@ fn cause_entry(cause: &Cause<'_>, shell: Shell) -> CauseEntry {
         severity: cause.severity.as_str().to_owned(),
         subject: finding.subject,
         clusters: cause.clusters.iter().map(id).collect(),
-        heals_alone: cause.heals.iter().map(id).collect(),
+        heals_alone: cause.heals.iter().filter(|_| whole).map(id).collect(),
         remediation: RemediationEntry {
             impact: Command::worst(&cause.remediation.commands).as_str().to_owned(),
             impacts: impacts(&cause.remediation.commands),
@@ -366,14 +382,4 @@ fn stale(cluster: &ResourceId, finding: &Finding) -> StaleEntry {
         subject: finding_entry(finding, Shell::Posix).subject,
         fingerprint: finding.fingerprint().to_string(),
     }
-}
-
-/// A suppression that is of use to one cluster is of use.
-fn notices(clusters: &[Judged]) -> Vec<Notice> {
-    let Some((first, others)) = clusters.split_first() else { return Vec::new() };
-    let everywhere = |notice: &&Notice| {
-        let same = |own: &Notice| own.file == notice.file && own.line == notice.line;
-        others.iter().all(|cluster| cluster.notices.iter().any(same))
-    };
-    first.notices.iter().filter(everywhere).cloned().collect()
 }

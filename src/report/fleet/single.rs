@@ -43,7 +43,7 @@ pub(super) fn of(report: &FleetReport) -> Report {
             warning: count("warning"),
             info: count("info"),
             accepted: report.summary.suppressed,
-            not_asked: 0,
+            not_asked: report.not_asked().len(),
             root_causes: findings.len(),
             symptoms: 0,
             undetermined: checks.iter().filter(|check| check.status == Status::Undetermined.as_str()).count(),
@@ -53,7 +53,7 @@ pub(super) fn of(report: &FleetReport) -> Report {
         plan: Vec::new(),
         chain: Vec::new(),
         affected: Affected::default(),
-        suppressed: Vec::new(),
+        suppressed: report.suppressed.clone(),
         policy: report.policy.clone(),
         what_if: None,
         preflight: None,
@@ -106,7 +106,8 @@ fn checks(report: &FleetReport, findings: &[FindingEntry]) -> Vec<CheckEntry> {
             unseen.entry(&check.check).or_default().push(cluster);
         }
     }
-    let all = answers::rule_sets().map(|set| set.id).filter(|id| {
+    let unasked = report.not_asked();
+    let all = answers::rule_sets().map(|set| set.id).filter(|id| !unasked.contains(id)).filter(|id| {
         let found = findings.iter().any(|finding| finding.check == *id);
         found || (!not_covered.contains(id) && *id != answers::preflight::RULES.id)
     });

@@ -122,6 +122,10 @@ pub(super) fn notes(report: &FleetReport) -> Vec<String> {
     if !summary.not_covered.is_empty() {
         out.push(format!("not covered: {} (aksiso diagnose covers them)", summary.not_covered.join(", ")));
     }
+    let unasked = report.not_asked();
+    if !unasked.is_empty() {
+        out.push(format!("{} not asked for: {}", count(unasked.len(), "check"), crate::text::listed(&unasked)));
+    }
     if !report.stale.is_empty() {
         out.push(format!(
             "{} of Resource Graph dropped: Azure Resource Manager did not confirm them",

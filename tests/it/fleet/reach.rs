@@ -316,6 +316,49 @@ fn a_baseline_accepts_and_a_previous_report_shows_the_trend() {
     assert_eq!(cleared, 0, "the second cluster may still have it");
 }
 
+/// What is accepted, not asked for, or only assumed is told in formats that know findings and no clusters, too.
+#[test]
+fn every_format_tells_what_does_not_count() {
+    let (site, _) = broken();
+    let former = site.path("former.json").display().to_string();
+    fleet(&site, &["--depth", "graph", "--output", &format!("json={former}")]);
+    let said = |more: &[&str]| {
+        let output = fleet(&site, &[&["--depth", "graph"], more].concat());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let accepted = ["--baseline", &former];
+    let with = |format: &'static str| [&accepted[..], &["--output", format]].concat();
+    let sarif: Value = serde_json::from_str(&said(&with("sarif"))).expect("JSON");
+    let results = sarif["runs"][0]["results"].as_array().expect("results").clone();
+    assert!(!results.is_empty() && results.iter().all(|own| own["suppressions"].is_array()), "{sarif}");
+    let junit = said(&with("junit"));
+    assert!(junit.contains("<skipped message=\"accepted: ") && junit.contains("failures=\"0\""), "{junit}");
+    let events: Value = serde_json::from_str(&said(&with("servicenow"))).expect("JSON");
+    assert!(!events["records"].as_array().expect("records").is_empty(), "{events}");
+    // A former warning does not make an error known.
+    let mut milder: Value = serde_json::from_slice(&std::fs::read(&former).expect("a file")).expect("JSON");
+    milder["findings"].as_array_mut().expect("findings").iter_mut().for_each(|own| own["severity"] = json!("warning"));
+    let file = site.path("milder.json");
+    std::fs::write(&file, milder.to_string()).expect("written");
+    let (report, code) = judged(&site, &["--depth", "graph", "--baseline", &file.display().to_string()]);
+    assert_eq!(code, Some(1), "{report}");
+    // Whoever asks for one check learns nothing of what else a cluster has.
+    let one = ["--check", "cache-rules"];
+    let (report, _) = judged(&site, &[&["--depth", "graph"], &one[..]].concat());
+    let causes = report["causes"].as_array().expect("causes").clone();
+    assert!(!causes.is_empty() && causes.iter().all(|own| own["healsAlone"] == json!([])), "{report}");
+    for format in ["table", "markdown", "html", "sarif"] {
+        let text = said(&[&one[..], &["--output", format]].concat());
+        assert!(text.contains("not asked for"), "{format}: {text}");
+    }
+    for format in ["jsonl", "csv", "sarif", "junit", "servicenow", "openmetrics"] {
+        let change = ["--what-if", "delete registry contosoboot", "--output", format];
+        let output = fleet(&site, &[&["--depth", "graph"], &change[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{format}");
+        assert!(stderr(&output).contains("ask for table, json, markdown or html"), "{}", stderr(&output));
+    }
+}
+
 /// A run that saves what it gathers.
 fn saving(site: &Site, depth: &str, saved: &Path) -> Child {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("aksiso"));
