@@ -91,7 +91,7 @@ impl Effect {
     }
 }
 
-/// Whether the changes make nodes anew, and all of them.
+/// Whether the changes replace nodes, and whether all of them.
 fn renewed(before: &Evidence, after: &Evidence) -> (bool, bool) {
     let (Fact::Known(old), Fact::Known(new)) = (&before.kubernetes.nodes, &after.kubernetes.nodes) else {
         return (false, false);

@@ -1,4 +1,4 @@
-//! Addresses that are no reachable endpoint's, and may be right all the same: another endpoint of the registry has them,
+//! Addresses that are no reachable endpoint's, and may still be right: another endpoint of the registry has them,
 //! and something that peerings do not show may lead to it.
 
 use std::collections::BTreeSet;
