@@ -199,7 +199,11 @@ pub fn of<'f>(diagnosis: &Diagnosis<'_>, accepted: impl Iterator<Item = &'f Find
             Some(Severity::Warning) => LinkState::Warning,
             _ if !passed.is_empty() => LinkState::Warning,
             _ if place == Place::ApiServerDns && !way::names_a_zone(diagnosis.evidence) => LinkState::NotApplicable,
-            _ => seen(place, diagnosis),
+            _ => match seen(place, diagnosis) {
+                // Nodes that do not run have nothing to show.
+                LinkState::Ok if place == Place::NodePools && diagnosis.evidence.stopped() => LinkState::NotApplicable,
+                seen => seen,
+            },
         };
         let findings = own.into_iter().chain(passed).map(Finding::fingerprint).collect();
         Link { place, subject: subject(place, diagnosis.evidence), state, findings }

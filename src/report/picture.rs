@@ -66,6 +66,8 @@ fn state(link: &LinkEntry) -> LinkState {
 fn note(link: &LinkEntry, report: &Report, roots: &Roots<'_>) -> String {
     let subject = || link.subject.as_deref().map(text::clean).unwrap_or_default();
     match state(link) {
+        // Every cluster has nodes, unless they do not run.
+        LinkState::NotApplicable if link.link == Place::NodePools.as_str() => "stopped".to_owned(),
         LinkState::NotApplicable => "not used".to_owned(),
         LinkState::Unseen => {
             let why = if link.link == Place::Upstream.as_str() { "not looked at" } else { "not seen" };
