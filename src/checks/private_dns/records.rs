@@ -239,16 +239,14 @@ impl<'e> Case<'_, 'e> {
         let seen = answering.zones.iter().map(|zone| {
             Observation::new(format!("GET {}", zone.id), "name", format!("{}: not a suffix of it", zone.name()))
         });
-        let remediation = if self.evidence.ownership() == Ownership::Managed {
-            remedy::reconcile(self.evidence, RECONCILED)
-        } else {
-            let summary = format!(
-                "Link a zone that has a record for this name to the network too: usually {}, which the endpoint's DNS \
-                 zone group fills with every name of the registry. {LOCAL_DNS}",
-                format_args!("privatelink.{}", self.names.suffix)
-            );
-            remedy::remedy(RemediationKind::CreateDnsRecord, summary, Vec::new(), DOCS_PRIVATE_LINK)
-        };
+        let remediation = self.records(
+            format!(
+                "Link a zone that has a record for this name to the network too: usually privatelink.{}, which the \
+                 endpoint's DNS zone group fills with every name of the registry. {LOCAL_DNS}",
+                self.names.suffix
+            ),
+            Vec::new(),
+        );
         let id = answering.network.child(&format!("A/{}", self.name));
         self.about(&RECORD_MISSING, &id, detail).seen(seen.collect()).with_remediation(remediation)
     }
@@ -264,12 +262,8 @@ impl<'e> Case<'_, 'e> {
             let value = if found.is_empty() { "none".to_owned() } else { found };
             Observation::new(format!("GET {}/A", zone.id), format!("value[{label}].properties.aRecords"), value)
         });
-        let remediation = if self.evidence.ownership() == Ownership::Managed {
-            remedy::reconcile(self.evidence, RECONCILED)
-        } else {
-            let summary = format!("Create the record in the zone that the servers ask. {}", ambiguous(zones));
-            remedy::remedy(RemediationKind::CreateDnsRecord, summary, Vec::new(), DOCS_PRIVATE_LINK)
-        };
+        let summary = format!("Create the record in the zone that the servers ask. {}", ambiguous(zones));
+        let remediation = self.records(summary, Vec::new());
         let id = network.child(&format!("A/{}", self.name));
         self.about(&RECORD_MISSING, &id, detail).seen(seen.collect()).with_remediation(remediation)
     }
@@ -308,9 +302,6 @@ impl<'e> Case<'_, 'e> {
     }
 
     fn remediation(&self, record: &Record<'e>, what: &str, commands: Vec<Command>) -> Remediation {
-        if self.evidence.ownership() == Ownership::Managed {
-            return remedy::reconcile(self.evidence, RECONCILED);
-        }
         if let Some(rival) = self.rival {
             let summary = format!(
                 "No command is printed, because two zones could be meant: {} answers the nodes, and {rival} is the one \
@@ -318,7 +309,7 @@ impl<'e> Case<'_, 'e> {
                  or write the records to the first. {LOCAL_DNS}",
                 record.zone.id
             );
-            return remedy::remedy(RemediationKind::CreateDnsRecord, summary, Vec::new(), DOCS_PRIVATE_LINK);
+            return self.records(summary, Vec::new());
         }
         let mut summary = match record.zone_group(self.evidence) {
             Some(endpoint) => format!(
@@ -331,7 +322,15 @@ impl<'e> Case<'_, 'e> {
         if commands.is_empty() {
             summary.push_str(" The endpoint's addresses could not be read: take them from its network interface.");
         }
-        remedy::remedy(RemediationKind::CreateDnsRecord, format!("{summary} {LOCAL_DNS}"), commands, DOCS_PRIVATE_LINK)
+        self.records(format!("{summary} {LOCAL_DNS}"), commands)
+    }
+
+    /// What makes the records right: AKS writes those of its own registry itself.
+    fn records(&self, summary: String, commands: Vec<Command>) -> Remediation {
+        if self.evidence.ownership() == Ownership::Managed {
+            return remedy::reconcile(self.evidence, RECONCILED);
+        }
+        remedy::remedy(RemediationKind::CreateDnsRecord, summary, commands, DOCS_PRIVATE_LINK)
     }
 }
 
