@@ -11,6 +11,7 @@ use super::picture::{self, Picture};
 use super::roots::{Root, Roots};
 use super::table::impact_words;
 use crate::answers::chain::LinkState;
+use crate::checks::node_view;
 use crate::text::{self, count};
 
 /// Root causes that get a block; further ones get a line.
@@ -157,6 +158,9 @@ fn unseen(page: &mut Page, by_remedy: &[Remedy<'_>]) {
     }
 }
 
+/// The check that has nothing to look at without a probe file.
+const NODE_VIEW: &str = node_view::CHECK.about.id;
+
 /// What the first screen leaves out, and how to see it.
 fn hidden(page: &mut Page, report: &Report, roots: &Roots<'_>) {
     let of = |status: &str| report.checks.iter().filter(|check| check.status == status).count();
@@ -167,7 +171,9 @@ fn hidden(page: &mut Page, report: &Report, roots: &Roots<'_>) {
         }
     };
     part(of("passed"), "passed check");
-    part(of("not-applicable"), "inapplicable check");
+    // That nobody gave a probe file is no news.
+    let unasked = report.checks.iter().any(|check| check.status == "not-applicable" && check.id == NODE_VIEW);
+    part(of("not-applicable") - usize::from(unasked && report.probes.is_empty()), "inapplicable check");
     part(roots.notes.len(), "note");
     if report.suppressed.len() > LISTED {
         part(report.suppressed.len(), "accepted finding");
@@ -175,13 +181,18 @@ fn hidden(page: &mut Page, report: &Report, roots: &Roots<'_>) {
     if !report.findings.is_empty() {
         parts.push("evidence".to_owned());
     }
-    let mut line = vec![format!("not shown: {} (--details)", parts.join(", "))];
+    let mut line = Vec::new();
+    if !parts.is_empty() {
+        line.push(format!("not shown: {} (--details)", parts.join(", ")));
+    }
     if !report.plan.is_empty() {
         line.push("--plan plan.sh".to_owned());
     }
     if let Some(root) = roots.causes.first() {
         line.push(format!("aksiso explain {}", root.finding.rule));
     }
-    page.line("");
-    page.units(&line, DOT);
+    if !line.is_empty() {
+        page.line("");
+        page.units(&line, DOT);
+    }
 }
