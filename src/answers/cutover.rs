@@ -117,7 +117,7 @@ impl<'e> Cutover<'e> {
                 Age::Stale => State::S5,
                 // Reimaged nodes are of no use where the registry, or the way to it, is broken.
                 _ if self.broken() => State::S5,
-                Age::Fresh if !self.present.incomplete() && !self.ails() && self.stopped_pools().is_empty() => {
+                Age::Fresh if !self.present.incomplete() && !self.ails() && self.put_away(times).is_empty() => {
                     State::S4
                 }
                 _ => State::S4OrS5,
@@ -174,7 +174,7 @@ impl<'e> Cutover<'e> {
             self.next = Some(step);
         } else {
             self.gates = gates::of_arrival(&self.present);
-            self.gates.extend(self.stopped_pools());
+            self.gates.extend(self.put_away(times));
             self.gates.extend(self.closing_unknown(times));
         }
         self.gates.extend(self.next.iter().flat_map(|step| reimage::of_reimage(&self.present, step)));
@@ -318,6 +318,11 @@ impl<'e> Cutover<'e> {
         })
     }
 
+    /// Stopped pools, where the log shows a change that their nodes may have missed.
+    fn put_away(&self, times: &Times) -> Vec<Gate> {
+        times.changed.map_or_else(Vec::new, |_| self.stopped_pools())
+    }
+
     fn stopped_pools(&self) -> Vec<Gate> {
         let stopped = self.pools.iter().filter(|pool| pool.stopped || pool.put_away > 0);
         stopped
@@ -348,6 +353,9 @@ impl<'e> Cutover<'e> {
             let why = "These nodes still pull through the registry: keep it until the last of them is done.";
             self.next = Some(steps::reimage(evidence, goal, &pools, why));
             self.gates.extend(self.next.iter().flat_map(|step| reimage::of_reimage(&self.present, step)));
+        } else {
+            // Their nodes may still pull through the registry once they start.
+            self.gates = self.stopped_pools();
         }
     }
 

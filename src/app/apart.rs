@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::report::Output;
+use crate::sources::manifests;
 use crate::text::{self, problem::Problem};
 
 /// The files of a command line, by the options that name them.
@@ -79,7 +80,14 @@ fn identity(path: &Path) -> Option<PathBuf> {
     Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
-/// Whether what is read is the file, or a folder that holds it already.
+/// Whether what is read is the file, or a folder of manifests of which it is one already.
 fn holds(read: &Path, file: &Path) -> bool {
-    identity(read).is_some_and(|read| read == file || read.is_dir() && file.exists() && file.starts_with(&read))
+    let below = |read: &Path| read.is_dir() && file.starts_with(read) && manifests::is_manifest(file) && !is_ours(file);
+    identity(read).is_some_and(|read| read == file || below(&read))
+}
+
+/// Whether an earlier run wrote the file, or there is none.
+fn is_ours(file: &Path) -> bool {
+    let said = |text: String| text.lines().next().is_some_and(|line| line.contains("aksiso"));
+    std::fs::read_to_string(file).map_or(!file.exists(), said)
 }

@@ -88,7 +88,7 @@ fn finish(
     ruling: &Ruling<'_>,
     effect: Option<&Effect>,
 ) -> anyhow::Result<Exit> {
-    let plan = Plan::of(&ruling.diagnosis);
+    let plan = Plan::of(&ruling.diagnosis).beside(ruling.suppressed.iter().map(|(finding, _)| finding));
     if let Some(path) = &args.plan {
         output::write_whole(path, script::render(&plan, args.report.verdict.shell).as_bytes())?;
     }

@@ -64,7 +64,13 @@ impl Exit {
         // Who wants to go back, and is back, asks nothing of the way forward.
         let back = cutover.goal == Goal::Direct && cutover.next.is_none();
         match (cutover.state, cutover.safety) {
-            (State::S0 | State::S1 | State::S0OrS1, Safety::Safe) if back => Self::Clean,
+            (State::S0 | State::S1 | State::S0OrS1, Safety::Safe) if back => {
+                if cutover.gates.is_empty() {
+                    Self::Clean
+                } else {
+                    Self::Incomplete
+                }
+            }
             (State::S5, _) | (_, Safety::Unsafe) => Self::Findings,
             (State::S0OrS1 | State::S2OrS3 | State::S4OrS5, _) | (_, Safety::Undetermined) => Self::Incomplete,
             _ if cutover.next.is_none() && cutover.gates.iter().any(|gate| gate.pass == Pass::Closed) => Self::Findings,

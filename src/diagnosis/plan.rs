@@ -163,11 +163,25 @@ impl Plan {
             }
         }
         let evidence = diagnosis.evidence;
-        renew_last(&mut steps, diagnosis);
+        renew_last(&mut steps);
         for step in &mut steps {
             step.locks = locks(&step.remediation.commands, &evidence.locks).iter().map(Refusal::words).collect();
         }
         Self { cluster: evidence.cluster.id.clone(), collected_at: evidence.collected_at, steps }
+    }
+
+    /// The same plan, beside findings that are accepted: what is broken for good keeps nodes from being replaced.
+    #[must_use]
+    pub fn beside<'f>(mut self, accepted: impl Iterator<Item = &'f Finding>) -> Self {
+        let broken = accepted.filter(|finding| finding.severity == Severity::Error && finding.caused_by.is_empty());
+        for check in broken.map(|finding| finding.check).filter(|check| !EFFECTS.contains(check)) {
+            for step in self.steps.iter_mut().filter(|step| step.phase == Phase::Renew) {
+                if !step.pass_first.contains(&check) && !step.checks.contains(&check) {
+                    step.pass_first.push(check);
+                }
+            }
+        }
+        self
     }
 
     /// The same plan, whose steps are verified by another command than a check of `diagnose`.
@@ -256,7 +270,10 @@ impl PlanStep {
     pub fn gate(&self) -> Option<Command> {
         // Before something is taken away, a warning counts: while anybody may pull, a missing role is no more than that.
         let least = if self.phase == Phase::Harden { Severity::Warning } else { Severity::Error };
-        (!self.pass_first.is_empty()).then(|| self.once_more(&self.pass_first, Some(least)).word("--no-config"))
+        let gate = || self.once_more(&self.pass_first, Some(least)).word("--no-config");
+        // What could not be seen before the fix cannot be seen after it either: it keeps nobody from going on.
+        let open = |gate: Command| if self.phase == Phase::Renew { gate.word("--allow-incomplete") } else { gate };
+        (!self.pass_first.is_empty()).then(|| open(gate()))
     }
 
     /// Some checks once more, which fail while a finding of the severity stands; without one they only show.
@@ -275,10 +292,8 @@ impl PlanStep {
 const EFFECTS: [&RuleSet; 3] = [&image_pulls::CHECK.about, &node_bootstrap::CHECK.about, &node_view::CHECK.about];
 
 /// Nodes that are replaced need everything that an earlier step restores: whoever skipped it is kept from rolling them.
-/// A check that could not see everything never passes, so it keeps nobody.
-fn renew_last(steps: &mut [PlanStep], diagnosis: &Diagnosis<'_>) {
-    let whole = |check: &RuleSet| diagnosis.checks.iter().any(|own| *own.check == *check && own.gaps.is_empty());
-    let sees = |check: &&RuleSet| !EFFECTS.contains(check) && whole(check);
+fn renew_last(steps: &mut [PlanStep]) {
+    let sees = |check: &&'static RuleSet| !EFFECTS.contains(check);
     let mut restored: Vec<&'static RuleSet> = Vec::new();
     for step in steps {
         match step.phase {

@@ -125,7 +125,8 @@ pub fn guard(evidence: &Evidence, endpoint: &PrivateEndpoint) -> Result<Option<R
         // Nobody asked, as in an older snapshot; or ARM knows no such network, which then guards nothing.
         let silent = [Reason::NotCollected, Reason::NotFound];
         let gap = network.and_then(|id| evidence.network(&id).gap().cloned());
-        return gap.filter(|gap| !silent.contains(&gap.reason)).map_or(Ok(None), Err);
+        let gap = gap.filter(|gap| !silent.contains(&gap.reason));
+        return gap.map_or(Ok(None), |gap| Err(gap.about("the network of the registry's private endpoint")));
     };
     let policies = subnet.private_endpoint_network_policies.as_deref().unwrap_or("Disabled");
     let enforced = ["Enabled", "NetworkSecurityGroupEnabled"].iter().any(|word| word.eq_ignore_ascii_case(policies));

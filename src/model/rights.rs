@@ -117,7 +117,7 @@ fn comparisons(clause: &str) -> impl Iterator<Item = Comparison<'_>> {
         };
         let comparison =
             Comparison { all: quantifier.contains("ofallvalues"), patterns: operator == "stringlike", values };
-        attribute.ends_with("repositories:name").then_some(comparison)
+        attribute.trim().ends_with("repositories:name").then_some(comparison)
     })
 }
 

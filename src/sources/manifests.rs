@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use crate::evidence::manifests::{ImagePath, Manifests, Place, ServiceAccount, Unreadable};
 use crate::text::{self, problem::Problem};
+pub use files::is_manifest;
 use files::{Files, is_standard_input, relative, unreadable};
 use objects::{Objects, Reader};
 pub use values::read_values;

@@ -8,7 +8,7 @@ use aksiso::checks::command::Shell;
 use aksiso::checks::finding::Finding;
 use aksiso::checks::rule::{RuleSet, Severity};
 use aksiso::checks::{catalogue, check::Check};
-use aksiso::diagnosis::plan::Plan;
+use aksiso::diagnosis::plan::{Phase, Plan};
 use aksiso::diagnosis::policy::{Baseline, Policy, Ruling};
 use aksiso::diagnosis::{Diagnosis, Status, Verdict};
 use aksiso::evidence::Evidence;
@@ -110,6 +110,20 @@ fn what_is_lowered_to_a_note_is_accepted() {
         let expected = if diagnosis.incomplete() { Verdict::Incomplete } else { Verdict::Accepted };
         assert_eq!(diagnosis.verdict(), expected, "{name}");
     }
+}
+
+/// Accepting what breaks pulls does not make it safe to replace nodes: no gate of a plan opens for it.
+#[test]
+fn what_is_accepted_keeps_nodes_from_being_replaced() {
+    let evidence = fixtures::evidence(&fixtures::named("cases/three-faults"));
+    let ruling = policy(&["acrpull-missing", "dns-record-missing"]).rule(judged::diagnose(&evidence), None);
+    let accepted = ruling.suppressed.iter().map(|(finding, _)| finding);
+    let plan = Plan::of(&ruling.diagnosis).beside(accepted);
+    let renew = plan.steps.iter().find(|step| step.phase == Phase::Renew).expect("a reimage");
+    let first: BTreeSet<&str> = renew.pass_first.iter().map(|check| check.id).collect();
+    assert_eq!(first, BTreeSet::from(["private-dns", "kubelet-acrpull"]));
+    let gate = renew.gate().expect("a gate").posix();
+    assert!(gate.contains("--no-config") && gate.contains("--allow-incomplete"), "{gate}");
 }
 
 fn rendered(report: &Report, format: Format) -> String {

@@ -238,4 +238,12 @@ fn nothing_that_is_read_is_overwritten() {
     // A new file beside the manifests is none of them, and a former report makes way for the present one.
     let output = run(folder.path(), &[&preflight[..], &["--write-kustomize", "overlay/images.yaml"]].concat());
     assert!(at("overlay/images.yaml").exists(), "{}", stderr(&output));
+    // What is no manifest is not read, and so it is written again by every run.
+    std::fs::create_dir(at("plain")).expect("a folder");
+    std::fs::write(at("plain/pod.yaml"), pod).expect("written");
+    for _ in 0..2 {
+        let more = ["--output", "junit=plain/junit.xml", "--write-rules", "plain/rules.sh"];
+        let output = run(folder.path(), &[&["preflight", "plain", "--from", "snap.json"][..], &more].concat());
+        assert_ne!(output.status.code(), Some(2), "{}", stderr(&output));
+    }
 }

@@ -173,7 +173,9 @@ pub fn reimage(evidence: &Evidence, goal: &Goal, pools: &[&PoolAge], why: &str) 
     let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
     let mut why = why.to_owned();
     if pools.iter().any(|pool| pool.stopped) {
-        why.push_str(" A stopped pool is started and reimaged; it can be stopped again once egress is closed.");
+        why.push_str(
+            " A stopped pool is started first; once it is stopped again, what its nodes start with cannot be seen.",
+        );
     }
     if !evidence.egress_closed() {
         why.push_str(" Egress must stay open until the last node is done.");

@@ -160,7 +160,8 @@ fn is_kustomization(path: &Path) -> bool {
     ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name)
 }
 
-fn is_manifest(path: &Path) -> bool {
+/// Whether a file of a folder is read, by its name.
+pub fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
